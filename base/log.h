@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log lines: a level, a sink that the daemon provides, no secret ever. Text that came from a peer goes through
+ * log_escape first. Lines that the network can provoke go through a struct log_rate, which counts what it
+ * suppressed and says so later.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum { LOG_LINE_MAX = 1024 }; /* longer lines are cut, visibly, with "..." */
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+struct log {
+    enum log_level level;                                            /* lines above it are not formatted */
+    void (*sink)(void *arg, enum log_level level, const char *line); /* NULL: nobody listens */
+    void *arg;
+};
+
+void log_write(const struct log *log, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Printable ASCII stays; all else, quotes and the backslash become \xHH. Ends with "..." when cut. Returns out. */
+const char *log_escape(char *out, size_t capacity, const void *text, size_t len);
+
+/* A token bucket: up to `burst` lines at once, one more per `every_ms`. Zero-initialised is full. */
+struct log_rate {
+    uint64_t refilled_ms;
+    uint32_t used;
+    uint32_t suppressed;
+};
+
+enum { LOG_RATE_BURST = 10, LOG_RATE_EVERY_MS = 1000 };
+
+/* True when a line may go out now; *suppressed then tells how many were held back since the last one. */
+bool log_rate_allow(struct log_rate *rate, uint64_t now_ms, uint32_t *suppressed);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to crypto/aead*.c (and its tests): what a back end of the ESP ciphers must offer. The face in aead.c checks
+ * alignment and writes IVs; a back end gets whole batches and treats only the jobs whose ok is true, setting it to
+ * false where something fails.
+ */
+#ifndef CRYPTO_AEAD_BACKEND_H
+#define CRYPTO_AEAD_BACKEND_H
+
+#include <string.h>
+
+#include "crypto/aead.h"
+
+enum { AEAD_AAD_MAX = 12, AEAD_SALT = 4, AEAD_NONCE = 12 };
+
+/* KEYMAT cut into its parts; borrowed. */
+struct aead_key {
+    struct aead_suite suite;
+    struct aead_shape shape;
+    struct bytes cipher, salt, integ;
+};
+
+struct aead_backend {
+    const char *name;
+    bool (*supports)(const struct aead_suite *suite);
+    enum status (*make)(const struct aead_key *key, void **state); /* state: owned by the face, until free */
+    void (*seal)(void *state, struct aead_job *jobs, size_t n);
+    void (*open)(void *state, struct aead_job *jobs, size_t n);
+    void (*free)(void *state); /* wipes; NULL is fine */
+};
+
+extern const struct aead_backend aead_openssl_gcm;
+extern const struct aead_backend aead_openssl_hmac; /* CBC or nothing, with HMAC */
+extern const struct aead_backend aead_sodium_chacha;
+
+/* As aead_seal, but the IV stands in the packet already: for known answers. */
+void aead_seal_given_iv(struct aead *aead, struct aead_job *jobs, size_t n);
+
+static inline uint8_t *aead_text(const struct aead_job *job, const struct aead_shape *shape)
+{
+    return job->esp + AEAD_HEADER + shape->iv;
+}
+
+static inline uint8_t *aead_icv(const struct aead_job *job, const struct aead_shape *shape)
+{
+    return aead_text(job, shape) + job->text_len;
+}
+
+/* RFC 4106 5, RFC 7634 2.1: SPI | SN, or with ESN SPI | high half | low half. Returns the length. */
+static inline size_t aead_aad(const struct aead_job *job, bool esn, uint8_t aad[AEAD_AAD_MAX])
+{
+    memcpy(aad, job->esp, AEAD_HEADER);
+    if (!esn)
+        return AEAD_HEADER;
+    store_u32(aad + 4, job->sequence_high);
+    memcpy(aad + 8, job->esp + 4, 4);
+    return AEAD_AAD_MAX;
+}
+
+/* RFC 4106 4, RFC 7634 2: salt | IV. */
+static inline void aead_nonce(const struct aead_job *job, const uint8_t salt[AEAD_SALT], uint8_t nonce[AEAD_NONCE])
+{
+    memcpy(nonce, salt, AEAD_SALT);
+    memcpy(nonce + AEAD_SALT, job->esp + AEAD_HEADER, AEAD_NONCE - AEAD_SALT);
+}
+
+#endif

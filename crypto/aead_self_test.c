@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Known answers that others published, opened and sealed again, and then a round trip of every suite. */
+#include <sodium.h>
+
+#include "crypto/aead_backend.h"
+#include "crypto/secret.h"
+
+enum { PACKET_MAX = 192, KEYMAT_MAX = 128, ROUND_TRIP_TEXT = 48 };
+
+static const struct answer {
+    struct aead_suite suite;
+    const char *keymat, *packet, *text; /* in hex */
+} answers[] = {
+    /* RFC 7634 A */
+    {{ENCR_CHACHA20_POLY1305, 0, INTEG_NONE, false},
+     "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3",
+     "0102030400000005101112131415161724039428b97f417e3c13753a4f05087b67c352e6a7fab1b982d466ef407ae5c614ee8099d52844eb"
+     "61aa95dfab4c02f72aa71e7c4c4f64c9befe2facc638e8f3cbec163fac469b502773f6fb94e664da9165b82829f641e076aaa8266b7fb0f7"
+     "b11b369907e1ad43",
+     "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec100007362708090a0b0c0d0e0f101112131415161718191a1b"
+     "1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363701020204"},
+    /* draft-mcgrew-gcm-test-01 4 */
+    {{ENCR_AES_GCM_16, 128, INTEG_NONE, false},
+     "feffe9928665731c6d6a8f9467308308cafebabe",
+     "0000a5f80000000afacedbaddecaf888deb22cd9b07c72c16e3a65beeb8df304a5a5897d33ae530f1ba76d5d114d2a5c3de81827c10e9a4f"
+     "51330d0eec416642cfbb85a5b47e48a4ec3b9ba95d918bd183b70d3aa8bc6ee4c309e9d85a41ad4a",
+     "4500003e698f000080114dccc0a80102c0a801010a980035002a2343b2d0010000010000000000000373697009637962657263697479"
+     "02646b00000100010001"},
+    /* RFC 3602 4, case 5, with an ICV of RFC 2404 behind it */
+    {{ENCR_AES_CBC, 128, INTEG_HMAC_SHA1_96, false},
+     "90d382b410eeba7ad938c46cec1a82bf0102030405060708090a0b0c0d0e0f1011121314",
+     "0000432100000001e96e8c08ab465763fd098d45dd3ff893f663c25d325c18c6a9453e194e120849a4870b66cc6b9965330013b4898dc856"
+     "a4699e523a55db080b59ec3a8e4b7e52775b07d1db34ed9c538ab50c551b874aa269add047ad2d5913ac19b7cfbad4a6"
+     "6ffe6c928cd19f695d057034",
+     "08000ebda70a00008e9c083db95b070008090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"
+     "30313233343536370102030405060708090a0b0c0d0e0e01"},
+    /* RFC 4868 2.7.2.1, AUTH256-2: header and text are "what do ya want for nothing?" */
+    {{ENCR_NULL, 0, INTEG_HMAC_SHA2_256_128, false},
+     "4a6566654a6566654a6566654a6566654a6566654a6566654a6566654a656665",
+     "7768617420646f2079612077616e7420666f72206e6f7468696e673f167f928588c5cc2eef8e3093caa0e87c",
+     "79612077616e7420666f72206e6f7468696e673f"},
+};
+
+static enum status seeded(void *arg, void *out, size_t len)
+{
+    (void)arg;
+    memset(out, 0x5a, len);
+    return OK;
+}
+
+static const struct random fixed_random = {.fill = seeded};
+
+static size_t unhex(const char *hex, uint8_t *out, size_t capacity)
+{
+    size_t len = 0;
+    return sodium_hex2bin(out, capacity, hex, strlen(hex), NULL, &len, NULL) == 0 ? len : 0;
+}
+
+/* A flipped bit in the ICV must not pass. */
+static bool refuses_change(struct aead *aead, const struct aead_job *like, size_t packet_len)
+{
+    uint8_t copy[PACKET_MAX];
+    memcpy(copy, like->esp, packet_len);
+    copy[packet_len - 1] ^= 1;
+    struct aead_job job = *like;
+    job.esp = copy;
+    aead_open(aead, &job, 1);
+    return !job.ok;
+}
+
+static bool answer_holds(const struct answer *answer, struct aead *aead, const struct aead_shape *shape)
+{
+    uint8_t want[PACKET_MAX], packet[PACKET_MAX], text[PACKET_MAX];
+    size_t packet_len = unhex(answer->packet, want, sizeof want), text_len = unhex(answer->text, text, sizeof text);
+    if (packet_len != (size_t)AEAD_HEADER + shape->iv + text_len + shape->icv)
+        return false;
+    memcpy(packet, want, packet_len);
+    struct aead_job job = {.esp = packet, .text_len = (uint32_t)text_len};
+    if (!refuses_change(aead, &job, packet_len))
+        return false;
+    aead_open(aead, &job, 1);
+    if (!job.ok || memcmp(aead_text(&job, shape), text, text_len) != 0)
+        return false;
+    aead_seal_given_iv(aead, &job, 1);
+    return job.ok && memcmp(packet, want, packet_len) == 0;
+}
+
+static enum status try_answer(const struct answer *answer)
+{
+    uint8_t keymat[KEYMAT_MAX];
+    size_t len = unhex(answer->keymat, keymat, sizeof keymat);
+    struct aead_shape shape;
+    struct aead *aead;
+    if (aead_shape(&answer->suite, &shape) != OK ||
+        aead_new(&answer->suite, bytes_of(keymat, len), &fixed_random, &aead) != OK)
+        return ERR_CRYPTO;
+    bool ok = answer_holds(answer, aead, &shape);
+    aead_free(aead);
+    return ok ? OK : ERR_CRYPTO;
+}
+
+static bool round_trip_holds(struct aead *aead, const struct aead_shape *shape)
+{
+    uint8_t packet[PACKET_MAX] = {1, 2, 3, 4, 0, 0, 0, 9}, text[ROUND_TRIP_TEXT];
+    struct aead_job job = {.esp = packet, .text_len = sizeof text, .sequence_high = 3};
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)i;
+    memcpy(aead_text(&job, shape), text, sizeof text);
+    aead_seal(aead, &job, 1);
+    if (!job.ok || !refuses_change(aead, &job, (size_t)AEAD_HEADER + shape->iv + sizeof text + shape->icv))
+        return false;
+    aead_open(aead, &job, 1);
+    return job.ok && memcmp(aead_text(&job, shape), text, sizeof text) == 0;
+}
+
+static enum status try_suite(const struct aead_suite *suite)
+{
+    uint8_t keymat[KEYMAT_MAX];
+    for (size_t i = 0; i < sizeof keymat; i++)
+        keymat[i] = (uint8_t)(i * 7 + 1);
+    size_t len = esp_keymat_len(suite->encr, suite->key_bits, suite->integ);
+    struct aead_shape shape;
+    struct aead *aead;
+    if (aead_shape(suite, &shape) != OK || aead_new(suite, bytes_of(keymat, len), &fixed_random, &aead) != OK)
+        return ERR_CRYPTO;
+    bool ok = round_trip_holds(aead, &shape);
+    aead_free(aead);
+    return ok ? OK : ERR_CRYPTO;
+}
+
+static enum status try_both(enum encr encr, uint16_t key_bits, enum integ integ)
+{
+    struct aead_suite suite = {.encr = encr, .key_bits = key_bits, .integ = integ, .esn = false};
+    enum status status = try_suite(&suite);
+    suite.esn = true;
+    return status == OK ? try_suite(&suite) : status;
+}
+
+static enum status try_cipher(const struct encr_info *encr, uint16_t key_bits)
+{
+    if (encr->aead)
+        return try_both(encr->id, key_bits, INTEG_NONE);
+    enum status status = OK;
+    for (size_t i = 0; status == OK && integ_at(i) != NULL; i++)
+        status = try_both(encr->id, key_bits, integ_at(i)->id);
+    return status;
+}
+
+enum status aead_self_test(void)
+{
+    if (sodium_init() < 0)
+        return ERR_CRYPTO;
+    enum status status = OK;
+    for (size_t i = 0; status == OK && i < sizeof answers / sizeof *answers; i++)
+        status = try_answer(&answers[i]);
+    for (size_t i = 0; status == OK && encr_at(i) != NULL; i++) {
+        const struct encr_info *encr = encr_at(i);
+        status = try_cipher(encr, encr->key_bits[0]);
+        for (size_t k = 1; status == OK && k < 3 && encr->key_bits[k] != 0; k++)
+            status = try_cipher(encr, encr->key_bits[k]);
+    }
+    return status;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/cli.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <uv.h>
+
+#include "crypto/random.h"
+#include "crypto/suites.h"
+#include "daemon/client.h"
+#include "daemon/config.h"
+#include "daemon/gateway.h"
+#include "daemon/show.h"
+#include "daemon/stamp.h"
+
+#ifndef ESPTUN_VERSION
+#define ESPTUN_VERSION "unknown"
+#endif
+
+static const char usage[] = "usage: esptun run|check|status|up|down|rekey|genpsk [options]; esptun --help tells more\n";
+
+static const char help[] =
+    "esptun: an IPsec VPN gateway in one userspace process\n"
+    "\n"
+    "  esptun run [-c FILE]           run in the foreground, log to stderr; SIGTERM ends it\n"
+    "  esptun check [-c FILE]         read the configuration, print the effective policy\n"
+    "  esptun status [--json]         IKE SAs, children, counters, drops by reason\n"
+    "  esptun up NAME                 bring a connection up, wait for the result\n"
+    "  esptun down NAME               end a connection\n"
+    "  esptun rekey NAME              renew the keys of a connection\n"
+    "  esptun genpsk                  print a fresh 256-bit pre-shared key\n"
+    "  esptun --help, --version\n"
+    "\n"
+    "  -c, --config FILE    configuration, default " CONFIG_PATH_DEFAULT "\n"
+    "  -s, --socket SOCKET  control socket of status, up, down and rekey; default: the key control of the\n"
+    "                       configuration, else " CONFIG_CONTROL_DEFAULT "\n"
+    "\n"
+    "Exit code: 0 done, 1 failed (the reason is on stderr), 2 wrong arguments.\n";
+
+static int fail(FILE *err, const char *text)
+{
+    fprintf(err, "esptun: %s\n", text);
+    return EXIT_FAILED;
+}
+
+static const char *config_path(const struct cli *cli)
+{
+    return cli->config != NULL ? cli->config : CONFIG_PATH_DEFAULT;
+}
+
+/* A core file of this process would hold keys. */
+static void forbid_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+}
+
+/* Loads the configuration and hands it to act. */
+static int with_config(const struct cli *cli, FILE *out, FILE *err,
+                       int (*act)(const struct config *, const struct config_errors *, struct vault *, FILE *, FILE *))
+{
+    struct config *config = NULL;
+    struct config_errors errors = {0};
+    int code = EXIT_FAILED;
+    forbid_core_dumps();
+    struct vault *vault = vault_new();
+    if (vault == NULL)
+        return fail(err, "no memory for secrets: raise the limit of locked memory (ulimit -l)");
+    if (config_load(config_path(cli), vault, &config, &errors) == OK)
+        code = act(config, &errors, vault, out, err);
+    else
+        config_errors_print(&errors, err);
+    config_errors_free(&errors);
+    config_free(config);
+    vault_free(vault);
+    return code;
+}
+
+static int act_check(const struct config *config, const struct config_errors *errors, struct vault *vault, FILE *out,
+                     FILE *err)
+{
+    (void)vault;
+    config_errors_print(errors, err);
+    config_print(config, out);
+    return EXIT_OK;
+}
+
+static int act_run(const struct config *config, const struct config_errors *errors, struct vault *vault, FILE *out,
+                   FILE *err)
+{
+    (void)out;
+    const struct log log = {.level = config->gateway.log_level, .sink = stamp_sink, .arg = err};
+    config_errors_log(errors, &log);
+    return gateway_run(config, vault, &log);
+}
+
+/* The socket to talk to; false when the named configuration cannot be read. */
+static bool find_socket(const struct cli *cli, char path[CONFIG_CONTROL_MAX], FILE *err)
+{
+    if (cli->socket != NULL) {
+        int len = snprintf(path, CONFIG_CONTROL_MAX, "%s", cli->socket);
+        if (len >= 0 && len < CONFIG_CONTROL_MAX)
+            return true;
+        fprintf(err, "esptun: the path of a socket has at most %d bytes\n", CONFIG_CONTROL_MAX - 1);
+        return false;
+    }
+    if (config_control_path(config_path(cli), path) == OK || cli->config == NULL)
+        return true;
+    fprintf(err, "esptun: cannot read %s: %s\n", cli->config, strerror(errno));
+    return false;
+}
+
+/* Text of the daemon for a terminal: no control bytes but line ends. */
+static void print_plain(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        bool plain = (unsigned char)*text >= 0x20 && *text != 0x7f;
+        fputc(plain || *text == '\n' || *text == '\t' ? *text : '?', out);
+    }
+}
+
+static void print_lines(FILE *out, const char *prefix, const char *text)
+{
+    size_t len = strlen(text);
+    fputs(prefix, out);
+    print_plain(out, text);
+    if (len > 0 && text[len - 1] != '\n')
+        fputc('\n', out);
+}
+
+static int print_status(const struct cli *cli, const struct answer *answer, FILE *out, FILE *err)
+{
+    if (cli->json)
+        print_lines(out, "", answer->text);
+    else if (show_status(answer->text, answer->len, out) != OK)
+        return fail(err, "the status of the daemon is not JSON: is it another version?");
+    return EXIT_OK;
+}
+
+static int ask(const struct cli *cli, const char *request, FILE *out, FILE *err)
+{
+    char path[CONFIG_CONTROL_MAX], why[CLIENT_WHY];
+    struct answer answer;
+    unsigned seconds = cli->verb == VERB_STATUS ? CLIENT_STATUS_SECONDS : CLIENT_COMMAND_SECONDS;
+    if (!find_socket(cli, path, err))
+        return EXIT_FAILED;
+    enum status status = client_ask(path, request, seconds, &answer, why);
+    int code = EXIT_FAILED;
+    if (status == ERR_STATE) {
+        print_lines(err, "esptun: ", answer.text);
+    } else if (status != OK) {
+        fail(err, why);
+    } else if (cli->verb == VERB_STATUS) {
+        code = print_status(cli, &answer, out, err);
+    } else {
+        print_lines(out, "", answer.text);
+        code = EXIT_OK;
+    }
+    answer_free(&answer);
+    return code;
+}
+
+static int ask_about(const struct cli *cli, const char *word, FILE *out, FILE *err)
+{
+    char request[128];
+    if (strlen(cli->name) > CONNECTION_NAME_MAX)
+        return fail(err, "no connection has a name as long as that");
+    snprintf(request, sizeof request, "%s %s", word, cli->name);
+    return ask(cli, request, out, err);
+}
+
+/* Hexadecimal: letters and digits that every appliance takes as a pre-shared key. */
+static int genpsk(FILE *out, FILE *err)
+{
+    uint8_t key[32];
+    char text[2 * sizeof key + 1];
+    struct random random = random_system();
+    int code = EXIT_OK;
+    if (random_fill(&random, key, sizeof key) == OK) {
+        for (size_t i = 0; i < sizeof key; i++)
+            snprintf(text + 2 * i, 3, "%02x", key[i]);
+        fprintf(out, "%s\n", text);
+    } else {
+        code = fail(err, "the system has no randomness to give");
+    }
+    wipe(key, sizeof key);
+    wipe(text, sizeof text);
+    return code;
+}
+
+static int print_version(FILE *out)
+{
+    fprintf(out, "esptun %s\n", ESPTUN_VERSION);
+    fprintf(out, "crypto back end: OpenSSL\n");
+    fprintf(out, "libraries: %s, libuv %s, jansson %s\n", crypto_versions(), uv_version_string(),
+            jansson_version_str());
+    return EXIT_OK;
+}
+
+static int act(const struct cli *cli, FILE *out, FILE *err)
+{
+    switch (cli->verb) {
+    case VERB_RUN: return with_config(cli, out, err, act_run);
+    case VERB_CHECK: return with_config(cli, out, err, act_check);
+    case VERB_STATUS: return ask(cli, "status", out, err);
+    case VERB_UP: return ask_about(cli, "up", out, err);
+    case VERB_DOWN: return ask_about(cli, "down", out, err);
+    case VERB_REKEY: return ask_about(cli, "rekey", out, err);
+    case VERB_GENPSK: return genpsk(out, err);
+    case VERB_RELOAD: return fail(err, "reload is not available in this version; restart the daemon instead");
+    case VERB_EXPLAIN:
+        return fail(err, "explain is not available in this version; esptun check prints the rules in "
+                         "their order instead");
+    case VERB_HELP: fputs(help, out); return EXIT_OK;
+    case VERB_VERSION: return print_version(out);
+    }
+    return EXIT_USAGE;
+}
+
+int cli_main(int argc, char *const argv[], FILE *out, FILE *err)
+{
+    struct cli cli;
+    char why[CLI_WHY];
+    if (cli_parse(argc, argv, &cli, why) != OK) {
+        fprintf(err, "esptun: %s\n%s", why, usage);
+        return EXIT_USAGE;
+    }
+    int code = act(&cli, out, err);
+    if ((fflush(out) != 0 || ferror(out)) && code == EXIT_OK)
+        return fail(err, "cannot write the output");
+    return code;
+}

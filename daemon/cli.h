@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: verbs, their options and their exit codes. */
+#ifndef DAEMON_CLI_H
+#define DAEMON_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/status.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, CLI_WHY = 256 };
+
+enum cli_verb {
+    VERB_RUN,
+    VERB_CHECK,
+    VERB_STATUS,
+    VERB_UP,
+    VERB_DOWN,
+    VERB_REKEY,
+    VERB_GENPSK,
+    VERB_RELOAD,
+    VERB_EXPLAIN,
+    VERB_HELP,
+    VERB_VERSION,
+};
+
+struct cli {
+    enum cli_verb verb;
+    const char *config; /* -c; NULL when absent. Strings are borrowed from argv */
+    const char *socket; /* -s; NULL when absent */
+    const char *name;   /* of up, down, rekey */
+    bool json;
+};
+
+/* argv as main gets it. ERR_MALFORMED: `why` says what is wrong with the arguments. */
+MUST_USE enum status cli_parse(int argc, char *const argv[], struct cli *out, char why[CLI_WHY]);
+
+/* Parses, acts, and returns the exit code. */
+int cli_main(int argc, char *const argv[], FILE *out, FILE *err);
+
+#endif

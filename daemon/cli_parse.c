@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/cli.h"
+#include "daemon/config_values.h"
+
+enum { TAKES_CONFIG = 1, TAKES_SOCKET = 2, TAKES_JSON = 4, TAKES_NAME = 8, TAKES_ANYTHING = 16 };
+
+struct verb {
+    const char *word;
+    enum cli_verb verb;
+    unsigned takes;
+};
+
+static const struct verb verbs[] = {
+    {"run", VERB_RUN, TAKES_CONFIG},
+    {"check", VERB_CHECK, TAKES_CONFIG},
+    {"status", VERB_STATUS, TAKES_CONFIG | TAKES_SOCKET | TAKES_JSON},
+    {"up", VERB_UP, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
+    {"down", VERB_DOWN, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
+    {"rekey", VERB_REKEY, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
+    {"genpsk", VERB_GENPSK, 0},
+    {"reload", VERB_RELOAD, TAKES_ANYTHING},
+    {"explain", VERB_EXPLAIN, TAKES_ANYTHING},
+    {"help", VERB_HELP, 0},
+    {"--help", VERB_HELP, 0},
+    {"-h", VERB_HELP, 0},
+    {"version", VERB_VERSION, 0},
+    {"--version", VERB_VERSION, 0},
+    {"-V", VERB_VERSION, 0},
+};
+
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+struct arguments {
+    int argc, at;
+    char *const *argv;
+    const struct verb *verb;
+    struct cli *out;
+    char *why;
+};
+
+static enum status refuse(struct arguments *args, const char *what, const char *word)
+{
+    char shown[96];
+    snprintf(args->why, CLI_WHY, "%s '%s'", what, log_escape(shown, sizeof shown, word, strlen(word)));
+    return ERR_MALFORMED;
+}
+
+static enum status verb_find(struct arguments *args, const char *word)
+{
+    const struct verb *nearest = NULL;
+    unsigned best = 3;
+    for (size_t i = 0; i < VERBS; i++) {
+        if (strcmp(verbs[i].word, word) == 0) {
+            args->verb = &verbs[i];
+            return OK;
+        }
+        unsigned distance = word_distance(verbs[i].word, word);
+        if (distance < best && strlen(word) > 1) {
+            best = distance;
+            nearest = &verbs[i];
+        }
+    }
+    enum status status = refuse(args, "unknown command", word);
+    if (nearest != NULL) {
+        size_t used = strlen(args->why);
+        snprintf(args->why + used, CLI_WHY - used, ": did you mean '%s'?", nearest->word);
+    }
+    return status;
+}
+
+/* An option with a value: "-c FILE", "-cFILE", "--config FILE", "--config=FILE". ERR_NOT_FOUND: another word. */
+static enum status take_value(struct arguments *args, const char *brief, const char *full, const char **out)
+{
+    const char *word = args->argv[args->at];
+    size_t len = strlen(full);
+    const char *value = NULL;
+    if (strncmp(word, full, len) == 0 && word[len] == '=')
+        value = word + len + 1;
+    else if (word[1] != '-' && strncmp(word, brief, 2) == 0 && word[2] != '\0')
+        value = word + 2;
+    else if (strcmp(word, full) == 0 || strcmp(word, brief) == 0)
+        value = args->at + 1 < args->argc ? args->argv[++args->at] : "";
+    else
+        return ERR_NOT_FOUND;
+    if (value[0] == '\0')
+        return refuse(args, "a value is missing behind", word);
+    if (*out != NULL)
+        return refuse(args, "given twice:", word);
+    *out = value;
+    return OK;
+}
+
+static enum status take_option(struct arguments *args)
+{
+    const char *word = args->argv[args->at];
+    unsigned takes = args->verb->takes;
+    enum status status = ERR_NOT_FOUND;
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        args->out->verb = VERB_HELP;
+        return OK;
+    }
+    if ((takes & TAKES_JSON) != 0 && strcmp(word, "--json") == 0) {
+        args->out->json = true;
+        return OK;
+    }
+    if ((takes & TAKES_CONFIG) != 0)
+        status = take_value(args, "-c", "--config", &args->out->config);
+    if (status == ERR_NOT_FOUND && (takes & TAKES_SOCKET) != 0)
+        status = take_value(args, "-s", "--socket", &args->out->socket);
+    return status == ERR_NOT_FOUND ? refuse(args, "unknown option", word) : status;
+}
+
+static enum status take_word(struct arguments *args)
+{
+    const char *word = args->argv[args->at];
+    if (word[0] == '-' && word[1] != '\0')
+        return take_option(args);
+    if ((args->verb->takes & TAKES_NAME) == 0 || args->out->name != NULL)
+        return refuse(args, "one word too many:", word);
+    if (word[0] == '\0' || strpbrk(word, " \t\r\n") != NULL)
+        return refuse(args, "not the name of a connection:", word);
+    args->out->name = word;
+    return OK;
+}
+
+enum status cli_parse(int argc, char *const argv[], struct cli *out, char why[CLI_WHY])
+{
+    struct arguments args = {.argc = argc, .argv = argv, .at = 1, .out = out, .why = why};
+    *out = (struct cli){.verb = VERB_HELP};
+    why[0] = '\0';
+    if (argc < 2) {
+        snprintf(why, CLI_WHY, "a command is missing");
+        return ERR_MALFORMED;
+    }
+    enum status status = verb_find(&args, argv[1]);
+    if (status != OK)
+        return status;
+    out->verb = args.verb->verb;
+    bool free_form = (args.verb->takes & TAKES_ANYTHING) != 0;
+    for (args.at = 2; status == OK && args.at < argc && !free_form; args.at++)
+        status = take_word(&args);
+    if (status != OK || out->verb == VERB_HELP)
+        return status;
+    if ((args.verb->takes & TAKES_NAME) != 0 && out->name == NULL)
+        return refuse(&args, "the name of a connection is missing behind", argv[1]);
+    return OK;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/config_apply.h"
+#include "daemon/config_errors.h"
+
+/* The keys of one section: where each stands, and whether its value was good. Indexed like the table of keys. */
+struct section_keys {
+    const struct config_entry *entry[CONFIG_KEYS_MAX];
+    bool good[CONFIG_KEYS_MAX];
+};
+
+static void refuse_key(struct config_load *load, enum section_kind kind, const struct config_entry *entry)
+{
+    char shown[QUOTE_TEXT];
+    quote(entry->key, shown);
+    const char *nearest = config_key_nearest(kind, entry->key);
+    for (unsigned other = 0; other < SECTION_KINDS; other++) {
+        if (config_key_find(other, entry->key) >= 0) {
+            config_error(load->errors, entry->line, "key '%s' does not belong in %s: move it to %s", shown,
+                         config_section_title(kind), config_section_title(other));
+            return;
+        }
+    }
+    if (nearest != NULL)
+        config_error(load->errors, entry->line, "unknown key '%s' in %s: did you mean '%s'?", shown,
+                     config_section_title(kind), nearest);
+    else
+        config_error(load->errors, entry->line, "unknown key '%s' in %s: remove it, or see esptun.ini(5) for the keys",
+                     shown, config_section_title(kind));
+}
+
+/* One key that stands in the file. */
+static bool entry_apply(struct config_load *load, const struct config_key *key, const struct config_entry *entry,
+                        void *target)
+{
+    char why[160];
+    struct config_item item = {
+        .key = key, .line = entry->line, .text = load->value, .continued = entry->continued, .target = target};
+    if (!value_expand(entry->value, load->value, &item.from_environment, why, sizeof why)) {
+        config_error(load->errors, entry->line, "%s: %s", key->name, why);
+        return false;
+    }
+    return key->apply(load, &item);
+}
+
+static bool default_apply(struct config_load *load, const struct config_key *key, unsigned line, void *target)
+{
+    struct config_item item = {.key = key, .line = line, .text = key->fallback, .target = target};
+    return key->apply(load, &item);
+}
+
+/* Finds the entries of a section. Keys that repeat (rules) are applied at once, in their order. */
+static void section_scan(struct config_load *load, const struct config_section *section, struct section_keys *keys)
+{
+    for (size_t i = section->first; i < section->end; i++) {
+        const struct config_entry *entry = &load->source.entries[i];
+        int index = config_key_find(section->kind, entry->key);
+        if (index < 0)
+            refuse_key(load, section->kind, entry);
+        else if (config_key_at((size_t)index)->repeats)
+            (void)entry_apply(load, config_key_at((size_t)index), entry, NULL);
+        else if (keys->entry[index] != NULL)
+            config_error(load->errors, entry->line, "%s is there twice, first in line %u: remove one", entry->key,
+                         keys->entry[index]->line);
+        else
+            keys->entry[index] = entry;
+    }
+}
+
+/* section NULL: all defaults. In the order of the table, since some keys need others. */
+static void section_apply(struct config_load *load, const struct config_section *section, enum section_kind kind,
+                          void *target, struct section_keys *keys)
+{
+    *keys = (struct section_keys){0};
+    if (section != NULL)
+        section_scan(load, section, keys);
+    unsigned line = section != NULL ? section->line : 0;
+    const struct config_key *key;
+    for (size_t i = 0; (key = config_key_at(i)) != NULL; i++) {
+        if (key->section != kind || key->repeats)
+            continue;
+        if (keys->entry[i] != NULL)
+            keys->good[i] = entry_apply(load, key, keys->entry[i], target);
+        else if (key->fallback != NULL)
+            keys->good[i] = default_apply(load, key, line, target);
+        else if (key->required)
+            config_error(load->errors, line, "[%s] lacks %s: write %s = VALUE (%s)", section->label, key->name,
+                         key->name, key->help);
+    }
+}
+
+static const struct config_entry *entry_of(const struct section_keys *keys, const char *name)
+{
+    return keys->entry[config_key_find(SECTION_CONNECTION, name)];
+}
+
+static bool is_good(const struct section_keys *keys, const char *name)
+{
+    return keys->good[config_key_find(SECTION_CONNECTION, name)];
+}
+
+static void check_psk(struct config_load *load, const struct config_section *section, const struct section_keys *keys)
+{
+    const struct config_entry *psk = entry_of(keys, "psk"), *file = entry_of(keys, "psk_file");
+    if (psk != NULL && file != NULL)
+        config_error(load->errors, psk->line > file->line ? psk->line : file->line,
+                     "both psk and psk_file are given: remove one of them");
+    else if (psk == NULL && file == NULL && is_good(keys, "auth"))
+        config_error(load->errors, section->line,
+                     "[%s] has no pre-shared key: write psk_file = FILE; `esptun genpsk > FILE` makes one",
+                     section->label);
+}
+
+static void check_ends(struct config_load *load, const struct section_keys *keys, const struct connection *c)
+{
+    const struct config_entry *local = entry_of(keys, "local"), *start = entry_of(keys, "start");
+    const struct config_entry *remote = entry_of(keys, "remote");
+    if (!is_good(keys, "remote"))
+        return;
+    if (c->remote.family == 0 && is_good(keys, "start") && c->start != START_NONE)
+        config_error(load->errors, start != NULL ? start->line : remote->line,
+                     "remote = %%any cannot be called, so start = %s%s is impossible: write start = none, or the "
+                     "address of the peer",
+                     c->start == START_TRAP ? "trap" : "start", start == NULL ? " (the default)" : "");
+    if (local == NULL || !is_good(keys, "local") || c->local.family == 0 || c->remote.family == 0)
+        return;
+    if (c->local.family != c->remote.family)
+        config_error(load->errors, local->line > remote->line ? local->line : remote->line,
+                     "local is IPv%u and remote IPv%u: write two addresses of one family", c->local.family,
+                     c->remote.family);
+    else if (address_equal(&c->local, &c->remote))
+        config_error(load->errors, local->line > remote->line ? local->line : remote->line,
+                     "local and remote are one address: write the address of the peer as remote");
+}
+
+static void connection_read(struct config_load *load, const struct config_section *section)
+{
+    struct section_keys keys;
+    struct connection *c = &load->config->connections[section->index];
+    c->ike_version = 1;
+    section_apply(load, section, SECTION_CONNECTION, c, &keys);
+    check_psk(load, section, &keys);
+    check_ends(load, &keys, c);
+}
+
+/* Names first: rules and messages need all of them. */
+static enum status connections_prepare(struct config_load *load)
+{
+    struct config *config = load->config;
+    uint32_t count = 0;
+    for (size_t i = 0; i < load->source.section_count; i++) {
+        struct config_section *section = &load->source.sections[i];
+        if (section->kind == SECTION_CONNECTION && !section->skip)
+            section->index = count++;
+    }
+    config->connections = calloc(count + (size_t)1, sizeof *config->connections);
+    if (config->connections == NULL)
+        return ERR_MEMORY;
+    config->connection_count = count;
+    for (size_t i = 0; i < load->source.section_count; i++) {
+        const struct config_section *section = &load->source.sections[i];
+        if (section->kind == SECTION_CONNECTION && !section->skip)
+            snprintf(config->connections[section->index].name, sizeof config->connections[0].name, "%s", section->name);
+    }
+    return OK;
+}
+
+static void sections_read(struct config_load *load)
+{
+    struct section_keys keys;
+    section_apply(load, config_source_find(&load->source, "gateway"), SECTION_GATEWAY, &load->config->gateway, &keys);
+    for (size_t i = 0; i < load->source.section_count; i++) {
+        const struct config_section *section = &load->source.sections[i];
+        if (section->kind == SECTION_CONNECTION && !section->skip)
+            connection_read(load, section);
+    }
+    const struct config_section *acl = config_source_find(&load->source, "acl");
+    if (acl != NULL)
+        section_apply(load, acl, SECTION_ACL, NULL, &keys);
+    if (load->config->connection_count == 0 && load->errors->errors == 0)
+        config_warning(load->errors, 0, "there is no connection: add a section [connection NAME]");
+    acl_review(load);
+}
+
+static unsigned count_lines(const uint8_t *data, size_t len)
+{
+    unsigned lines = 1;
+    for (size_t i = 0; i < len; i++)
+        lines += data[i] == '\n';
+    return lines;
+}
+
+static enum status text_read(struct config_load *load, struct bytes text)
+{
+    if (text.len > CONFIG_SIZE_MAX) {
+        config_error(load->errors, count_lines(text.data, CONFIG_SIZE_MAX),
+                     "here the file exceeds %d bytes, the limit: is it a configuration? Else split it over several "
+                     "gateways",
+                     CONFIG_SIZE_MAX);
+        return ERR_LIMIT;
+    }
+    enum status status = config_source_read(text, &load->source, load->errors);
+    if (status == OK)
+        status = connections_prepare(load);
+    if (status == OK)
+        sections_read(load);
+    return status;
+}
+
+static struct config *config_new(const char *path)
+{
+    struct config *config = calloc(1, sizeof *config);
+    if (config == NULL)
+        return NULL;
+    config->path = strdup(path);
+    if (config->path != NULL)
+        return config;
+    free(config);
+    return NULL;
+}
+
+enum status config_load_text(const char *path, struct bytes text, bool others_can_read, struct vault *vault,
+                             struct config **out, struct config_errors *errors)
+{
+    enum status status = ERR_MEMORY;
+    struct config_load *load = calloc(1, sizeof *load);
+    *out = NULL;
+    if (errors->path == NULL)
+        errors->path = strdup(path);
+    if (load == NULL)
+        goto out;
+    *load = (struct config_load){
+        .config = config_new(path), .errors = errors, .vault = vault, .others_can_read = others_can_read};
+    if (load->config != NULL)
+        status = text_read(load, text);
+    if (errors->errors > 0 && status != ERR_MEMORY)
+        status = ERR_MALFORMED;
+    if (status == OK) {
+        *out = load->config;
+        load->config = NULL;
+    }
+    config_free(load->config);
+    config_source_free(&load->source);
+    wipe(load->value, sizeof load->value);
+out:
+    if (status == ERR_MEMORY)
+        config_error(errors, 0, "out of memory");
+    free(load);
+    config_errors_sort(errors);
+    return status;
+}
+
+/* At most one byte more than the limit, so that the caller sees what is over it. */
+static enum status file_read(const char *path, uint8_t *data, size_t *len, bool *others_can_read)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ERR_IO;
+    enum status status = fstat(fd, &info) == 0 ? OK : ERR_IO;
+    *len = 0;
+    while (status == OK && *len <= CONFIG_SIZE_MAX) {
+        ssize_t got = read(fd, data + *len, CONFIG_SIZE_MAX + 1 - *len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            status = ERR_IO;
+        if (got <= 0)
+            break;
+        *len += (size_t)got;
+    }
+    *others_can_read = status == OK && S_ISREG(info.st_mode) && (info.st_mode & (S_IRGRP | S_IROTH)) != 0;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return status;
+}
+
+enum status config_load(const char *path, struct vault *vault, struct config **out, struct config_errors *errors)
+{
+    size_t len = 0;
+    bool others_can_read = true;
+    uint8_t *data = malloc(CONFIG_SIZE_MAX + 1);
+    *out = NULL;
+    errors->path = strdup(path);
+    enum status status = data == NULL ? ERR_MEMORY : file_read(path, data, &len, &others_can_read);
+    if (status == ERR_MEMORY)
+        config_error(errors, 0, "out of memory");
+    else if (status != OK)
+        config_error(errors, 0, "cannot read the configuration: %s: name another file with -c FILE", strerror(errno));
+    else
+        status = config_load_text(path, bytes_of(data, len), others_can_read, vault, out, errors);
+    if (data != NULL)
+        wipe(data, CONFIG_SIZE_MAX + 1);
+    free(data);
+    return status;
+}
+
+enum status config_control_path(const char *path, char out[CONFIG_CONTROL_MAX])
+{
+    struct config config = {.path = NULL};
+    struct config_errors errors = {0};
+    bool unused;
+    size_t len = 0;
+    uint8_t *data = malloc(CONFIG_SIZE_MAX + 1);
+    struct config_load *load = calloc(1, sizeof *load);
+    enum status status = data == NULL || load == NULL ? ERR_MEMORY : file_read(path, data, &len, &unused);
+    snprintf(out, CONFIG_CONTROL_MAX, "%s", CONFIG_CONTROL_DEFAULT);
+    if (status != OK)
+        goto out;
+    *load = (struct config_load){.config = &config, .errors = &errors};
+    status = config_source_read(bytes_of(data, len), &load->source, &errors);
+    const struct config_section *section = config_source_find(&load->source, "gateway");
+    for (size_t i = section != NULL ? section->first : 0; section != NULL && i < section->end; i++) {
+        const struct config_key *key = config_key_at((size_t)config_key_find(SECTION_GATEWAY, "control"));
+        if (strcmp(load->source.entries[i].key, key->name) == 0 &&
+            entry_apply(load, key, &load->source.entries[i], &config.gateway))
+            memcpy(out, config.gateway.control, CONFIG_CONTROL_MAX);
+    }
+    config_source_free(&load->source);
+out:
+    if (data != NULL)
+        wipe(data, len);
+    free(data);
+    free(load);
+    config_errors_free(&errors);
+    return status;
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < config->connection_count; i++)
+        connection_clear(&config->connections[i]);
+    free(config->connections);
+    spd_free(&config->spd);
+    free(config->path);
+    free(config);
+}

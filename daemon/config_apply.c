@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config_apply.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "daemon/config_errors.h"
+#include "daemon/config_values.h"
+
+const char *quote(const char *text, char out[QUOTE_TEXT])
+{
+    return log_escape(out, QUOTE_TEXT, text, strlen(text));
+}
+
+static void *field(const struct config_item *item)
+{
+    return (char *)item->target + item->key->offset;
+}
+
+/* "trap|start|none" as "trap, start or none". */
+static const char *list_words(const char *words, char out[QUOTE_TEXT])
+{
+    size_t used = 0;
+    for (; *words != '\0' && used + 6 < QUOTE_TEXT; words++) {
+        bool last = strchr(words + 1, '|') == NULL;
+        const char *text = *words != '|' ? (const char[]){*words, '\0'} : last ? " or " : ", ";
+        used += (size_t)snprintf(out + used, QUOTE_TEXT - used, "%s", text);
+    }
+    return out;
+}
+
+static bool refuse_word(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT], words[QUOTE_TEXT];
+    config_error(load->errors, item->line, "%s cannot be '%s': write %s", item->key->name, quote(item->text, shown),
+                 list_words(item->key->words, words));
+    return false;
+}
+
+bool apply_word(struct config_load *load, const struct config_item *item)
+{
+    int index = value_word(item->text, item->key->words);
+    if (index < 0)
+        return refuse_word(load, item);
+    unsigned value = (unsigned)index;
+    _Static_assert(sizeof(enum start_action) == sizeof value && sizeof(enum log_level) == sizeof value, "enum size");
+    memcpy(field(item), &value, sizeof value);
+    return true;
+}
+
+bool apply_yes_no(struct config_load *load, const struct config_item *item)
+{
+    int index = value_word(item->text, item->key->words);
+    if (index < 0)
+        return refuse_word(load, item);
+    *(bool *)field(item) = index == 1;
+    return true;
+}
+
+bool apply_fixed(struct config_load *load, const struct config_item *item)
+{
+    char words[QUOTE_TEXT];
+    if (value_word(item->text, item->key->words) >= 0)
+        return true;
+    if (value_word(item->text, item->key->later) < 0)
+        return refuse_word(load, item);
+    config_error(load->errors, item->line, "%s = %s is not available in this version: write %s = %s", item->key->name,
+                 item->text, item->key->name, list_words(item->key->words, words));
+    return false;
+}
+
+bool apply_later(struct config_load *load, const struct config_item *item)
+{
+    config_error(load->errors, item->line, "%s is not available in this version: %s", item->key->name, item->key->help);
+    return false;
+}
+
+static bool in_range(const struct config_item *item, uint64_t value)
+{
+    return value >= item->key->min && value <= item->key->max;
+}
+
+bool apply_auto_or_number(struct config_load *load, const struct config_item *item)
+{
+    uint64_t value = 0;
+    char shown[QUOTE_TEXT];
+    if (strcmp(item->text, "auto") != 0) {
+        bool number = value_number(item->text, &value);
+        if (!number || !in_range(item, value)) {
+            config_error(load->errors, item->line, "%s = %s is not %s: write %s", item->key->name,
+                         quote(item->text, shown), number ? "available in this version" : "a number", item->key->help);
+            return false;
+        }
+    }
+    *(uint32_t *)field(item) = (uint32_t)value;
+    return true;
+}
+
+bool apply_number(struct config_load *load, const struct config_item *item)
+{
+    uint64_t value;
+    char shown[QUOTE_TEXT];
+    if (!value_number(item->text, &value) || !in_range(item, value)) {
+        config_error(load->errors, item->line, "%s cannot be '%s': write a number from %llu to %llu", item->key->name,
+                     quote(item->text, shown), (unsigned long long)item->key->min, (unsigned long long)item->key->max);
+        return false;
+    }
+    *(uint32_t *)field(item) = (uint32_t)value;
+    return true;
+}
+
+bool apply_duration(struct config_load *load, const struct config_item *item)
+{
+    uint64_t value;
+    char shown[QUOTE_TEXT], min[VALUE_TEXT], max[VALUE_TEXT];
+    if (!value_duration(item->text, &value)) {
+        config_error(load->errors, item->line, "%s cannot be '%s': write a time such as 90, 90s, 5m, 8h or 1d",
+                     item->key->name, quote(item->text, shown));
+        return false;
+    }
+    if (!in_range(item, value)) {
+        config_error(load->errors, item->line, "%s = %s is out of range: write a time from %s to %s", item->key->name,
+                     quote(item->text, shown), value_duration_print(item->key->min, min),
+                     value_duration_print(item->key->max, max));
+        return false;
+    }
+    *(uint64_t *)field(item) = value;
+    return true;
+}
+
+bool apply_bytes(struct config_load *load, const struct config_item *item)
+{
+    uint64_t value = 0;
+    char shown[QUOTE_TEXT], min[VALUE_TEXT], max[VALUE_TEXT];
+    if (strcmp(item->text, "none") != 0 && !value_bytes(item->text, &value)) {
+        config_error(load->errors, item->line,
+                     "%s cannot be '%s': write none, or a size in B, KiB, MiB, GiB, KB, MB "
+                     "or GB such as 4GiB",
+                     item->key->name, quote(item->text, shown));
+        return false;
+    }
+    if (strcmp(item->text, "none") != 0 && !in_range(item, value)) {
+        config_error(load->errors, item->line, "%s = %s is out of range: write none, or a size from %s to %s",
+                     item->key->name, quote(item->text, shown), value_bytes_print(item->key->min, min),
+                     value_bytes_print(item->key->max, max));
+        return false;
+    }
+    *(uint64_t *)field(item) = value;
+    return true;
+}
+
+bool apply_tun(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    size_t len = strlen(item->text);
+    bool good = len > 0 && len < CONFIG_TUN_MAX && item->text[0] != '.';
+    for (size_t i = 0; i < len; i++)
+        good = good && (isalnum((unsigned char)item->text[i]) || strchr("._-", item->text[i]) != NULL);
+    if (!good) {
+        config_error(load->errors, item->line,
+                     "tun = '%s' is no name for an interface: write 1 to %d letters, digits, "
+                     "'.', '_' and '-', such as esp0",
+                     quote(item->text, shown), CONFIG_TUN_MAX - 1);
+        return false;
+    }
+    memcpy(field(item), item->text, len + 1);
+    return true;
+}
+
+bool apply_control(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    size_t len = strlen(item->text);
+    if (item->text[0] != '/' || item->text[len - 1] == '/' || len >= CONFIG_CONTROL_MAX) {
+        config_error(load->errors, item->line,
+                     "control = '%s' is not the path of a socket: write an absolute path of "
+                     "at most %d bytes, such as " CONFIG_CONTROL_DEFAULT,
+                     quote(item->text, shown), CONFIG_CONTROL_MAX - 1);
+        return false;
+    }
+    memcpy(field(item), item->text, len + 1);
+    return true;
+}
+
+static bool is_unspecified(const struct address *a)
+{
+    static const uint8_t zero[16];
+    return a->family != 0 && memcmp(a->bytes, zero, address_len(a)) == 0;
+}
+
+static bool apply_address(struct config_load *load, const struct config_item *item, const char *remedy)
+{
+    char shown[QUOTE_TEXT];
+    struct address address;
+    if (address_parse(item->text, &address) != OK)
+        config_error(load->errors, item->line, "%s = '%s' is not an IP address: %s", item->key->name,
+                     quote(item->text, shown), remedy);
+    else if (is_unspecified(&address))
+        config_error(load->errors, item->line, "%s = %s is nobody's address: write %s = %%any for \"any address\"",
+                     item->key->name, item->text, item->key->name);
+    else {
+        *(struct address *)field(item) = address;
+        return true;
+    }
+    return false;
+}
+
+bool apply_local(struct config_load *load, const struct config_item *item)
+{
+    return apply_address(load, item, "write an address of this host without a prefix length, or %any");
+}
+
+bool apply_remote(struct config_load *load, const struct config_item *item)
+{
+    return apply_address(load, item,
+                         "write the address of the peer without a prefix length, or %any (a DNS name is "
+                         "not available in this version)");
+}
+
+bool apply_identity(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    enum status status =
+        item->text[0] == '%' || item->text[0] == '\0' ? ERR_MALFORMED : identity_parse(item->text, field(item));
+    if (status == OK)
+        return true;
+    if (status == ERR_UNSUPPORTED)
+        config_error(load->errors, item->line,
+                     "%s = '%s' is a distinguished name, not available in this version: "
+                     "write an address, a name or user@name",
+                     item->key->name, quote(item->text, shown));
+    else
+        config_error(load->errors, item->line,
+                     "%s cannot be '%s': write an address, a name, user@name, @name, or "
+                     "remove the key for the address of that end",
+                     item->key->name, quote(item->text, shown));
+    return false;
+}
+
+bool apply_allow(struct config_load *load, const struct config_item *item)
+{
+    static const char blanks[] = " \t,";
+    char word[32], shown[QUOTE_TEXT];
+    bool good = true;
+    uint32_t mask = 0;
+    for (const char *at = item->text + strspn(item->text, blanks); *at != '\0'; at += strspn(at, blanks)) {
+        size_t len = strcspn(at, blanks);
+        snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), at);
+        uint32_t bit = legacy_bit(word);
+        if (bit == 0) {
+            config_error(load->errors, item->line,
+                         "allow: '%s' is no legacy algorithm: write some of modp1024, "
+                         "modp1536, sha1, md5, 3des, or nothing",
+                         quote(word, shown));
+            good = false;
+        }
+        mask |= bit;
+        at += len;
+    }
+    *(uint32_t *)field(item) = mask;
+    return good;
+}
+
+static void warn_of_legacy(struct config_load *load, const struct config_item *item, const struct proposal_list *list)
+{
+    char names[QUOTE_TEXT];
+    size_t used = 0;
+    uint32_t mask = 0;
+    for (size_t i = 0; i < list->count; i++)
+        mask |= proposal_legacy(&list->items[i]);
+    for (uint32_t bit = 1; bit <= LEGACY_3DES && used + 16 < sizeof names; bit <<= 1) {
+        if ((mask & bit) != 0)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "", legacy_name(bit));
+    }
+    if (mask != 0)
+        config_warning(load->errors, item->line,
+                       "%s uses legacy algorithms (%s): keep them only while the peer has "
+                       "nothing better",
+                       item->key->name, names);
+}
+
+bool apply_proposals(struct config_load *load, const struct config_item *item)
+{
+    char why[512] = "";
+    struct connection *c = item->target;
+    struct proposal_list *list = field(item);
+    enum proposal_kind kind = strcmp(item->key->name, "ike") == 0 ? PROPOSAL_IKE : PROPOSAL_ESP;
+    list->count = 0;
+    if (proposal_parse(kind, item->text, c->allow, list, why, sizeof why) != OK || list->count == 0) {
+        config_error(load->errors, item->line, "%s: %s", item->key->name,
+                     why[0] != '\0' ? why : "no proposal: write at least one, or remove the key for the default");
+        return false;
+    }
+    warn_of_legacy(load, item, list);
+    return true;
+}

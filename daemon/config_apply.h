@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How each kind of key gets into its target: the column `apply` of the table of keys. */
+#ifndef DAEMON_CONFIG_APPLY_H
+#define DAEMON_CONFIG_APPLY_H
+
+#include "daemon/config_keys.h"
+
+config_apply apply_word;           /* an enum, by its place in words */
+config_apply apply_yes_no;         /* a bool */
+config_apply apply_fixed;          /* words that change nothing: other values come with a later version */
+config_apply apply_later;          /* a key that comes with a later version: refused by name, with the help */
+config_apply apply_auto_or_number; /* a uint32_t, 0 for auto */
+config_apply apply_number;         /* a uint32_t */
+config_apply apply_duration;       /* a uint64_t of seconds */
+config_apply apply_bytes;          /* a uint64_t, 0 for none */
+config_apply apply_tun;
+config_apply apply_control;
+config_apply apply_local;
+config_apply apply_remote;
+config_apply apply_identity;
+config_apply apply_allow;
+config_apply apply_proposals; /* after apply_allow */
+config_apply apply_psk;
+config_apply apply_psk_file;
+config_apply apply_rule; /* daemon/config_acl.c */
+
+/* Text of the file for a message: escaped and cut. Returns out. */
+enum { QUOTE_TEXT = 96 };
+const char *quote(const char *text, char out[QUOTE_TEXT]);
+
+/*
+ * Replaces ${NAME} by the environment and $$ by a dollar; any other $ stays. Writes at most CONFIG_VALUE_MAX bytes.
+ * On failure `why` says what is wrong. *only_environment: nothing but ${NAME} and blanks stood there.
+ */
+MUST_USE bool value_expand(const char *text, char *out, bool *only_environment, char *why, size_t why_len);
+
+/* --- daemon/config_acl.c --- */
+
+/* What is odd about the rules once all are there: rules that cannot match, connections that nothing uses. */
+void acl_review(struct config_load *load);
+
+/* The index of a connection in config->connections, or -1. */
+int connection_index(const struct config_load *load, const char *name);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config_keys.h"
+
+#include <string.h>
+
+#include "daemon/config_apply.h"
+#include "daemon/config_values.h"
+#include "esp/replay.h"
+
+#define GATEWAY(field)    .section = SECTION_GATEWAY, .offset = offsetof(struct gateway_config, field)
+#define CONNECTION(field) .section = SECTION_CONNECTION, .offset = offsetof(struct connection, field)
+#define FIXED(kind)       .section = kind, .apply = apply_fixed
+#define LATER(kind)       .section = kind, .apply = apply_later
+#define RULE              .section = SECTION_ACL, .apply = apply_rule, .repeats = true
+
+#define RULE_HELP "[PROTO] SIDE -> SIDE [port P[-Q]]"
+
+enum { DAY = 86400, LIFE_MIN = 5, MTU_MIN = 576, MTU_MAX = 65535 };
+
+/* IKEv1 carries a lifetime in kilobytes in 32 bits (RFC 2407 4.5). */
+static const struct config_key keys[] = {
+    /* clang-format off */
+    {GATEWAY(tun), .name = "tun", .apply = apply_tun, .fallback = "esp0",
+     .help = "name of the TUN interface, created, or attached to when it exists"},
+    {GATEWAY(mtu), .name = "mtu", .apply = apply_auto_or_number, .fallback = "auto", .min = MTU_MIN, .max = MTU_MAX,
+     .help = "auto, or 576 to 65535"},
+    {GATEWAY(workers), .name = "workers", .apply = apply_auto_or_number, .fallback = "auto", .min = 1, .max = 1,
+     .help = "auto or 1"},
+    {GATEWAY(routes), .name = "routes", .apply = apply_yes_no, .fallback = "yes", .words = "no|yes",
+     .help = "install routes of protect rules to the TUN"},
+    {GATEWAY(control), .name = "control", .apply = apply_control, .fallback = CONFIG_CONTROL_DEFAULT,
+     .help = "absolute path of the control socket"},
+    {LATER(SECTION_GATEWAY), .name = "metrics", .help = "remove the key; `esptun status --json` has the counters"},
+    {GATEWAY(log_level), .name = "log_level", .apply = apply_word, .fallback = "info",
+     .words = "error|warning|info|debug", .help = "how much is logged"},
+    {FIXED(SECTION_GATEWAY), .name = "log_format", .fallback = "text", .words = "text", .later = "json",
+     .help = "shape of log lines"},
+    {LATER(SECTION_GATEWAY), .name = "user", .help = "remove the key, and give the process only the capabilities "
+                                                     "NET_ADMIN and NET_RAW"},
+
+    {FIXED(SECTION_CONNECTION), .name = "ike_version", .fallback = "1", .words = "1", .later = "2",
+     .help = "version of IKE"},
+    {FIXED(SECTION_CONNECTION), .name = "mode", .fallback = "main", .words = "main", .later = "aggressive",
+     .help = "mode of IKEv1 phase 1"},
+    {FIXED(SECTION_CONNECTION), .name = "auth", .fallback = "psk", .words = "psk",
+     .later = "pubkey|xauth-psk|xauth-pubkey", .help = "how the peers prove who they are"},
+    {CONNECTION(local), .name = "local", .apply = apply_local, .fallback = "%any", .help = "our address, or %any"},
+    {CONNECTION(remote), .name = "remote", .apply = apply_remote, .required = true,
+     .help = "the peer's address, or %any"},
+    {CONNECTION(local_id), .name = "local_id", .apply = apply_identity,
+     .help = "address, name, user@name or @name; absent: the address of our end"},
+    {CONNECTION(remote_id), .name = "remote_id", .apply = apply_identity,
+     .help = "address, name, user@name or @name; absent: the address of the peer"},
+    {CONNECTION(psk), .name = "psk", .apply = apply_psk, .help = "the pre-shared key as text"},
+    {CONNECTION(psk), .name = "psk_file", .apply = apply_psk_file,
+     .help = "a file with the pre-shared key, open to its owner alone"},
+    {LATER(SECTION_CONNECTION), .name = "cert", .help = "remove the key and write psk_file = FILE"},
+    {LATER(SECTION_CONNECTION), .name = "key", .help = "remove the key and write psk_file = FILE"},
+    {LATER(SECTION_CONNECTION), .name = "ca", .help = "remove the key and write psk_file = FILE"},
+    {CONNECTION(allow), .name = "allow", .apply = apply_allow, .fallback = "",
+     .help = "legacy algorithms by name: modp1024 modp1536 sha1 md5 3des"},
+    {CONNECTION(ike), .name = "ike", .apply = apply_proposals,
+     .fallback = "aes256-sha256-modp2048, aes128-sha256-ecp256", .help = "proposals of phase 1, best first"},
+    {CONNECTION(esp), .name = "esp", .apply = apply_proposals,
+     .fallback = "aes256gcm16-modp2048, aes256-sha256-modp2048",
+     .help = "proposals of phase 2, best first; a group means PFS"},
+    {CONNECTION(ike_lifetime_s), .name = "ike_lifetime", .apply = apply_duration, .fallback = "8h",
+     .min = LIFE_MIN, .max = 365 * DAY, .help = "life of a phase 1 SA"},
+    {CONNECTION(lifetime_s), .name = "lifetime", .apply = apply_duration, .fallback = "1h",
+     .min = LIFE_MIN, .max = 365 * DAY, .help = "life of a phase 2 SA"},
+    {CONNECTION(lifetime_bytes), .name = "lifetime_bytes", .apply = apply_bytes, .fallback = "none",
+     .min = 65536, .max = UINT64_C(0xffffffff) * 1024, .help = "bytes that one phase 2 SA may carry, or none"},
+    {CONNECTION(replay_window), .name = "replay_window", .apply = apply_number, .fallback = "1024",
+     .min = REPLAY_WINDOW_MIN, .max = REPLAY_WINDOW_MAX, .help = "packets that may arrive out of order"},
+    {CONNECTION(dpd_delay_s), .name = "dpd_delay", .apply = apply_duration, .fallback = "30s",
+     .min = 0, .max = DAY, .help = "silence before the peer is asked for a sign of life; 0: never"},
+    {CONNECTION(dpd_action), .name = "dpd_action", .apply = apply_word, .fallback = "restart",
+     .words = "restart|trap|clear", .help = "what follows when the peer is dead"},
+    {CONNECTION(encap), .name = "encap", .apply = apply_word, .fallback = "yes", .words = "yes|auto|no",
+     .help = "ESP in UDP: always where the peer can, only behind NAT, never"},
+    {FIXED(SECTION_CONNECTION), .name = "fragmentation", .fallback = "no", .words = "no", .later = "yes",
+     .help = "fragments of large IKE messages"},
+    {CONNECTION(start), .name = "start", .apply = apply_word, .fallback = "trap", .words = "trap|start|none",
+     .help = "on interesting traffic, at once, or only when the peer asks"},
+
+    {RULE, .name = "protect", .help = RULE_HELP " via CONNECTION"},
+    {RULE, .name = "permit", .help = "another word for protect"},
+    {RULE, .name = "bypass", .help = RULE_HELP},
+    {RULE, .name = "deny", .help = "another word for bypass"},
+    {RULE, .name = "discard", .help = RULE_HELP},
+    /* clang-format on */
+};
+
+_Static_assert(sizeof keys / sizeof *keys <= CONFIG_KEYS_MAX, "per-section arrays are too small");
+
+const struct config_key *config_key_at(size_t i)
+{
+    return i < sizeof keys / sizeof *keys ? &keys[i] : NULL;
+}
+
+int config_key_find(enum section_kind section, const char *name)
+{
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (keys[i].section == section && strcmp(keys[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+const char *config_key_nearest(enum section_kind section, const char *name)
+{
+    const char *nearest = NULL;
+    unsigned best = strlen(name) >= 6 ? 4 : strlen(name) >= 3 ? 3 : 2; /* so far off is no resemblance */
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (keys[i].section != section || keys[i].apply == apply_later)
+            continue;
+        unsigned distance = word_distance(keys[i].name, name);
+        if (distance < best) {
+            best = distance;
+            nearest = keys[i].name;
+        }
+    }
+    return nearest;
+}
+
+const char *config_section_title(enum section_kind section)
+{
+    static const char *const titles[SECTION_KINDS] = {"[gateway]", "[connection NAME]", "[acl]"};
+    return titles[section];
+}

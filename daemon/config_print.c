@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "daemon/config_keys.h"
+#include "daemon/config_values.h"
+
+static void print_key(FILE *out, const char *name, const char *value)
+{
+    fprintf(out, "%-14s = %s\n", name, value);
+}
+
+static void print_choice(FILE *out, const char *name, unsigned index)
+{
+    char text[VALUE_TEXT];
+    const struct config_key *key = config_key_at((size_t)config_key_find(SECTION_CONNECTION, name));
+    print_key(out, name, value_word_print(index, key->words, text));
+}
+
+static void print_duration(FILE *out, const char *name, uint64_t seconds)
+{
+    char text[VALUE_TEXT];
+    print_key(out, name, value_duration_print(seconds, text));
+}
+
+static void print_auto(FILE *out, const char *name, uint32_t value)
+{
+    if (value == 0)
+        print_key(out, name, "auto");
+    else
+        fprintf(out, "%-14s = %u\n", name, value);
+}
+
+static void print_gateway(const struct gateway_config *gateway, FILE *out)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    fprintf(out, "[gateway]\n");
+    print_key(out, "tun", gateway->tun);
+    print_auto(out, "mtu", gateway->mtu);
+    print_auto(out, "workers", gateway->workers);
+    print_key(out, "routes", gateway->routes ? "yes" : "no");
+    print_key(out, "control", gateway->control);
+    print_key(out, "log_level", levels[gateway->log_level]);
+}
+
+static void print_address(FILE *out, const char *name, const struct address *address)
+{
+    char text[ADDRESS_TEXT];
+    print_key(out, name, address->family == 0 ? "%any" : address_print(address, text));
+}
+
+static void print_identity(FILE *out, const char *name, const struct identity *id, const struct address *address)
+{
+    char text[IDENTITY_TEXT], number[ADDRESS_TEXT];
+    if (id->type != ID_NONE)
+        print_key(out, name, identity_print(id, text));
+    else
+        fprintf(out, "%-14s = %s  ; its address\n", name,
+                address->family == 0 ? "%any" : address_print(address, number));
+}
+
+static void print_proposals(FILE *out, const char *name, const struct proposal_list *list)
+{
+    char text[PROPOSAL_TEXT];
+    fprintf(out, "%-14s = ", name);
+    for (size_t i = 0; i < list->count; i++)
+        fprintf(out, "%s%s", i > 0 ? ", " : "", proposal_print(&list->items[i], text));
+    fputc('\n', out);
+}
+
+static void print_allow(FILE *out, uint32_t allow)
+{
+    fprintf(out, "%-14s =", "allow");
+    for (uint32_t bit = 1; bit <= LEGACY_3DES; bit <<= 1) {
+        if ((allow & bit) != 0)
+            fprintf(out, " %s", legacy_name(bit));
+    }
+    fputc('\n', out);
+}
+
+static void print_connection(const struct connection *c, FILE *out)
+{
+    char text[VALUE_TEXT];
+    fprintf(out, "\n[connection %s]\n", c->name);
+    fprintf(out, "%-14s = %u\n", "ike_version", c->ike_version);
+    print_choice(out, "mode", c->mode);
+    print_address(out, "local", &c->local);
+    print_address(out, "remote", &c->remote);
+    print_identity(out, "local_id", &c->local_id, &c->local);
+    print_identity(out, "remote_id", &c->remote_id, &c->remote);
+    print_key(out, "auth", "psk");
+    fprintf(out, "; the pre-shared key has %zu bytes and is not shown\n", c->psk.len);
+    print_allow(out, c->allow);
+    print_proposals(out, "ike", &c->ike);
+    print_proposals(out, "esp", &c->esp);
+    print_duration(out, "ike_lifetime", c->ike_lifetime_s);
+    print_duration(out, "lifetime", c->lifetime_s);
+    print_key(out, "lifetime_bytes", c->lifetime_bytes == 0 ? "none" : value_bytes_print(c->lifetime_bytes, text));
+    fprintf(out, "%-14s = %u\n", "replay_window", c->replay_window);
+    print_duration(out, "dpd_delay", c->dpd_delay_s);
+    print_choice(out, "dpd_action", c->dpd_action);
+    print_choice(out, "encap", c->encap);
+    print_key(out, "fragmentation", "no");
+    print_choice(out, "start", c->start);
+}
+
+static void print_rules(const struct config *config, FILE *out)
+{
+    char selector[SELECTOR_TEXT];
+    fprintf(out, "\n[acl]\n");
+    for (size_t i = 0; i < config->spd.count; i++) {
+        const struct rule *rule = &config->spd.rules[i];
+        bool protect = rule->action == ACTION_PROTECT;
+        fprintf(out, "%-7s = %s%s%s  ; rule %u, line %u\n", action_name(rule->action),
+                selector_print(&rule->selector, selector), protect ? " via " : "",
+                protect ? config->connections[rule->connection].name : "", rule->number, rule->line);
+    }
+    fprintf(out, "; the end: all other packets are discarded\n");
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+    print_gateway(&config->gateway, out);
+    for (size_t i = 0; i < config->connection_count; i++)
+        print_connection(&config->connections[i], out);
+    print_rules(config, out);
+}

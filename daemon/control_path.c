@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/control_path.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static enum status explain(const char *path, int error, char *why, size_t why_len)
+{
+    const char *remedy = "choose another 'control' in [gateway]";
+    if (error == ENOENT)
+        remedy = "its folder does not exist; create it, or choose another 'control' in [gateway]";
+    else if (error == EACCES || error == EPERM || error == EROFS)
+        remedy = "this user may not write there; choose another 'control' in [gateway]";
+    (void)snprintf(why, why_len, "cannot make the control socket %s: %s; %s", path, strerror(error), remedy);
+    return ERR_IO;
+}
+
+static int open_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* A full backlog (EAGAIN) is a sign of life too. */
+static bool somebody_answers(const struct sockaddr_un *name)
+{
+    int fd = open_socket();
+    if (fd < 0)
+        return false;
+    bool answers = connect(fd, (const struct sockaddr *)name, sizeof *name) == 0 || errno == EAGAIN;
+    close(fd);
+    return answers;
+}
+
+static enum status clear_path(const struct sockaddr_un *name, char *why, size_t why_len)
+{
+    struct stat file;
+    const char *path = name->sun_path;
+    if (lstat(path, &file) < 0)
+        return errno == ENOENT ? OK : explain(path, errno, why, why_len);
+    if (!S_ISSOCK(file.st_mode)) {
+        (void)snprintf(why, why_len, "%s exists and is not a socket; choose another 'control' in [gateway]", path);
+        return ERR_STATE;
+    }
+    if (somebody_answers(name)) {
+        (void)snprintf(why, why_len,
+                       "another process answers on the control socket %s; stop it, or choose another 'control' in "
+                       "[gateway]",
+                       path);
+        return ERR_STATE;
+    }
+    return unlink(path) == 0 || errno == ENOENT ? OK : explain(path, errno, why, why_len);
+}
+
+enum status control_path_bind(const char *path, int *fd, struct stat *file, char *why, size_t why_len)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (strlen(path) == 0 || strlen(path) >= sizeof name.sun_path)
+        return explain(path, ENAMETOOLONG, why, why_len);
+    memcpy(name.sun_path, path, strlen(path));
+    enum status status = clear_path(&name, why, why_len);
+    if (status != OK)
+        return status;
+    *fd = open_socket();
+    if (*fd < 0)
+        return explain(path, errno, why, why_len);
+    /* The mode is right from the first moment: nobody else can connect in between. */
+    mode_t before = umask(0177);
+    int result = bind(*fd, (const struct sockaddr *)&name, sizeof name);
+    int error = errno;
+    (void)umask(before);
+    if (result == 0 && lstat(path, file) == 0)
+        return OK;
+    close(*fd);
+    *fd = -1;
+    return explain(path, result == 0 ? errno : error, why, why_len);
+}
+
+void control_path_remove(const char *path, const struct stat *file)
+{
+    struct stat now;
+    if (lstat(path, &now) == 0 && now.st_ino == file->st_ino && now.st_dev == file->st_dev)
+        (void)unlink(path);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file of the control socket: made so that only the owner can use it, and never taken from a living process. */
+#ifndef DAEMON_CONTROL_PATH_H
+#define DAEMON_CONTROL_PATH_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+
+/* A bound socket that does not listen yet, non-blocking, and what its file is. On failure `why` says what is wrong and
+ * what would be right. */
+MUST_USE enum status control_path_bind(const char *path, int *fd, struct stat *file, char *why, size_t why_len);
+
+/* Removes the file if it is still that one. */
+void control_path_remove(const char *path, const struct stat *file);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/gateway.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "crypto/aead.h"
+#include "daemon/gateway_state.h"
+#include "daemon/mtu.h"
+#include "daemon/outgoing.h"
+
+/* --- what wakes the loop --- */
+
+static void on_wake(void *arg)
+{
+    struct gateway *g = arg;
+    uint64_t now = gateway_now(g);
+    if (ike_next(g->ike) <= now)
+        ike_tick(g->ike, now);
+    worker_expire(g->worker, now);
+    g->look_at_commands = true;
+    gateway_settle(g);
+}
+
+static void stop(struct gateway *g, int exit_code)
+{
+    if (g->stopping)
+        return;
+    ike_shutdown(g->ike, gateway_now(g));
+    g->stopping = true;
+    g->exit_code = exit_code;
+    loop_stop(&g->loop);
+}
+
+static void on_signal(void *arg, int number)
+{
+    struct gateway *g = arg;
+    if (number == SIGHUP) {
+        log_write(g->log, LOG_WARNING,
+                  "SIGHUP: this version cannot reload its configuration; restart it to apply changes");
+        return;
+    }
+    log_write(g->log, LOG_INFO, "%s: stopping, the peers are told", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop(g, EXIT_SUCCESS);
+}
+
+static void on_device(void *arg, const void *subject)
+{
+    struct gateway *g = arg;
+    (void)subject;
+    if (!worker_device_readable(g->worker, gateway_now(g))) {
+        log_write(g->log, LOG_ERROR, "the TUN interface %s is gone; start esptun again", g->device.name);
+        stop(g, EXIT_FAILURE);
+    }
+    gateway_settle(g);
+}
+
+static void on_socket(void *arg, const void *subject)
+{
+    struct gateway *g = arg;
+    worker_socket_readable(g->worker, subject);
+    gateway_settle(g);
+}
+
+/* --- start --- */
+
+static void forbid_core_dumps(const struct log *log)
+{
+    const struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        log_write(log, LOG_WARNING, "core dumps could not be turned off: %s", strerror(errno));
+}
+
+/* IKE names its own address to the peer: where the configuration leaves it open, the route to the peer tells it. */
+static enum status copy_connections(struct gateway *g)
+{
+    size_t count = g->config->connection_count;
+    g->connections = calloc(count + 1, sizeof *g->connections);
+    g->released = calloc(g->config->spd.count + 1, sizeof *g->released);
+    g->seen = calloc(g->config->spd.count + 1, sizeof *g->seen);
+    if (g->connections == NULL || g->released == NULL || g->seen == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        struct connection *c = &g->connections[i];
+        char text[ADDRESS_TEXT];
+        *c = g->config->connections[i];
+        if (c->local.family != 0 || c->remote.family == 0)
+            continue;
+        c->local = outgoing_source(&c->remote);
+        if (c->local.family == 0)
+            log_write(g->log, LOG_WARNING, "[%s] no route leads to the peer, so it can only be answered", c->name);
+        else
+            log_write(g->log, LOG_INFO, "[%s] local address is %s", c->name, address_print(&c->local, text));
+    }
+    return OK;
+}
+
+static enum status open_device(struct gateway *g, char *why)
+{
+    const struct gateway_config *config = &g->config->gateway;
+    enum status status = device_open(config->tun, &g->device, why, GATEWAY_WHY);
+    if (status != OK)
+        return status;
+    uint32_t mtu = config->mtu != 0 ? config->mtu : mtu_auto(g->connections, g->config->connection_count);
+    return device_start(&g->device, mtu, why, GATEWAY_WHY);
+}
+
+static enum status make_data_plane(struct gateway *g)
+{
+    enum status status = sad_new(g->config->spd.count, &g->random, &g->sad);
+    if (status != OK)
+        return status;
+    bypass_open(&g->bypass, g->log);
+    const struct worker_setup setup = {.spd = &g->config->spd,
+                                       .sad = g->sad,
+                                       .udp = g->udp,
+                                       .bypass = &g->bypass,
+                                       .device = &g->device,
+                                       .ops = gateway_worker_ops(g)};
+    return worker_new(&setup, &g->worker);
+}
+
+static enum status make_ike(struct gateway *g)
+{
+    const struct ike_setup setup = {.connections = g->connections,
+                                    .connection_count = g->config->connection_count,
+                                    .spd = &g->config->spd,
+                                    .random = g->random,
+                                    .vault = g->vault,
+                                    .log = g->log,
+                                    .ops = gateway_ike_ops(g)};
+    return ike_new(&setup, &g->ike);
+}
+
+static enum status watch_all(struct gateway *g)
+{
+    enum status status = loop_watch(&g->loop, g->device.fd, on_device, g, NULL);
+    for (size_t i = 0; i < udp_count(g->udp) && status == OK; i++) {
+        const struct udp_socket *socket = udp_at(g->udp, i);
+        status = loop_watch(&g->loop, socket->fd, on_socket, g, socket);
+    }
+    return status;
+}
+
+/* Routes come last: before them nothing is led here, and with them in place nothing protected goes past. */
+static enum status start(struct gateway *g, char *why)
+{
+    const struct loop_handlers handlers = {.arg = g, .wake = on_wake, .signal = on_signal};
+    enum status status = loop_open(&g->loop, &handlers);
+    if (status == OK)
+        status = copy_connections(g);
+    if (status == OK)
+        status = udp_open(g->config->connections, g->config->connection_count, g->log, &g->udp, why, GATEWAY_WHY);
+    if (status == OK)
+        status = gateway_open_control(g, why, GATEWAY_WHY);
+    if (status == OK)
+        status = open_device(g, why);
+    if (status == OK)
+        status = make_data_plane(g);
+    if (status == OK)
+        status = make_ike(g);
+    if (status == OK)
+        status = watch_all(g);
+    if (status == OK && g->config->gateway.routes)
+        status = routes_install(&g->config->spd, &g->device, g->log, &g->routes, why, GATEWAY_WHY);
+    return status;
+}
+
+/* --- the end --- */
+
+static void release(struct gateway *g)
+{
+    loop_unwatch_all(&g->loop);
+    routes_remove(g->routes);
+    control_close(g->control);
+    loop_close(&g->loop);
+    ike_free(g->ike);
+    worker_free(g->worker);
+    sad_free(g->sad);
+    bypass_close(&g->bypass);
+    udp_close(g->udp);
+    device_close(&g->device);
+    free(g->connections);
+    free(g->released);
+    free(g->seen);
+}
+
+static void run(struct gateway *g)
+{
+    const struct device *device = &g->device;
+    loop_refresh(&g->loop);
+    g->started_ms = gateway_now(g);
+    log_write(g->log, LOG_INFO, "esptun %s is ready: TUN %s (%s, MTU %u), %zu connections, %zu rules", ESPTUN_VERSION,
+              device->name, device->attached ? "attached" : "created", device->mtu, g->config->connection_count,
+              g->config->spd.count);
+    if (g->routes != NULL)
+        log_write(g->log, LOG_INFO, "routes of protect rules are in table %u", routes_table(g->routes));
+    ike_start(g->ike, g->started_ms);
+    gateway_settle(g);
+    loop_run(&g->loop);
+}
+
+int gateway_run(const struct config *config, struct vault *vault, const struct log *log)
+{
+    char why[GATEWAY_WHY] = "";
+    struct gateway *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return EXIT_FAILURE;
+    *g = (struct gateway){.config = config, .vault = vault, .log = log, .random = random_system()};
+    g->device.fd = g->bypass.fd4 = g->bypass.fd6 = -1;
+    g->exit_code = EXIT_FAILURE;
+    forbid_core_dumps(log);
+    enum status status = aead_self_test();
+    if (status != OK)
+        (void)snprintf(why, sizeof why, "the cryptographic self-test failed; the crypto library is not to be trusted");
+    else
+        status = start(g, why);
+    if (status == OK)
+        run(g);
+    else
+        log_write(log, LOG_ERROR, "cannot start: %s", why[0] != '\0' ? why : status_text(status));
+    int exit_code = g->exit_code;
+    release(g);
+    free(g);
+    if (status == OK)
+        log_write(log, LOG_INFO, "stopped");
+    return exit_code;
+}

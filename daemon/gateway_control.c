@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/gateway_state.h"
+#include "daemon/status.h"
+
+static void answer_status(struct gateway *g, struct client *client)
+{
+    uint64_t ike_drops[IKE_DROP_COUNT];
+    for (int i = 0; i < IKE_DROP_COUNT; i++)
+        ike_drops[i] = ike_drop_count(g->ike, (enum ike_drop)i);
+    const struct status_input input = {
+        .version = ESPTUN_VERSION,
+        .now_ms = gateway_now(g),
+        .started_ms = g->started_ms,
+        .connections = g->connections,
+        .connection_count = g->config->connection_count,
+        .spd = &g->config->spd,
+        .sad = g->sad,
+        .drops = worker_drops(g->worker),
+        .rules = worker_rules(g->worker),
+        .ike_drops = ike_drops,
+    };
+    struct status_document document;
+    status_begin(&document, &input);
+    struct ike_visitor visitor = status_visitor(&document);
+    ike_visit(g->ike, &visitor);
+    size_t len;
+    char *text = status_finish(&document, &len);
+    if (text != NULL)
+        control_ok(client, text, len);
+    else
+        control_error(client, "out of memory");
+    free(text);
+}
+
+/* --- what a connection looks like --- */
+
+struct look {
+    struct gateway *g;
+    uint32_t connection;
+    bool here; /* the SA visited last is of this connection */
+    struct command_view view;
+};
+
+static void look_at_sa(void *arg, const struct ike_sa_info *info)
+{
+    struct look *look = arg;
+    look->here = info->connection == look->connection;
+    if (look->here && strcmp(info->state, "deleting") != 0)
+        look->view.sas++;
+}
+
+static void look_at_child(void *arg, const struct ike_child_info *info)
+{
+    struct look *look = arg;
+    bool up = strcmp(info->state, "established") == 0 || strcmp(info->state, "rekeying") == 0;
+    if (!look->here || !up || info->rule >= look->g->config->spd.count)
+        return;
+    look->view.children++;
+    if (look->g->seen[info->rule])
+        return;
+    look->g->seen[info->rule] = true;
+    look->view.rules_up++;
+}
+
+static struct command_view view_of(struct gateway *g, uint32_t connection)
+{
+    const struct spd *spd = &g->config->spd;
+    struct look look = {.g = g, .connection = connection};
+    for (size_t i = 0; i < spd->count; i++) {
+        g->seen[i] = false;
+        look.view.rules += spd->rules[i].action == ACTION_PROTECT && spd->rules[i].connection == connection;
+    }
+    const struct ike_visitor visitor = {.arg = &look, .sa = look_at_sa, .child = look_at_child};
+    ike_visit(g->ike, &visitor);
+    return look.view;
+}
+
+/* --- up, down, rekey --- */
+
+static void answer_done(struct gateway *g, struct client *client, enum request_verb verb, uint32_t connection,
+                        const struct command_view *view)
+{
+    static const char *const words[] = {
+        [REQUEST_STATUS] = "", [REQUEST_UP] = "up", [REQUEST_DOWN] = "down", [REQUEST_REKEY] = "renewed"};
+    char text[CONNECTION_NAME_MAX + 64];
+    int len = snprintf(text, sizeof text, "connection %s is %s", g->connections[connection].name, words[verb]);
+    if (verb != REQUEST_DOWN)
+        len += snprintf(text + len, sizeof text - (size_t)len, ", %zu of %zu rules have a tunnel", view->rules_up,
+                        view->rules);
+    text[len++] = '\n';
+    control_ok(client, text, (size_t)len);
+}
+
+void gateway_judge_commands(struct gateway *g)
+{
+    for (size_t i = 0; i < COMMANDS_MAX; i++) {
+        struct command *command = &g->commands.items[i];
+        if (command->client == NULL)
+            continue;
+        struct command_view view = view_of(g, command->connection);
+        enum command_outcome outcome = command_judge(command, &view, gateway_now(g));
+        struct client *client = command->client;
+        if (outcome == COMMAND_PENDING)
+            continue;
+        command_end(command);
+        if (outcome == COMMAND_DONE)
+            answer_done(g, client, command->verb, command->connection, &view);
+        else
+            control_error(client, "%s", command->why);
+    }
+}
+
+static enum status ask_ike(struct gateway *g, enum request_verb verb, uint32_t connection, const char **why)
+{
+    switch (verb) {
+    case REQUEST_UP: return ike_up(g->ike, gateway_now(g), connection, why);
+    case REQUEST_DOWN: return ike_down(g->ike, gateway_now(g), connection, why);
+    case REQUEST_REKEY: return ike_rekey(g->ike, gateway_now(g), connection, why);
+    case REQUEST_STATUS: break;
+    }
+    return ERR_STATE;
+}
+
+/* True when the answer is known without asking IKE; then it was given. */
+static bool answer_at_once(struct gateway *g, struct client *client, enum request_verb verb, uint32_t connection,
+                           const struct command_view *view)
+{
+    const char *name = g->connections[connection].name;
+    if (view->rules == 0 && verb != REQUEST_DOWN) {
+        control_error(client, "connection %s has no protect rule in [acl], so there is nothing to negotiate", name);
+        return true;
+    }
+    if (verb == REQUEST_REKEY && view->children == 0) {
+        control_error(client, "connection %s is not up; esptun up %s", name, name);
+        return true;
+    }
+    bool done = (verb == REQUEST_UP && view->rules_up == view->rules) ||
+                (verb == REQUEST_DOWN && view->children == 0 && view->sas == 0);
+    if (done)
+        answer_done(g, client, verb, connection, view);
+    return done;
+}
+
+static void start_command(struct gateway *g, struct client *client, enum request_verb verb, uint32_t connection)
+{
+    struct command_view view = view_of(g, connection);
+    if (answer_at_once(g, client, verb, connection, &view))
+        return;
+    /* Before IKE is asked: an outcome can come at once. */
+    struct command *command = command_start(&g->commands, client, verb, connection, view.children, gateway_now(g));
+    if (command == NULL) {
+        control_error(client, "too many commands wait for an outcome; try again later");
+        return;
+    }
+    const char *why = "";
+    enum status status = ask_ike(g, verb, connection, &why);
+    if (status != OK) {
+        command_end(command);
+        control_error(client, "%s", why != NULL && *why != '\0' ? why : status_text(status));
+    }
+    g->look_at_commands = true;
+}
+
+static int find_connection(const struct gateway *g, const char *name)
+{
+    for (size_t i = 0; i < g->config->connection_count; i++)
+        if (strcmp(g->connections[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static void on_request(void *arg, struct client *client, const struct request *request)
+{
+    struct gateway *g = arg;
+    int connection = request->verb != REQUEST_STATUS ? find_connection(g, request->name) : 0;
+    if (g->stopping)
+        control_error(client, "esptun is stopping");
+    else if (request->verb == REQUEST_STATUS)
+        answer_status(g, client);
+    else if (connection < 0)
+        control_error(client, "no connection is named '%s'; add a section [connection %s], or correct the name",
+                      request->name, request->name);
+    else
+        start_command(g, client, request->verb, (uint32_t)connection);
+    gateway_settle(g);
+}
+
+static void on_gone(void *arg, struct client *client)
+{
+    struct gateway *g = arg;
+    commands_forget(&g->commands, client);
+}
+
+enum status gateway_open_control(struct gateway *g, char *why, size_t why_len)
+{
+    const struct control_setup setup = {.loop = &g->loop.uv,
+                                        .path = g->config->gateway.control,
+                                        .log = g->log,
+                                        .arg = g,
+                                        .request = on_request,
+                                        .gone = on_gone};
+    return control_open(&setup, &g->control, why, why_len);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/gateway_state.h"
+
+#include "daemon/keylog.h"
+
+/* --- what IKE asks of us: called from inside the engine, which must not be called back --- */
+
+static void send_message(void *arg, const struct path *path, struct bytes message)
+{
+    struct gateway *g = arg;
+    if (!udp_send(g->udp, path, path->local.port == IKE_NATT_PORT, message))
+        log_write(g->log, LOG_DEBUG, "an IKE message of %zu bytes did not leave", message.len);
+}
+
+static void send_keepalive(void *arg, const struct path *path)
+{
+    static const uint8_t keepalive = 0xff;
+    struct gateway *g = arg;
+    (void)udp_send(g->udp, path, false, bytes_of(&keepalive, 1));
+}
+
+static uint32_t new_spi(void *arg)
+{
+    return sad_new_spi(((struct gateway *)arg)->sad);
+}
+
+static enum status child_add(void *arg, const struct child *child)
+{
+    return sad_add(((struct gateway *)arg)->sad, child);
+}
+
+static void child_activate(void *arg, uint64_t child_id)
+{
+    struct gateway *g = arg;
+    if (sad_activate(g->sad, child_id) != OK)
+        return;
+    const struct sa *sa = sad_by_child(g->sad, child_id);
+    if (sa != NULL && sa->rule < g->config->spd.count) {
+        g->released[sa->rule] = true;
+        g->any_released = true;
+    }
+}
+
+static void child_remove(void *arg, uint64_t child_id)
+{
+    sad_remove(((struct gateway *)arg)->sad, child_id);
+}
+
+static void child_move(void *arg, uint64_t child_id, const struct path *path)
+{
+    sad_move(((struct gateway *)arg)->sad, child_id, path);
+}
+
+static uint64_t child_packets_in(void *arg, uint64_t child_id)
+{
+    const struct sa *sa = sad_by_child(((struct gateway *)arg)->sad, child_id);
+    return sa != NULL ? sa->in.packets : 0;
+}
+
+static void log_child(const struct gateway *g, const struct ike_event *event, const char *what)
+{
+    const struct sa *sa = sad_by_child(g->sad, event->child_id);
+    char text[SELECTOR_TEXT];
+    if (event->connection >= g->config->connection_count || event->rule >= g->config->spd.count)
+        return;
+    const char *name = g->connections[event->connection].name;
+    if (sa == NULL)
+        log_write(g->log, LOG_INFO, "[%s] tunnel %s: %s", name, what,
+                  selector_print(&g->config->spd.rules[event->rule].selector, text));
+    else
+        log_write(g->log, LOG_INFO, "[%s] tunnel %s: %s, SPI in %08x out %08x, %s", name, what,
+                  selector_print(&sa->selector, text), sa->spi_in, sa->spi_out, sa->udp ? "in UDP" : "raw ESP");
+}
+
+static void on_event(void *arg, const struct ike_event *event)
+{
+    struct gateway *g = arg;
+    if (event->kind == IKE_EVENT_CHILD_UP)
+        log_child(g, event, "up");
+    else if (event->kind == IKE_EVENT_CHILD_REKEYED)
+        log_child(g, event, "renewed");
+    else if (event->kind == IKE_EVENT_CHILD_DOWN)
+        log_child(g, event, "down");
+    commands_note(&g->commands, event);
+    g->look_at_commands = true;
+}
+
+struct ike_ops gateway_ike_ops(struct gateway *g)
+{
+    return (struct ike_ops){
+        .arg = g,
+        .send = send_message,
+        .send_keepalive = send_keepalive,
+        .new_spi = new_spi,
+        .child_add = child_add,
+        .child_activate = child_activate,
+        .child_remove = child_remove,
+        .child_move = child_move,
+        .child_packets_in = child_packets_in,
+        .event = on_event,
+#ifdef ESPTUN_KEYLOG
+        .keylog = keylog_line,
+#endif
+    };
+}
+
+/* --- what the packet path tells IKE --- */
+
+static void on_ike_message(void *arg, const struct path *path, struct bytes message)
+{
+    struct gateway *g = arg;
+    ike_input(g->ike, gateway_now(g), path, message);
+}
+
+static void on_acquire(void *arg, uint32_t rule)
+{
+    struct gateway *g = arg;
+    ike_acquire(g->ike, gateway_now(g), rule);
+}
+
+static void on_soft(void *arg, uint64_t child_id)
+{
+    struct gateway *g = arg;
+    ike_child_soft(g->ike, gateway_now(g), child_id);
+}
+
+static void on_hard(void *arg, uint64_t child_id)
+{
+    struct gateway *g = arg;
+    ike_child_hard(g->ike, gateway_now(g), child_id);
+}
+
+static void on_moved(void *arg, uint64_t child_id, const struct endpoint *remote)
+{
+    struct gateway *g = arg;
+    ike_child_moved(g->ike, gateway_now(g), child_id, remote);
+}
+
+struct worker_ops gateway_worker_ops(struct gateway *g)
+{
+    return (struct worker_ops){
+        .arg = g,
+        .ike_message = on_ike_message,
+        .acquire = on_acquire,
+        .soft = on_soft,
+        .hard = on_hard,
+        .moved = on_moved,
+    };
+}
+
+/* --- what follows --- */
+
+static void release_waiting(struct gateway *g)
+{
+    while (g->any_released) {
+        g->any_released = false;
+        for (uint32_t rule = 0; rule < g->config->spd.count; rule++) {
+            if (!g->released[rule])
+                continue;
+            g->released[rule] = false;
+            worker_release(g->worker, rule, gateway_now(g));
+        }
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void gateway_settle(struct gateway *g)
+{
+    if (g->stopping)
+        return;
+    release_waiting(g);
+    if (g->look_at_commands) {
+        g->look_at_commands = false;
+        gateway_judge_commands(g);
+    }
+    uint64_t next = earlier(ike_next(g->ike), worker_next(g->worker));
+    loop_wake_at(&g->loop, earlier(next, commands_next(&g->commands)));
+}

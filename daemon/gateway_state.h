@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct gateway owns everything of a running gateway. Private to gateway*.c:
+ *   gateway.c          start, run, stop
+ *   gateway_ike.c      what IKE asks of us, and what follows
+ *   gateway_control.c  what clients of the control socket ask
+ */
+#ifndef DAEMON_GATEWAY_STATE_H
+#define DAEMON_GATEWAY_STATE_H
+
+#include "daemon/command.h"
+#include "daemon/config.h"
+#include "daemon/control.h"
+#include "daemon/loop.h"
+#include "daemon/worker.h"
+#include "ike/ike.h"
+#include "tun/device.h"
+#include "tun/route.h"
+
+enum { GATEWAY_WHY = 512 };
+
+struct gateway {
+    const struct config *config; /* borrowed, like vault and log */
+    struct vault *vault;
+    const struct log *log;
+    struct random random;
+    /* The configured ones, with `local = %any` made the address that leads to the peer; secrets stay the config's. */
+    struct connection *connections;
+    struct loop loop;
+    struct device device;
+    struct udp *udp;
+    struct bypass bypass;
+    struct sad *sad;
+    struct worker *worker;
+    struct ike *ike;
+    struct control *control;
+    struct routes *routes;
+    struct commands commands;
+    bool *released; /* by rule: a child may seal since; what waits for it is to leave */
+    bool *seen;     /* by rule: scratch of gateway_view */
+    bool any_released;
+    bool look_at_commands; /* something happened that can be an outcome */
+    bool stopping;
+    uint64_t started_ms;
+    int exit_code;
+};
+
+static inline uint64_t gateway_now(const struct gateway *g)
+{
+    return loop_now(&g->loop);
+}
+
+/* --- gateway_ike.c --- */
+
+struct ike_ops gateway_ike_ops(struct gateway *g);
+struct worker_ops gateway_worker_ops(struct gateway *g);
+
+/* After anything that may have called into IKE: waiting packets leave, clients get outcomes, the timer is set. */
+void gateway_settle(struct gateway *g);
+
+/* --- gateway_control.c --- */
+
+MUST_USE enum status gateway_open_control(struct gateway *g, char *why, size_t why_len);
+void gateway_judge_commands(struct gateway *g);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "daemon/cli.h"
+
+int main(int argc, char *argv[])
+{
+    return cli_main(argc, argv, stdout, stderr);
+}

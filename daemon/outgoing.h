@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which way the host would reach a peer. Asked with ROUTE_MARK, so that our own routes do not answer. */
+#ifndef DAEMON_OUTGOING_H
+#define DAEMON_OUTGOING_H
+
+#include "policy/address.h"
+
+/* The local address that packets to `remote` leave from; family 0 when there is no route. */
+struct address outgoing_source(const struct address *remote);
+
+/* The MTU of the interface that has the local address (or, with %any, that leads to remote); 0: unknown. */
+uint32_t outgoing_mtu(const struct address *local, const struct address *remote);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The JSON document of `esptun status`: its members are a contract (README, "status"). */
+#ifndef DAEMON_STATUS_H
+#define DAEMON_STATUS_H
+
+#include <jansson.h>
+
+#include "daemon/worker.h"
+#include "ike/ike.h"
+
+struct status_input {
+    const char *version;
+    uint64_t now_ms, started_ms;
+    const struct connection *connections;
+    size_t connection_count;
+    const struct spd *spd;
+    const struct sad *sad; /* counters of children */
+    const struct drops *drops;
+    const struct rule_counters *rules; /* one per entry of the SPD */
+    const uint64_t *ike_drops;         /* IKE_DROP_COUNT */
+};
+
+/* A document under construction: status_begin, ike_visit(ike, status_visitor), status_finish. */
+struct status_document {
+    const struct status_input *input;
+    json_t *sas;      /* owned */
+    json_t *children; /* borrowed: of the SA visited last */
+    bool failed;
+};
+
+void status_begin(struct status_document *document, const struct status_input *input);
+struct ike_visitor status_visitor(struct status_document *document);
+
+/* The text, to be freed by the caller; NULL when memory is short. The document is gone either way. */
+char *status_finish(struct status_document *document, size_t *len);
+
+#endif

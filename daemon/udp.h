@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The outer sockets: UDP 500 (IKE), UDP 4500 (IKE and ESP, RFC 3948) and raw ESP (protocol 50), per local address of
+ * the connections. All carry ROUTE_MARK, so that they never meet the routes to the TUN. Never UDP_ENCAP: the kernel
+ * would take the packets.
+ *
+ * Path MTU: IP_PMTUDISC_DONT, so IPv4 leaves with DF clear and routers with a smaller MTU fragment it, and the kernel
+ * fragments what exceeds its own interface: an IKE message may be long, and an ESP packet that is fragmented arrives,
+ * while one that is dropped for its size is a black hole. The MTU of the TUN keeps this rare.
+ */
+#ifndef DAEMON_UDP_H
+#define DAEMON_UDP_H
+
+#include "base/log.h"
+#include "base/packet.h"
+#include "esp/drop.h"
+#include "policy/connection.h"
+
+enum {
+    UDP_BATCH = 64,
+    UDP_SOCKETS_MAX = 64,
+    UDP_BUFFER_BYTES = 8 << 20, /* of each socket, each way */
+};
+
+enum udp_kind { UDP_IKE, UDP_NATT, UDP_RAW_ESP };
+
+struct udp_socket {
+    int fd; /* non-blocking */
+    enum udp_kind kind;
+    uint8_t family;       /* 4 or 6 */
+    struct address local; /* family 0: all addresses of this host */
+};
+
+/* One received datagram; a packet of raw ESP starts at the SPI, its ports are 0. */
+struct datagram {
+    struct packet packet;
+    struct path path;
+};
+
+struct udp;
+
+/* On failure `why` says what is wrong and what would be right. */
+MUST_USE enum status udp_open(const struct connection *connections, size_t count, const struct log *log,
+                              struct udp **out, char *why, size_t why_len);
+void udp_close(struct udp *udp); /* NULL is fine */
+
+size_t udp_count(const struct udp *udp);
+const struct udp_socket *udp_at(const struct udp *udp, size_t i);
+
+/* Up to n (at most UDP_BATCH) datagrams into the buffers of `datagrams`, behind PACKET_HEADROOM; returns how many. */
+size_t udp_receive(struct udp *udp, const struct udp_socket *socket, struct datagram *datagrams, size_t n);
+
+/* One message from path->local.port. With `marker`, behind four bytes of zero. False when it did not leave. */
+bool udp_send(struct udp *udp, const struct path *path, bool marker, struct bytes message);
+
+/* n sealed packets (at most UDP_BATCH) of one SA, in UDP 4500 or as protocol 50. Counts what did not leave. */
+void udp_send_esp(struct udp *udp, const struct path *path, bool in_udp, struct packet *const *packets, size_t n,
+                  struct drops *drops);
+
+#endif

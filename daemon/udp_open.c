@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/udp_open.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/sockaddr.h"
+#include "ike/ike.h"
+#include "tun/route.h"
+
+/* The set under construction. */
+struct opening {
+    const struct log *log;
+    struct udp_socket *sockets;
+    size_t capacity, count;
+    char *why;
+    size_t why_len;
+};
+
+static const char *const kind_text[] = {"UDP port 500", "UDP port 4500", "raw ESP"};
+
+static int open_fd(enum udp_kind kind, uint8_t family)
+{
+    int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    if (kind == UDP_RAW_ESP)
+        return socket(sockaddr_family(family), SOCK_RAW | flags, IPPROTO_ESP);
+    return socket(sockaddr_family(family), SOCK_DGRAM | flags, 0);
+}
+
+static void set_option(const struct opening *o, int fd, int level, int option, int value, const char *name)
+{
+    if (setsockopt(fd, level, option, &value, sizeof value) < 0)
+        log_write(o->log, LOG_DEBUG, "socket option %s: %s", name, strerror(errno));
+}
+
+/* Without CAP_NET_ADMIN the plain variant takes what net.core.*mem_max allows. */
+static void set_buffer(const struct opening *o, int fd, int force, int plain, const char *name)
+{
+    int value = UDP_BUFFER_BYTES;
+    if (setsockopt(fd, SOL_SOCKET, force, &value, sizeof value) < 0)
+        set_option(o, fd, SOL_SOCKET, plain, value, name);
+}
+
+static bool set_options(const struct opening *o, int fd, uint8_t family)
+{
+    int on = 1;
+    if (family == 6) {
+        /* Without this an IPv6 wildcard would take the IPv4 port as well. */
+        if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0 ||
+            setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0)
+            return false;
+        set_option(o, fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT, "IPV6_MTU_DISCOVER");
+    } else {
+        if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
+            return false;
+        set_option(o, fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "IP_MTU_DISCOVER");
+    }
+    set_option(o, fd, SOL_SOCKET, SO_MARK, ROUTE_MARK, "SO_MARK");
+    set_buffer(o, fd, SO_RCVBUFFORCE, SO_RCVBUF, "SO_RCVBUF");
+    set_buffer(o, fd, SO_SNDBUFFORCE, SO_SNDBUF, "SO_SNDBUF");
+    return true;
+}
+
+static enum status explain(const struct opening *o, enum udp_kind kind, const struct address *local)
+{
+    char text[ADDRESS_TEXT];
+    const char *remedy = "check 'local' of the connections";
+    int error = errno;
+    if (error == EADDRINUSE)
+        remedy = "another IKE daemon has it; stop that one (ss -lunp shows it), or use another 'local' address";
+    else if (error == EADDRNOTAVAIL)
+        remedy = "this host does not have the address; correct 'local' of the connection, or use %any";
+    else if (error == EACCES || error == EPERM)
+        remedy = kind == UDP_RAW_ESP ? "raw ESP needs CAP_NET_RAW; run as root, or use 'encap = yes'"
+                                     : "ports under 1024 need CAP_NET_BIND_SERVICE; run as root";
+    (void)snprintf(o->why, o->why_len, "cannot open %s on %s: %s; %s", kind_text[kind],
+                   local->family == 0 ? "%any" : address_print(local, text), strerror(error), remedy);
+    return ERR_IO;
+}
+
+static enum status open_one(struct opening *o, enum udp_kind kind, uint8_t family, const struct address *local)
+{
+    static const uint16_t ports[] = {IKE_PORT, IKE_NATT_PORT, 0};
+    if (o->count == o->capacity) {
+        (void)snprintf(o->why, o->why_len, "more than %zu outer sockets; use fewer different 'local' addresses",
+                       o->capacity);
+        return ERR_LIMIT;
+    }
+    int fd = open_fd(kind, family);
+    /* A host without IPv6 has no IPv6 peers: only an explicit address is worth an error. */
+    if (fd < 0 && errno == EAFNOSUPPORT && local->family == 0)
+        return OK;
+    struct address any = {.family = family};
+    struct sockaddr_storage name;
+    socklen_t len = sockaddr_of(local->family == 0 ? &any : local, ports[kind], &name);
+    if (fd < 0 || !set_options(o, fd, family) || bind(fd, (struct sockaddr *)&name, len) < 0) {
+        enum status status = explain(o, kind, local);
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
+    o->sockets[o->count++] = (struct udp_socket){.fd = fd, .kind = kind, .family = family, .local = *local};
+    return OK;
+}
+
+static bool have(const struct opening *o, enum udp_kind kind, uint8_t family, const struct address *local)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        const struct udp_socket *s = &o->sockets[i];
+        if (s->kind == kind && s->family == family && (s->local.family == 0 || address_equal(&s->local, local)))
+            return true;
+    }
+    return false;
+}
+
+static enum status open_for(struct opening *o, const struct connection *c, uint8_t family)
+{
+    for (enum udp_kind kind = UDP_IKE; kind <= UDP_RAW_ESP; kind++) {
+        if ((kind == UDP_RAW_ESP && c->encap == ENCAP_YES) || have(o, kind, family, &c->local))
+            continue;
+        enum status status = open_one(o, kind, family, &c->local);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+/* The families that a connection may speak on the outside. */
+static bool speaks(const struct connection *c, uint8_t family)
+{
+    uint8_t known = c->local.family != 0 ? c->local.family : c->remote.family;
+    return known == 0 || known == family;
+}
+
+enum status udp_open_sockets(const struct connection *connections, size_t connection_count, const struct log *log,
+                             struct udp_socket *sockets, size_t capacity, size_t *count, char *why, size_t why_len)
+{
+    struct opening o = {.log = log, .sockets = sockets, .capacity = capacity, .why = why, .why_len = why_len};
+    enum status status = OK;
+    /* Wildcards first: where there is one, it serves the specific addresses too. */
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < connection_count && status == OK; i++)
+            for (uint8_t family = 4; family <= 6 && status == OK; family = (uint8_t)(family + 2))
+                if ((connections[i].local.family == 0) == (pass == 0) && speaks(&connections[i], family))
+                    status = open_for(&o, &connections[i], family);
+    *count = o.count;
+    return status;
+}

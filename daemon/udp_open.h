@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which outer sockets a set of connections needs, and opening them. */
+#ifndef DAEMON_UDP_OPEN_H
+#define DAEMON_UDP_OPEN_H
+
+#include "daemon/udp.h"
+
+/* Fills sockets (capacity entries) and *count. On failure *count are open, and `why` says what is wrong and what would
+ * be right. */
+MUST_USE enum status udp_open_sockets(const struct connection *connections, size_t connection_count,
+                                      const struct log *log, struct udp_socket *sockets, size_t capacity, size_t *count,
+                                      char *why, size_t why_len);
+
+#endif

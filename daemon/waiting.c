@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/waiting.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NOBODY UINT16_MAX
+
+/* One slot of the pool. All waiting slots also form one list by age, so that expiry looks only at the oldest. */
+struct slot {
+    uint64_t since_ms;
+    uint32_t rule;
+    uint32_t len;
+    uint16_t next;         /* of the same rule, or of the free list */
+    uint16_t older, newer; /* of all */
+};
+
+struct queue {
+    uint64_t asked_ms;
+    uint16_t first, last, count;
+    bool asked;
+};
+
+struct waiting {
+    struct queue *queues; /* by rule */
+    struct slot slots[WAITING_TOTAL];
+    uint8_t *bytes; /* WAITING_TOTAL times packet_max */
+    size_t packet_max;
+    uint16_t free, oldest, newest;
+};
+
+_Static_assert(WAITING_TOTAL < NOBODY, "slots are named by 16 bits");
+
+enum status waiting_new(size_t rules, size_t packet_max, struct waiting **out)
+{
+    *out = NULL;
+    struct waiting *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return ERR_MEMORY;
+    w->queues = calloc(rules > 0 ? rules : 1, sizeof *w->queues);
+    w->bytes = calloc(WAITING_TOTAL, packet_max);
+    if (w->queues == NULL || w->bytes == NULL) {
+        waiting_free(w);
+        return ERR_MEMORY;
+    }
+    w->packet_max = packet_max;
+    w->oldest = w->newest = NOBODY;
+    for (uint16_t i = 0; i < WAITING_TOTAL; i++)
+        w->slots[i].next = i + 1 < WAITING_TOTAL ? (uint16_t)(i + 1) : NOBODY;
+    for (size_t i = 0; i < rules; i++)
+        w->queues[i].first = w->queues[i].last = NOBODY;
+    *out = w;
+    return OK;
+}
+
+void waiting_free(struct waiting *w)
+{
+    if (w == NULL)
+        return;
+    free(w->queues);
+    free(w->bytes);
+    free(w);
+}
+
+static void link_newest(struct waiting *w, uint16_t at)
+{
+    struct slot *slot = &w->slots[at];
+    slot->older = w->newest;
+    slot->newer = NOBODY;
+    if (w->newest != NOBODY)
+        w->slots[w->newest].newer = at;
+    else
+        w->oldest = at;
+    w->newest = at;
+}
+
+static void unlink_age(struct waiting *w, uint16_t at)
+{
+    struct slot *slot = &w->slots[at];
+    if (slot->older != NOBODY)
+        w->slots[slot->older].newer = slot->newer;
+    else
+        w->oldest = slot->newer;
+    if (slot->newer != NOBODY)
+        w->slots[slot->newer].older = slot->older;
+    else
+        w->newest = slot->older;
+}
+
+enum status waiting_push(struct waiting *w, uint32_t rule, struct bytes packet, uint64_t now_ms)
+{
+    struct queue *queue = &w->queues[rule];
+    uint16_t at = w->free;
+    if (queue->count >= WAITING_PER_RULE || at == NOBODY || packet.len > w->packet_max)
+        return ERR_LIMIT;
+    w->free = w->slots[at].next;
+    w->slots[at] = (struct slot){.since_ms = now_ms, .rule = rule, .len = (uint32_t)packet.len, .next = NOBODY};
+    memcpy(w->bytes + at * w->packet_max, packet.data, packet.len);
+    if (queue->count++ == 0)
+        queue->first = at;
+    else
+        w->slots[queue->last].next = at;
+    queue->last = at;
+    link_newest(w, at);
+    return OK;
+}
+
+bool waiting_should_ask(struct waiting *w, uint32_t rule, uint64_t now_ms)
+{
+    struct queue *queue = &w->queues[rule];
+    if (queue->asked && now_ms - queue->asked_ms < WAITING_ASK_EVERY_MS)
+        return false;
+    queue->asked = true;
+    queue->asked_ms = now_ms;
+    return true;
+}
+
+/* Takes the first of a rule out of both lists and gives its slot back; its bytes stay until the next push. */
+static uint16_t take_first(struct waiting *w, uint32_t rule)
+{
+    struct queue *queue = &w->queues[rule];
+    uint16_t at = queue->first;
+    queue->first = w->slots[at].next;
+    if (--queue->count == 0)
+        queue->first = queue->last = NOBODY;
+    unlink_age(w, at);
+    w->slots[at].next = w->free;
+    w->free = at;
+    return at;
+}
+
+bool waiting_pop(struct waiting *w, uint32_t rule, struct packet *out)
+{
+    if (w->queues[rule].count == 0)
+        return false;
+    uint16_t at = take_first(w, rule);
+    out->offset = PACKET_HEADROOM;
+    out->len = w->slots[at].len;
+    memcpy(packet_data(out), w->bytes + at * w->packet_max, out->len);
+    return true;
+}
+
+size_t waiting_expire(struct waiting *w, uint64_t now_ms)
+{
+    size_t count = 0;
+    /* The oldest of all is the first of its rule. */
+    for (; w->oldest != NOBODY && now_ms >= w->slots[w->oldest].since_ms + WAITING_LIFE_MS; count++)
+        (void)take_first(w, w->slots[w->oldest].rule);
+    return count;
+}
+
+uint64_t waiting_next(const struct waiting *w)
+{
+    return w->oldest != NOBODY ? w->slots[w->oldest].since_ms + WAITING_LIFE_MS : DEADLINE_NEVER;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The packet path: from the TUN to the network and back, in batches of what one drain yields. No allocation, log line
+ * or clock read per packet. What IKE has to know is handed over through worker_ops, between batches.
+ */
+#ifndef DAEMON_WORKER_H
+#define DAEMON_WORKER_H
+
+#include "daemon/bypass.h"
+#include "daemon/udp.h"
+#include "daemon/waiting.h"
+#include "esp/sad.h"
+#include "policy/spd.h"
+#include "tun/device.h"
+
+enum {
+    WORKER_BATCH = 64,
+    WORKER_ROUNDS = 8, /* batches of one socket before the others get their turn */
+};
+
+_Static_assert((int)WORKER_BATCH <= (int)UDP_BATCH && (int)WORKER_BATCH <= (int)AEAD_BATCH_MAX,
+               "one batch, everywhere");
+
+struct rule_counters {
+    uint64_t packets, bytes; /* from the TUN, that met the rule */
+};
+
+/* Called while no SA is held: each may add, move and remove SAs. */
+struct worker_ops {
+    void *arg;
+    void (*ike_message)(void *arg, const struct path *path, struct bytes message); /* without the marker */
+    void (*acquire)(void *arg, uint32_t rule);
+    void (*soft)(void *arg, uint64_t child_id);
+    void (*hard)(void *arg, uint64_t child_id);
+    void (*moved)(void *arg, uint64_t child_id, const struct endpoint *remote);
+};
+
+struct worker_setup {
+    const struct spd *spd; /* all borrowed for the life of the worker */
+    struct sad *sad;
+    struct udp *udp;
+    const struct bypass *bypass;
+    const struct device *device;
+    struct worker_ops ops;
+};
+
+struct worker;
+
+/* ERR_MEMORY */
+MUST_USE enum status worker_new(const struct worker_setup *setup, struct worker **out);
+void worker_free(struct worker *worker); /* NULL is fine */
+
+/* The TUN, or an outer socket, has something. False: the TUN is gone. */
+MUST_USE bool worker_device_readable(struct worker *worker, uint64_t now_ms);
+void worker_socket_readable(struct worker *worker, const struct udp_socket *socket);
+
+/* A child of the rule may seal from now on: what waited for it leaves, in order. */
+void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
+
+/* Waiting packets give up; when to look again, or DEADLINE_NEVER. */
+void worker_expire(struct worker *worker, uint64_t now_ms);
+uint64_t worker_next(const struct worker *worker);
+
+const struct drops *worker_drops(const struct worker *worker);
+const struct rule_counters *worker_rules(const struct worker *worker); /* one per entry of the SPD */
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp/open.h"
+
+enum { TRAILER = 2, NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_NONE = 59 };
+
+/* What has passed the checks that need no key, to be verified in one go. */
+struct batch {
+    struct aead_job jobs[AEAD_BATCH_MAX];
+    size_t place[AEAD_BATCH_MAX]; /* of the job's packet among the caller's */
+    uint64_t sequence[AEAD_BATCH_MAX];
+    size_t count;
+};
+
+bool esp_peek_spi(struct bytes esp, uint32_t *spi)
+{
+    struct reader r = reader_of_bytes(esp);
+    *spi = read_u32(&r);
+    (void)read_u32(&r); /* the sequence number */
+    return !r.failed;
+}
+
+/* RFC 4303 3.4.2 and the first half of 3.4.3: what can be told before the ICV. */
+static enum drop prepare(struct sa *sa, const struct packet *p, struct batch *batch)
+{
+    uint32_t fixed = (uint32_t)AEAD_HEADER + sa->shape.iv + sa->shape.icv;
+    if (sa->dead)
+        return DROP_IN_EXPIRED;
+    if (p->len < fixed + TRAILER || (p->len - fixed) % sa->shape.block != 0)
+        return DROP_IN_SHORT;
+    uint8_t *esp = packet_data(p);
+    uint64_t sequence = replay_infer(&sa->replay, load_u32(esp + 4));
+    if (replay_check(&sa->replay, sequence) != OK)
+        return DROP_IN_REPLAY;
+
+    batch->sequence[batch->count] = sequence;
+    batch->jobs[batch->count++] = (struct aead_job){
+        .esp = esp,
+        .text_len = p->len - fixed,
+        .sequence_high = (uint32_t)(sequence >> 32),
+    };
+    return DROP_NONE;
+}
+
+/* RFC 4303 2.4: pad bytes are 1, 2, 3, ... On DROP_NONE body_len is what lies before them. */
+static enum drop check_padding(const uint8_t *text, uint32_t text_len, uint32_t *body_len, uint8_t *next_header)
+{
+    uint32_t pad = text[text_len - TRAILER];
+    *next_header = text[text_len - 1];
+    if (pad > text_len - TRAILER)
+        return DROP_IN_PADDING;
+    *body_len = text_len - TRAILER - pad;
+    uint8_t wrong = 0;
+    for (uint32_t i = 0; i < pad; i++)
+        wrong |= (uint8_t)(text[*body_len + i] ^ (i + 1));
+    return wrong ? DROP_IN_PADDING : DROP_NONE;
+}
+
+/* Tunnel mode only: an IP packet of the version that the next header names, no longer than what arrived. */
+static enum drop read_inner(const uint8_t *body, uint32_t body_len, uint8_t next_header, struct flow *flow,
+                            size_t *inner_len)
+{
+    if (next_header == NEXT_NONE)
+        return DROP_IN_DUMMY;
+    if (next_header != NEXT_IPV4 && next_header != NEXT_IPV6)
+        return DROP_IN_INNER;
+    if (flow_read(bytes_of(body, body_len), flow, inner_len) != OK || *inner_len > body_len)
+        return DROP_IN_INNER;
+    return flow->source.family == (next_header == NEXT_IPV4 ? 4 : 6) ? DROP_NONE : DROP_IN_INNER;
+}
+
+static bool may_receive(struct sa *sa, size_t len)
+{
+    if (!sa->dead && sa->hard_bytes != 0)
+        sa->dead = sa->in.bytes >= sa->hard_bytes || len > sa->hard_bytes - sa->in.bytes;
+    return !sa->dead;
+}
+
+/* Behind the ICV, in the order of RFC 4303 3.4.3, 3.4.4 and RFC 4301 5.2. */
+static enum drop finish(struct sa *sa, struct packet *p, const struct aead_job *job, uint64_t sequence,
+                        struct flow *flow)
+{
+    if (!job->ok)
+        return DROP_IN_AUTH;
+    if (replay_accept(&sa->replay, sequence) != OK)
+        return DROP_IN_REPLAY;
+
+    const uint8_t *text = job->esp + AEAD_HEADER + sa->shape.iv;
+    uint32_t body_len = 0;
+    uint8_t next_header = 0;
+    size_t inner_len = 0;
+    enum drop drop = check_padding(text, job->text_len, &body_len, &next_header);
+    if (drop == DROP_NONE)
+        drop = read_inner(text, body_len, next_header, flow, &inner_len);
+    if (drop != DROP_NONE)
+        return drop;
+    if (!selector_matches_inbound(&sa->selector, flow))
+        return DROP_IN_SELECTOR;
+    if (!may_receive(sa, inner_len))
+        return DROP_IN_EXPIRED;
+
+    p->offset += AEAD_HEADER + sa->shape.iv;
+    p->len = (uint32_t)inner_len; /* behind it: TFC padding (RFC 4303 2.7), padding, trailer, ICV */
+    sa->in.packets++;
+    sa->in.bytes += inner_len;
+    return DROP_NONE;
+}
+
+static void count_drop(struct sa_counters *in, enum drop drop)
+{
+    switch (drop) {
+    case DROP_IN_REPLAY: in->replay++; break;
+    case DROP_IN_AUTH: in->auth_failed++; break;
+    case DROP_IN_SELECTOR: in->selector++; break;
+    case DROP_IN_SHORT:
+    case DROP_IN_PADDING:
+    case DROP_IN_INNER: in->malformed++; break;
+    default: break;
+    }
+}
+
+void esp_open(struct sa *sa, struct packet *const *packets, struct flow *flows, enum drop *why, size_t n)
+{
+    struct batch batch;
+    batch.count = 0;
+    for (size_t i = 0; i < n; i++) {
+        batch.place[batch.count] = i;
+        why[i] = prepare(sa, packets[i], &batch);
+    }
+    aead_open(sa->open, batch.jobs, batch.count);
+    for (size_t i = 0; i < batch.count; i++) {
+        size_t at = batch.place[i];
+        why[at] = finish(sa, packets[at], &batch.jobs[i], batch.sequence[i], &flows[at]);
+    }
+    for (size_t i = 0; i < n; i++)
+        count_drop(&sa->in, why[i]);
+}

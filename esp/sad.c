@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp/sad.h"
+
+#include <stdlib.h>
+
+#include "base/table.h"
+
+enum {
+    SPI_MIN = 256, /* RFC 4303 2.1: 1 to 255 are reserved, 0 is for local use */
+    SPI_TRIES = 64,
+};
+
+struct entry {
+    struct sa *sa;       /* owned */
+    struct entry *older; /* of the same rule, activated before this one */
+    uint64_t child_id;
+    uint32_t spi;
+    UT_hash_handle by_child, by_spi;
+};
+
+/* SPIs are ours and random, child ids are counted by us: nobody outside can aim for one bucket. */
+struct sad {
+    struct entry *by_child, *by_spi;
+    struct entry **active; /* per rule: those that may seal, newest first */
+    size_t rules;
+    const struct random *random;
+};
+
+enum status sad_new(size_t rules, const struct random *random, struct sad **out)
+{
+    *out = NULL;
+    struct sad *sad = calloc(1, sizeof *sad);
+    struct entry **active = calloc(rules == 0 ? 1 : rules, sizeof(struct entry *));
+    if (sad == NULL || active == NULL) {
+        free(active);
+        free(sad);
+        return ERR_MEMORY;
+    }
+    sad->active = active;
+    sad->rules = rules;
+    sad->random = random;
+    *out = sad;
+    return OK;
+}
+
+static struct entry *find_spi(const struct sad *sad, uint32_t spi)
+{
+    struct entry *entry = NULL;
+    HASH_FIND(by_spi, sad->by_spi, &spi, sizeof spi, entry);
+    return entry;
+}
+
+static struct entry *find_child(const struct sad *sad, uint64_t child_id)
+{
+    struct entry *entry = NULL;
+    HASH_FIND(by_child, sad->by_child, &child_id, sizeof child_id, entry);
+    return entry;
+}
+
+static void entry_free(struct entry *entry)
+{
+    sa_free(entry->sa);
+    free(entry);
+}
+
+void sad_free(struct sad *sad)
+{
+    if (sad == NULL)
+        return;
+    struct entry *entry, *next;
+    HASH_CLEAR(by_spi, sad->by_spi);
+    HASH_ITER(by_child, sad->by_child, entry, next)
+    {
+        HASH_DELETE(by_child, sad->by_child, entry);
+        entry_free(entry);
+    }
+    free(sad->active);
+    free(sad);
+}
+
+uint32_t sad_new_spi(struct sad *sad)
+{
+    for (int i = 0; i < SPI_TRIES; i++) { /* bounded: the generator may be stuck */
+        uint32_t spi;
+        if (random_u32(sad->random, &spi) != OK)
+            return 0;
+        if (spi >= SPI_MIN && find_spi(sad, spi) == NULL)
+            return spi;
+    }
+    return 0;
+}
+
+/* uthash leaves `tbl` empty in what it could not add. */
+static enum status insert(struct sad *sad, struct entry *entry)
+{
+    HASH_ADD(by_spi, sad->by_spi, spi, sizeof entry->spi, entry);
+    if (entry->by_spi.tbl == NULL)
+        return ERR_MEMORY;
+    HASH_ADD(by_child, sad->by_child, child_id, sizeof entry->child_id, entry);
+    if (entry->by_child.tbl != NULL)
+        return OK;
+    HASH_DELETE(by_spi, sad->by_spi, entry);
+    return ERR_MEMORY;
+}
+
+enum status sad_add(struct sad *sad, const struct child *child)
+{
+    if (child->rule >= sad->rules)
+        return ERR_NOT_FOUND;
+    if (find_spi(sad, child->spi_in) != NULL || find_child(sad, child->id) != NULL)
+        return ERR_STATE;
+    struct entry *entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return ERR_MEMORY;
+    entry->child_id = child->id;
+    entry->spi = child->spi_in;
+    enum status status = sa_new(child, sad->random, &entry->sa);
+    if (status == OK)
+        status = insert(sad, entry);
+    if (status != OK)
+        entry_free(entry);
+    return status;
+}
+
+enum status sad_activate(struct sad *sad, uint64_t child_id)
+{
+    struct entry *entry = find_child(sad, child_id);
+    if (entry == NULL)
+        return ERR_NOT_FOUND;
+    if (entry->sa->outbound)
+        return OK; /* already: a second call must not put it before newer ones */
+    entry->sa->outbound = true;
+    entry->older = sad->active[entry->sa->rule];
+    sad->active[entry->sa->rule] = entry;
+    return OK;
+}
+
+void sad_remove(struct sad *sad, uint64_t child_id)
+{
+    struct entry *entry = find_child(sad, child_id);
+    if (entry == NULL)
+        return;
+    struct entry **link = &sad->active[entry->sa->rule];
+    while (*link != NULL && *link != entry)
+        link = &(*link)->older;
+    if (*link == entry)
+        *link = entry->older;
+    HASH_DELETE(by_child, sad->by_child, entry);
+    HASH_DELETE(by_spi, sad->by_spi, entry);
+    entry_free(entry);
+}
+
+void sad_move(struct sad *sad, uint64_t child_id, const struct path *path)
+{
+    struct sa *sa = sad_by_child(sad, child_id);
+    if (sa != NULL)
+        sa->path = *path;
+}
+
+struct sa *sad_inbound(const struct sad *sad, uint32_t spi)
+{
+    const struct entry *entry = find_spi(sad, spi);
+    return entry == NULL ? NULL : entry->sa;
+}
+
+struct sa *sad_by_child(const struct sad *sad, uint64_t child_id)
+{
+    const struct entry *entry = find_child(sad, child_id);
+    return entry == NULL ? NULL : entry->sa;
+}
+
+struct sa *sad_outbound(const struct sad *sad, uint32_t rule, const struct flow *flow, bool *rule_has_sa)
+{
+    *rule_has_sa = false;
+    if (rule >= sad->rules)
+        return NULL;
+    for (const struct entry *entry = sad->active[rule]; entry != NULL; entry = entry->older) {
+        if (entry->sa->dead)
+            continue;
+        *rule_has_sa = true;
+        if (selector_matches(&entry->sa->selector, flow))
+            return entry->sa;
+    }
+    return NULL;
+}
+
+void sad_each(const struct sad *sad, void (*visit)(void *arg, struct sa *sa), void *arg)
+{
+    struct entry *entry, *next;
+    HASH_ITER(by_child, sad->by_child, entry, next)
+    {
+        visit(arg, entry->sa);
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SAD: our SPI to SA for what arrives, rule to SAs for what leaves. Owns its SAs. */
+#ifndef ESP_SAD_H
+#define ESP_SAD_H
+
+#include "crypto/random.h"
+#include "esp/sa.h"
+
+struct sad;
+
+/* rules: how many entries the SPD has (a rule index is below it). random must outlive the SAD. */
+MUST_USE enum status sad_new(size_t rules, const struct random *random, struct sad **out);
+void sad_free(struct sad *sad);
+
+/* A fresh inbound SPI: random, at least 256 (RFC 4303 2.1), not in use. 0 when randomness failed. */
+uint32_t sad_new_spi(struct sad *sad);
+
+/* Adds a pair that opens but does not yet seal. ERR_STATE when the SPI is taken. */
+MUST_USE enum status sad_add(struct sad *sad, const struct child *child);
+/* From now on it also seals, and is preferred to older ones of its rule. ERR_NOT_FOUND. */
+MUST_USE enum status sad_activate(struct sad *sad, uint64_t child_id);
+void sad_remove(struct sad *sad, uint64_t child_id); /* unknown: nothing happens */
+
+/* Follows an authenticated change of the peer's outer address (NAT rebinding); unknown: nothing happens. */
+void sad_move(struct sad *sad, uint64_t child_id, const struct path *path);
+
+struct sa *sad_inbound(const struct sad *sad, uint32_t spi); /* NULL: unknown */
+struct sa *sad_by_child(const struct sad *sad, uint64_t child_id);
+
+/*
+ * The newest living SA of the rule that may seal and whose selector matches the flow. NULL with *rule_has_sa false:
+ * none at all (ask ike); with *rule_has_sa true: there are some, but none for this flow.
+ */
+struct sa *sad_outbound(const struct sad *sad, uint32_t rule, const struct flow *flow, bool *rule_has_sa);
+
+/* Walks all SAs; the visitor must not add or remove. */
+void sad_each(const struct sad *sad, void (*visit)(void *arg, struct sa *sa), void *arg);
+
+#endif

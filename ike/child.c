@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/child.h"
+
+#include <stdlib.h>
+
+#include "ike/peer.h"
+#include "ike/sa.h"
+
+static void wipe_keys(struct child *child)
+{
+    secret_free(&child->key_in);
+    secret_free(&child->key_out);
+}
+
+enum status child_install(struct ike *ike, struct peer *peer, struct child *child, bool initiator, uint64_t replaces,
+                          uint64_t lifetime_s, struct child_sa **out)
+{
+    struct child_sa *c = calloc(1, sizeof *c);
+    enum status status = c != NULL ? OK : ERR_MEMORY;
+    if (status == OK && peer->child_count >= CHILDREN_PER_PEER_MAX)
+        status = ERR_LIMIT;
+    child->id = ++ike->last_child_id;
+    if (status == OK)
+        status = ike->setup.ops.child_add(ike->setup.ops.arg, child);
+    wipe_keys(child);
+    if (status != OK) {
+        free(c);
+        return status;
+    }
+    c->child = *child;
+    c->peer = peer;
+    c->initiator = initiator;
+    c->replaces = replaces;
+    c->lifetime_s = lifetime_s;
+    c->soft_ms = DEADLINE_NEVER;
+    timer_init(&c->soft, TIMER_CHILD_SOFT, c);
+    timer_init(&c->hard, TIMER_CHILD_HARD, c);
+    HASH_ADD(by_id, ike->children, child.id, sizeof c->child.id, c);
+    if (c->by_id.tbl == NULL) {
+        ike->setup.ops.child_remove(ike->setup.ops.arg, c->child.id);
+        free(c);
+        return ERR_MEMORY;
+    }
+    DL_APPEND(peer->children, c);
+    peer->child_count++;
+    timer_in(ike, &c->hard, lifetime_s * 1000);
+    *out = c;
+    return OK;
+}
+
+/* Older children of the same selectors give way. Who started the new one deletes them, after packets under way have arrived. */
+static uint64_t replace_older(struct ike *ike, struct child_sa *c)
+{
+    uint64_t replaced = 0;
+    struct child_sa *other;
+    DL_FOREACH (c->peer->children, other) {
+        if (other == c || other->state != CHILD_ACTIVE || other->child.rule != c->child.rule ||
+            !selector_equal(&other->child.selector, &c->child.selector))
+            continue;
+        other->state = CHILD_REPLACED;
+        other->renew_due = other->renewing = false;
+        other->soft_ms = DEADLINE_NEVER;
+        replaced = other->child.id;
+        if (c->initiator)
+            timer_in(ike, &other->soft, REPLACED_LINGER);
+        else
+            timer_stop(ike, &other->soft);
+    }
+    return replaced;
+}
+
+static void say_established(struct ike *ike, const struct child_sa *c, bool renewed)
+{
+    char selector[SELECTOR_TEXT], suite[PROPOSAL_TEXT];
+    ike_say(ike, LOG_INFO, c->peer->connection, "phase 2 %s: %s, SPIs %08x (in) %08x (out), %s, %s",
+            renewed ? "renewed, new SA established" : "established", selector_print(&c->child.selector, selector), c->child.spi_in,
+            c->child.spi_out, proposal_print(&c->child.suite, suite), c->child.udp ? "ESP in UDP" : "ESP");
+}
+
+void child_activate(struct ike *ike, struct child_sa *c)
+{
+    if (c->state != CHILD_INSTALLED)
+        return;
+    c->state = CHILD_ACTIVE;
+    c->established_ms = ike->now_ms;
+    uint64_t soft = ike_soft_ms(ike, c->lifetime_s, c->initiator);
+    c->soft_ms = ike->now_ms + soft;
+    timer_in(ike, &c->soft, soft);
+    timer_in(ike, &c->hard, c->lifetime_s * 1000);
+    ike->setup.ops.child_activate(ike->setup.ops.arg, c->child.id);
+    peer_unwant(c->peer, c->child.rule);
+    uint64_t replaced = replace_older(ike, c);
+    say_established(ike, c, replaced != 0);
+    ike_tell(ike, (struct ike_event){.kind = replaced != 0 ? IKE_EVENT_CHILD_REKEYED : IKE_EVENT_CHILD_UP,
+                                     .connection = c->peer->connection,
+                                     .rule = c->child.rule,
+                                     .child_id = c->child.id,
+                                     .old_child_id = replaced});
+}
+
+void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, const char *why)
+{
+    struct peer *peer = c->peer;
+    struct ike_sa *sa = peer_sa(peer);
+    if (tell_peer && sa != NULL)
+        sa->version->delete_child(ike, sa, c);
+    bool was_up = c->state == CHILD_ACTIVE;
+    struct ike_event down = {.kind = IKE_EVENT_CHILD_DOWN,
+                             .connection = peer->connection,
+                             .rule = c->child.rule,
+                             .child_id = c->child.id,
+                             .why = why};
+    timer_stop(ike, &c->soft);
+    timer_stop(ike, &c->hard);
+    HASH_DELETE(by_id, ike->children, c);
+    DL_DELETE(peer->children, c);
+    peer->child_count--;
+    if (event) {
+        ike->setup.ops.child_remove(ike->setup.ops.arg, c->child.id);
+        ike_say(ike, was_up ? LOG_INFO : LOG_DEBUG, peer->connection, "phase 2 ended: SPIs %08x (in) %08x (out): %s",
+                c->child.spi_in, c->child.spi_out, why);
+    }
+    free(c);
+    if (event && was_up)
+        ike_tell(ike, down);
+}
+
+struct child_sa *child_by_id(const struct ike *ike, uint64_t id)
+{
+    struct child_sa *c;
+    HASH_FIND(by_id, ike->children, &id, sizeof id, c);
+    return c;
+}
+
+struct child_sa *child_by_spi_out(const struct peer *peer, uint32_t spi_out)
+{
+    struct child_sa *c;
+    DL_FOREACH (peer->children, c)
+        if (c->child.spi_out == spi_out)
+            return c;
+    return NULL;
+}
+
+struct child_sa *child_of_rule(const struct peer *peer, uint32_t rule)
+{
+    struct child_sa *c, *newest = NULL;
+    DL_FOREACH (peer->children, c)
+        if (c->child.rule == rule && c->state == CHILD_ACTIVE)
+            newest = c;
+    return newest;
+}
+
+void child_renew(struct ike *ike, struct child_sa *c)
+{
+    if (c->state != CHILD_ACTIVE || c->renew_due)
+        return;
+    c->renew_due = true;
+    ike_say(ike, LOG_INFO, c->peer->connection, "renewing phase 2: SPIs %08x (in) %08x (out)", c->child.spi_in, c->child.spi_out);
+    peer_pursue(ike, c->peer);
+}
+
+void child_renew_failed(struct ike *ike, uint64_t id)
+{
+    struct child_sa *c = child_by_id(ike, id);
+    if (c == NULL || c->state != CHILD_ACTIVE)
+        return;
+    c->renew_due = c->renewing = false;
+    timer_in(ike, &c->soft, REKEY_RETRY);
+}
+
+/* A peer of a remote = %any connection that has no IKE SA cannot be called: it has to come back by itself. */
+static void on_soft(struct ike *ike, struct child_sa *c)
+{
+    if (c->state == CHILD_REPLACED)
+        child_end(ike, c, true, true, "replaced by a newer one");
+    else
+        child_renew(ike, c);
+}
+
+void child_timer(struct ike *ike, struct child_sa *c, enum timer_kind kind)
+{
+    if (kind == TIMER_CHILD_SOFT)
+        on_soft(ike, c);
+    else
+        child_end(ike, c, true, true, c->state == CHILD_INSTALLED ? "the peer never confirmed it" : "its lifetime is over");
+}

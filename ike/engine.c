@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void timer_init(struct timer *t, enum timer_kind kind, void *owner)
+{
+    *t = (struct timer){.kind = kind, .owner = owner};
+}
+
+void timer_in(struct ike *ike, struct timer *t, uint64_t delay_ms)
+{
+    deadline_set(&ike->deadlines, &t->deadline, ike->now_ms + delay_ms);
+}
+
+void timer_stop(struct ike *ike, struct timer *t)
+{
+    deadline_clear(&ike->deadlines, &t->deadline);
+}
+
+void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...)
+{
+    const struct log *log = ike->setup.log;
+    if (log == NULL || level > log->level)
+        return;
+    char text[LOG_LINE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_write(log, level, "%s: %s", connection_of(ike, connection)->name, text);
+}
+
+void ike_drop(struct ike *ike, enum ike_drop why, const struct path *path, const char *format, ...)
+{
+    uint32_t suppressed;
+    ike->drops[why]++;
+    if (!log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
+        return;
+    char text[LOG_LINE_MAX], from[ENDPOINT_TEXT], more[48] = "";
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (suppressed > 0)
+        snprintf(more, sizeof more, " (%u more lines like this were held back)", (unsigned)suppressed);
+    enum log_level level = why == IKE_DROP_AUTHENTICATION || why == IKE_DROP_NO_CONNECTION ? LOG_WARNING : LOG_DEBUG;
+    log_write(ike->setup.log, level, "message from %s dropped (%s): %s%s", endpoint_print(&path->remote, from),
+              ike_drop_name(why), text, more);
+}
+
+void ike_tell(struct ike *ike, struct ike_event event)
+{
+    if (event.why == NULL)
+        event.why = "";
+    ike->setup.ops.event(ike->setup.ops.arg, &event);
+}
+
+void ike_send(struct ike *ike, const struct path *path, struct bytes datagram)
+{
+    ike->setup.ops.send(ike->setup.ops.arg, path, datagram);
+}
+
+uint64_t ike_soft_ms(struct ike *ike, uint64_t lifetime_s, bool initiator)
+{
+    uint32_t jitter;
+    if (random_u32(&ike->setup.random, &jitter) != OK)
+        jitter = 0;
+    uint64_t percent_ms = lifetime_s * 10;
+    uint64_t soft = percent_ms * (initiator ? SOFT_INITIATOR : SOFT_RESPONDER);
+    return soft - percent_ms * SOFT_JITTER * (jitter % 1024) / 1024;
+}

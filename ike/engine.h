@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the engine: the nouns that its files share. Ownership is a tree: engine -> peers -> IKE SAs -> phase 2 exchanges, and
+ * peers -> children. Children hang on the peer, not on the IKE SA that made them, so that a renewed phase 1 adopts them by itself.
+ *
+ * What differs between the versions of IKE stands behind struct version: peers and children never ask for a number.
+ */
+#ifndef IKE_ENGINE_H
+#define IKE_ENGINE_H
+
+#include "base/table.h"
+#include "crypto/dh.h"
+#include "ike/exchange.h"
+#include "ike/header.h"
+#include "ike/ike.h"
+#include "ike/keys.h"
+#include "ike/limits.h"
+#include "ike/v1_proposal.h"
+
+/* Every timer of the engine. */
+enum timer_kind {
+    TIMER_SA_RETRANSMIT, /* phase 1: send again, then give up */
+    TIMER_SA_LIFE,       /* half-open: forget; established: hard expiry */
+    TIMER_SA_RENEW,      /* soft expiry: a new phase 1; when already replaced: delete */
+    TIMER_SA_PROBE,      /* dead-peer detection */
+    TIMER_SA_KEEPALIVE,  /* hold the NAT mapping open */
+    TIMER_SA_LINGER,     /* forget the cached last message of phase 1 */
+    TIMER_QUICK,         /* phase 2: send again, give up, or forget */
+    TIMER_CHILD_SOFT,    /* renew; when replaced: delete */
+    TIMER_CHILD_HARD,    /* end of life */
+    TIMER_PEER_RETRY,    /* start = start, dpd_action = restart: try again */
+};
+
+struct timer {
+    struct deadline deadline; /* first: ike_tick gets back from it */
+    enum timer_kind kind;
+    void *owner;
+};
+
+enum sa_state {
+    SA_SENT_SA,     /* initiator, waits for message 2 */
+    SA_SENT_KE,     /* initiator, waits for message 4 */
+    SA_SENT_AUTH,   /* initiator, waits for message 6 */
+    SA_WAIT_KE,     /* responder, waits for message 3 */
+    SA_WAIT_AUTH,   /* responder, waits for message 5 */
+    SA_ESTABLISHED,
+    SA_REPLACED,    /* a newer one took over; a little later it is deleted */
+};
+
+/* What is needed only while phase 1 runs; wiped when it is complete. */
+struct phase1 {
+    struct dh *dh;
+    uint8_t nonce_i[NONCE_MAX], nonce_r[NONCE_MAX];
+    size_t nonce_i_len, nonce_r_len;
+    uint8_t peer_public[DH_PUBLIC_MAX];
+    size_t peer_public_len;
+    uint8_t *sai_b; /* owned */
+    size_t sai_b_len;
+    bool refused;   /* one "authentication failed" has been sent */
+};
+
+struct ike_sa {
+    UT_hash_handle by_spi;
+    uint64_t own_spi; /* the cookie of the two that we chose: key of the table */
+    uint64_t spi_i, spi_r;
+    const struct version *version;
+    bool initiator;
+    enum sa_state state;
+    uint32_t connection;
+    struct peer *peer; /* NULL: a responder's half-open SA, in ike->strangers */
+    struct path path;
+    struct proposal suite;
+    struct v1_keys keys;
+    uint8_t iv[IV_MAX]; /* phase 1: the running IV; later: the last block of phase 1 */
+    struct phase1 *phase1;
+    struct exchange exchange;
+    bool peer_natt, peer_dpd;    /* vendor ids seen */
+    bool nat_local, nat_remote;
+    bool udp;                    /* children go in UDP 4500 */
+    bool initial_contact;        /* the peer said that it knows no other SA of ours */
+    struct identity *remote_id;  /* owned; NULL before authentication */
+    struct identity local_id;
+    uint64_t lifetime_s;
+    uint64_t established_ms, soft_ms;
+    struct timer retransmit, life, renew, probe, keepalive, linger;
+    char hint[160];              /* an unauthenticated reason from the network, already escaped */
+
+    struct quick *quicks;        /* list; owned */
+    size_t quick_count;
+    uint32_t *quick_ids;         /* every message id of quick mode ever used here (B28); owned, sorted by nothing */
+    size_t quick_id_count, quick_id_capacity;
+    uint32_t info_ids[INFO_IDS];
+    size_t info_id_at;
+
+    uint32_t dpd_sent, dpd_received; /* sequence numbers */
+    bool dpd_has_received;
+    unsigned dpd_tries;              /* unanswered probes */
+    uint64_t heard_ms;               /* last authenticated message */
+    uint64_t packets_seen;           /* of the peer's children, at the last probe timer */
+
+    struct ike_sa *prev, *next;
+};
+
+enum child_state {
+    CHILD_INSTALLED, /* opens; the peer has not shown yet that it has the keys */
+    CHILD_ACTIVE,
+    CHILD_REPLACED,  /* a newer one of the same selectors took over */
+};
+
+struct child_sa {
+    UT_hash_handle by_id;
+    struct child child; /* without keys */
+    struct peer *peer;
+    enum child_state state;
+    bool initiator;
+    bool renew_due;     /* wants to be renewed as soon as an IKE SA is there */
+    bool renewing;      /* an exchange that replaces it is under way */
+    uint64_t replaces;  /* id, or 0 */
+    uint64_t lifetime_s;
+    uint64_t established_ms, soft_ms;
+    struct timer soft, hard;
+    struct child_sa *prev, *next;
+};
+
+/* A connection at run time: with one peer, or with one of several when remote = %any. */
+struct peer {
+    uint32_t connection;
+    struct identity id;      /* of %any: who it is; else ID_NONE */
+    struct ike_sa *sas;      /* lists; owned */
+    struct child_sa *children;
+    size_t sa_count, child_count;
+    const uint32_t *rules;   /* protect rules of the connection (indices into the SPD); owned by the engine */
+    size_t rule_count;
+    uint8_t *wanted;         /* per rule: someone waits for a child; owned */
+    bool down;               /* ended by command: `start` does not bring it back, only traffic or `up` does */
+    uint64_t retry_wait_ms;
+    struct timer retry;
+    struct peer *prev, *next;
+};
+
+/* The rules of each connection, found once. */
+struct connection_rules {
+    uint32_t *rules; /* owned */
+    size_t count;
+};
+
+struct ike {
+    struct ike_setup setup;
+    uint64_t now_ms; /* of the call in progress */
+    bool closed;
+    struct deadlines deadlines;
+    struct ike_sa *sas;       /* table by own_spi, of all */
+    struct ike_sa *strangers; /* list of half-open SAs */
+    size_t stranger_count;
+    struct peer *peers;       /* list */
+    struct child_sa *children; /* table by child id */
+    struct connection_rules *rules; /* per connection */
+    uint64_t last_child_id;
+    uint8_t seed[HASH_SEED];
+    uint64_t drops[IKE_DROP_COUNT];
+    struct log_rate log_rate, error_rate;
+    uint8_t out[IKE_SEND_MAX];
+    uint8_t in[IKE_MESSAGE_MAX]; /* a decrypted message */
+};
+
+/* What a version of IKE does; one const table each. */
+struct version {
+    uint8_t number;
+    void (*input)(struct ike *ike, const struct ike_header *header, const struct path *path, struct bytes message);
+    MUST_USE enum status (*initiate)(struct ike *ike, struct peer *peer);
+    /* replaces: NULL for a first child. */
+    MUST_USE enum status (*create_child)(struct ike *ike, struct ike_sa *sa, uint32_t rule, struct child_sa *replaces);
+    void (*delete_child)(struct ike *ike, struct ike_sa *sa, const struct child_sa *child);
+    void (*delete_sa)(struct ike *ike, struct ike_sa *sa);
+    void (*probe)(struct ike *ike, struct ike_sa *sa);
+    void (*exchange_timer)(struct ike *ike, struct quick *quick);
+    void (*forget_exchanges)(struct ike *ike, struct ike_sa *sa, const char *why);
+    bool (*is_creating)(const struct ike_sa *sa, uint32_t rule);
+};
+
+extern const struct version ike_version1;
+
+static inline const struct connection *connection_of(const struct ike *ike, uint32_t index)
+{
+    return &ike->setup.connections[index];
+}
+
+/* --- engine.c: small services --- */
+
+void timer_init(struct timer *t, enum timer_kind kind, void *owner);
+void timer_in(struct ike *ike, struct timer *t, uint64_t delay_ms);
+void timer_stop(struct ike *ike, struct timer *t);
+
+/* "branch: ...": a line about a connection. */
+void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Counts a dropped message and, within the rate, logs why. */
+void ike_drop(struct ike *ike, enum ike_drop why, const struct path *path, const char *format, ...) PRINTF_LIKE(4, 5);
+
+void ike_tell(struct ike *ike, struct ike_event event);
+void ike_send(struct ike *ike, const struct path *path, struct bytes datagram);
+
+/* percent of lifetime_s, less up to SOFT_JITTER percent, in ms. */
+uint64_t ike_soft_ms(struct ike *ike, uint64_t lifetime_s, bool initiator);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The front door of IKE: a pure state machine. Datagrams, interesting traffic, commands and time go in; datagrams,
+ * children and events come out through struct ike_ops. No socket, clock, file or thread in here. Times are milliseconds
+ * of a monotonic clock.
+ *
+ * Callbacks are called from inside the functions below and must not call back into the engine.
+ */
+#ifndef IKE_IKE_H
+#define IKE_IKE_H
+
+#include "base/deadline.h"
+#include "base/log.h"
+#include "base/wire.h"
+#include "crypto/random.h"
+#include "crypto/secret.h"
+#include "policy/child.h"
+#include "policy/spd.h"
+
+enum { IKE_PORT = 500, IKE_NATT_PORT = 4500 };
+
+struct ike;
+
+enum ike_event_kind {
+    IKE_EVENT_PHASE1_UP,
+    IKE_EVENT_PHASE1_DOWN,   /* ended or replaced after it was up; why */
+    IKE_EVENT_PHASE1_FAILED, /* never came up; why. Everything that waited for it has failed too */
+    IKE_EVENT_CHILD_UP,      /* carries traffic both ways from now on */
+    IKE_EVENT_CHILD_REKEYED, /* child_id: the new one; old_child_id: the one that it replaces */
+    IKE_EVENT_CHILD_DOWN,    /* why */
+    IKE_EVENT_CHILD_FAILED,  /* phase 2 for a rule did not come about; why */
+};
+
+struct ike_event {
+    enum ike_event_kind kind;
+    uint32_t connection; /* index */
+    uint32_t rule;       /* child events: index in the SPD */
+    uint64_t child_id, old_child_id;
+    const char *why; /* text for people, escaped, maybe several lines; "" when there is nothing to say */
+};
+
+struct ike_ops {
+    void *arg;
+    /* One UDP datagram with an IKE message; when path->local.port is 4500 the sender adds the non-ESP marker. May be
+     * lost: not an error. */
+    void (*send)(void *arg, const struct path *path, struct bytes message);
+    /* The one-byte NAT keepalive 0xff (RFC 3948 2.3), without a marker. */
+    void (*send_keepalive)(void *arg, const struct path *path);
+    /* A fresh inbound SPI, or 0 on failure. */
+    uint32_t (*new_spi)(void *arg);
+    /* Install the pair: it opens at once, and seals after child_activate. Must copy what it keeps: keys are wiped on
+     * return. */
+    MUST_USE enum status (*child_add)(void *arg, const struct child *child);
+    void (*child_activate)(void *arg, uint64_t child_id);
+    void (*child_remove)(void *arg, uint64_t child_id);
+    /* The peer's outer address changed, authentically. */
+    void (*child_move)(void *arg, uint64_t child_id, const struct path *path);
+    /* When this child last opened a packet is the data plane's to know: how many packets it has opened so far
+     * (dead-peer detection). */
+    uint64_t (*child_packets_in)(void *arg, uint64_t child_id);
+    void (*event)(void *arg, const struct ike_event *event);
+    /* Test builds with ESPTUN_KEYLOG only, else never called: a line of Wireshark's ikev1_decryption_table or esp_sa
+     * table. May be NULL. */
+    void (*keylog)(void *arg, const char *table, const char *line);
+};
+
+struct ike_setup {
+    const struct connection *connections; /* borrowed for the life of the engine */
+    size_t connection_count;
+    const struct spd *spd; /* likewise */
+    struct random random;
+    struct vault *vault;   /* likewise */
+    const struct log *log; /* likewise */
+    struct ike_ops ops;
+};
+
+MUST_USE enum status ike_new(const struct ike_setup *setup, struct ike **out);
+
+/* Forgets everything, wiping keys; sends nothing and calls nothing back (ike_shutdown does). */
+void ike_free(struct ike *ike);
+
+/* A message without the non-ESP marker, untrusted. Whatever it holds, this returns. */
+void ike_input(struct ike *ike, uint64_t now_ms, const struct path *path, struct bytes message);
+
+/* Interesting traffic met a protect rule that has no SA. Harmless when an exchange is already under way. */
+void ike_acquire(struct ike *ike, uint64_t now_ms, uint32_t rule);
+
+/* Commands. ERR_STATE with *why set when it cannot even be tried (e.g. remote = %any); the outcome comes as events. */
+MUST_USE enum status ike_up(struct ike *ike, uint64_t now_ms, uint32_t connection, const char **why);
+MUST_USE enum status ike_down(struct ike *ike, uint64_t now_ms, uint32_t connection, const char **why);
+MUST_USE enum status ike_rekey(struct ike *ike, uint64_t now_ms, uint32_t connection, const char **why);
+
+/* The data plane reports a soft limit (renew) or a hard one (the SA is dead: delete it). Unknown ids are ignored. */
+void ike_child_soft(struct ike *ike, uint64_t now_ms, uint64_t child_id);
+void ike_child_hard(struct ike *ike, uint64_t now_ms, uint64_t child_id);
+
+/* An authentic ESP packet of this child came from another outer address: follow it (B42). Unknown ids are ignored. */
+void ike_child_moved(struct ike *ike, uint64_t now_ms, uint64_t child_id, const struct endpoint *remote);
+
+/* Connections with start = start are initiated. Call once, when the daemon is ready. */
+void ike_start(struct ike *ike, uint64_t now_ms);
+
+/* Sends deletes for everything that is up, removes it with events, and answers nothing afterwards. */
+void ike_shutdown(struct ike *ike, uint64_t now_ms);
+
+/* Does what is due. ike_next tells when to call it: a time, or DEADLINE_NEVER. */
+void ike_tick(struct ike *ike, uint64_t now_ms);
+uint64_t ike_next(const struct ike *ike);
+
+/* --- For status. Strings are borrowed until the next call into the engine. --- */
+
+struct ike_child_info {
+    uint64_t id;
+    uint32_t rule;
+    const char *state;                    /* "connecting", "established", "rekeying", "deleting" */
+    const struct child *child;            /* without keys */
+    uint64_t established_ms, rekey_at_ms; /* rekey_at_ms: DEADLINE_NEVER when it will not */
+};
+
+struct ike_sa_info {
+    uint32_t connection;
+    const char *state;
+    bool initiator;
+    uint8_t version;
+    uint64_t spi_i, spi_r; /* cookies */
+    struct path path;
+    const struct identity *local_id, *remote_id; /* remote NULL before it is authenticated */
+    bool nat_local, nat_remote;
+    const struct proposal *proposal; /* NULL before it is chosen */
+    uint64_t established_ms, rekey_at_ms;
+};
+
+struct ike_visitor {
+    void *arg;
+    void (*sa)(void *arg, const struct ike_sa_info *info);
+    void (*child)(void *arg, const struct ike_child_info *info); /* belongs to the SA visited before it */
+};
+void ike_visit(const struct ike *ike, const struct ike_visitor *visitor);
+
+/* Messages dropped, by reason: index below IKE_DROP_COUNT. */
+#define IKE_DROPS(X)                                                                                                   \
+    X(IKE_DROP_MALFORMED, "ike_malformed")         /* header, payload chain or a body (B1 to B5) */                    \
+    X(IKE_DROP_LIMIT, "ike_limit")                 /* a cap: payloads, half-open SAs (B6) */                           \
+    X(IKE_DROP_VERSION, "ike_version")             /* another major version */                                         \
+    X(IKE_DROP_UNKNOWN_SA, "ike_unknown_sa")       /* cookies of no SA of ours */                                      \
+    X(IKE_DROP_NO_CONNECTION, "ike_no_connection") /* nobody configured for this peer */                               \
+    X(IKE_DROP_STATE, "ike_state")                 /* not in this state: stale, early, or clear */                     \
+    X(IKE_DROP_AUTHENTICATION, "ike_auth_failed")  /* hash wrong (B12, B19) */                                         \
+    X(IKE_DROP_REPLAY, "ike_replay")               /* a message id used before (B28) */                                \
+    X(IKE_DROP_RATE, "ike_rate")                   /* repeats faster than we answer (B16) */                           \
+    X(IKE_DROP_INTERNAL, "ike_internal")           /* memory, randomness or the crypto library failed (B45) */
+
+#define IKE_DROP_ENUM(id, name) id,
+enum ike_drop { IKE_DROPS(IKE_DROP_ENUM) IKE_DROP_COUNT };
+#undef IKE_DROP_ENUM
+
+const char *ike_drop_name(enum ike_drop drop);
+uint64_t ike_drop_count(const struct ike *ike, enum ike_drop drop);
+
+#endif

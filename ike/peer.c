@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/peer.h"
+
+#include <stdlib.h>
+
+#include "ike/child.h"
+#include "ike/sa.h"
+
+enum status peer_new(struct ike *ike, uint32_t connection, const struct identity *id, struct peer **out)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+    const struct connection_rules *rules = &ike->rules[connection];
+    uint8_t *wanted = calloc(rules->count + 1, 1);
+    if (peer == NULL || wanted == NULL) {
+        free(peer);
+        free(wanted);
+        return ERR_MEMORY;
+    }
+    peer->connection = connection;
+    if (id != NULL)
+        peer->id = *id;
+    peer->rules = rules->rules;
+    peer->rule_count = rules->count;
+    peer->wanted = wanted;
+    timer_init(&peer->retry, TIMER_PEER_RETRY, peer);
+    DL_APPEND(ike->peers, peer);
+    *out = peer;
+    return OK;
+}
+
+void peer_free(struct ike *ike, struct peer *peer)
+{
+    struct ike_sa *sa, *next;
+    struct child_sa *child, *next_child;
+    DL_FOREACH_SAFE (peer->sas, sa, next)
+        ike_sa_free(ike, sa);
+    DL_FOREACH_SAFE (peer->children, child, next_child)
+        child_end(ike, child, false, false, "");
+    timer_stop(ike, &peer->retry);
+    DL_DELETE(ike->peers, peer);
+    free(peer->wanted);
+    free(peer);
+}
+
+struct peer *peer_of_connection(const struct ike *ike, uint32_t connection)
+{
+    struct peer *peer;
+    DL_FOREACH (ike->peers, peer)
+        if (peer->connection == connection && peer->id.type == ID_NONE)
+            return peer;
+    return NULL;
+}
+
+struct peer *peer_of_identity(struct ike *ike, uint32_t connection, const struct identity *id)
+{
+    struct peer *peer;
+    DL_FOREACH (ike->peers, peer)
+        if (peer->connection == connection && (peer->id.type == ID_NONE || identity_equal(&peer->id, id)))
+            return peer;
+    return peer_new(ike, connection, id, &peer) == OK ? peer : NULL;
+}
+
+struct ike_sa *peer_sa(const struct peer *peer)
+{
+    struct ike_sa *sa, *newest = NULL;
+    DL_FOREACH (peer->sas, sa)
+        if (sa->state == SA_ESTABLISHED)
+            newest = sa;
+    return newest;
+}
+
+/* --- what is wanted --- */
+
+static uint8_t *want_of(const struct peer *peer, uint32_t rule)
+{
+    for (size_t i = 0; i < peer->rule_count; i++)
+        if (peer->rules[i] == rule)
+            return &peer->wanted[i];
+    return NULL;
+}
+
+void peer_want(struct ike *ike, struct peer *peer, uint32_t rule)
+{
+    (void)ike;
+    uint8_t *want = want_of(peer, rule);
+    if (want != NULL)
+        *want = 1;
+}
+
+void peer_want_all(struct ike *ike, struct peer *peer)
+{
+    for (size_t i = 0; i < peer->rule_count; i++)
+        if (child_of_rule(peer, peer->rules[i]) == NULL)
+            peer_want(ike, peer, peer->rules[i]);
+}
+
+void peer_unwant(struct peer *peer, uint32_t rule)
+{
+    uint8_t *want = want_of(peer, rule);
+    if (want != NULL)
+        *want = 0;
+}
+
+static bool anything_due(const struct peer *peer)
+{
+    for (size_t i = 0; i < peer->rule_count; i++)
+        if (peer->wanted[i])
+            return true;
+    struct child_sa *child;
+    DL_FOREACH (peer->children, child)
+        if (child->renew_due && !child->renewing)
+            return true;
+    return false;
+}
+
+bool peer_wants_any(const struct peer *peer)
+{
+    return anything_due(peer);
+}
+
+/* Phase 2 for a rule could not even be started. */
+static void cannot_create(struct ike *ike, struct peer *peer, uint32_t rule, enum status status)
+{
+    peer_unwant(peer, rule);
+    ike_say(ike, LOG_ERROR, peer->connection, "phase 2 cannot be started: %s", status_text(status));
+    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_CHILD_FAILED,
+                                     .connection = peer->connection,
+                                     .rule = rule,
+                                     .why = status == ERR_UNSUPPORTED
+                                                ? "this rule cannot be negotiated with IKEv1: it carries one port or all, not a range of ports"
+                                                : status_text(status)});
+}
+
+static void create_children(struct ike *ike, struct peer *peer, struct ike_sa *sa)
+{
+    struct child_sa *child;
+    DL_FOREACH (peer->children, child) {
+        if (!child->renew_due || child->renewing || sa->quick_count >= QUICK_PER_SA_MAX)
+            continue;
+        enum status status = sa->version->create_child(ike, sa, child->child.rule, child);
+        if (status == OK)
+            child->renewing = true;
+        else
+            child_renew_failed(ike, child->child.id);
+    }
+    for (size_t i = 0; i < peer->rule_count && sa->quick_count < QUICK_PER_SA_MAX; i++) {
+        if (!peer->wanted[i] || sa->version->is_creating(sa, peer->rules[i]))
+            continue;
+        enum status status = sa->version->create_child(ike, sa, peer->rules[i], NULL);
+        if (status != OK)
+            cannot_create(ike, peer, peer->rules[i], status);
+    }
+}
+
+static bool is_connecting(const struct peer *peer)
+{
+    struct ike_sa *sa;
+    DL_FOREACH (peer->sas, sa)
+        if (sa->state < SA_ESTABLISHED)
+            return true;
+    return false;
+}
+
+void peer_pursue(struct ike *ike, struct peer *peer)
+{
+    if (ike->closed || !anything_due(peer))
+        return;
+    struct ike_sa *sa = peer_sa(peer);
+    if (sa != NULL) {
+        create_children(ike, peer, sa);
+        return;
+    }
+    const struct connection *c = connection_of(ike, peer->connection);
+    if (is_connecting(peer) || c->remote.family == 0)
+        return;
+    enum status status = ike_version1.initiate(ike, peer);
+    if (status == OK)
+        return;
+    ike_say(ike, LOG_ERROR, peer->connection, "phase 1 cannot be started: %s", status_text(status));
+    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = status_text(status)});
+    peer_gave_up(ike, peer, c->start == START_START);
+}
+
+void peer_gave_up(struct ike *ike, struct peer *peer, bool restart)
+{
+    for (size_t i = 0; i < peer->rule_count; i++)
+        peer->wanted[i] = 0;
+    struct child_sa *child;
+    DL_FOREACH (peer->children, child)
+        if (child->renew_due)
+            child_renew_failed(ike, child->child.id);
+    if (!restart || peer->down || ike->closed)
+        return;
+    peer->retry_wait_ms = peer->retry_wait_ms == 0 ? RETRY_FIRST : peer->retry_wait_ms * 2;
+    if (peer->retry_wait_ms > RETRY_LONGEST)
+        peer->retry_wait_ms = RETRY_LONGEST;
+    ike_say(ike, LOG_INFO, peer->connection, "trying again in %u s", (unsigned)(peer->retry_wait_ms / 1000));
+    timer_in(ike, &peer->retry, peer->retry_wait_ms);
+}
+
+void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *why)
+{
+    struct child_sa *child, *next_child;
+    struct ike_sa *sa, *next;
+    for (size_t i = 0; i < peer->rule_count; i++)
+        peer->wanted[i] = 0;
+    DL_FOREACH_SAFE (peer->children, child, next_child)
+        child_end(ike, child, tell_peer, true, why);
+    DL_FOREACH_SAFE (peer->sas, sa, next) {
+        if (sa->state >= SA_ESTABLISHED) {
+            ike_sa_end(ike, sa, tell_peer, why);
+            continue;
+        }
+        ike_sa_free(ike, sa);
+        ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = why});
+    }
+    timer_stop(ike, &peer->retry);
+}
+
+void peer_timer(struct ike *ike, struct peer *peer)
+{
+    peer_want_all(ike, peer);
+    peer_pursue(ike, peer);
+}

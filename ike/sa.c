@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/sa.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/child.h"
+#include "ike/peer.h"
+
+static void init_timers(struct ike_sa *sa)
+{
+    timer_init(&sa->retransmit, TIMER_SA_RETRANSMIT, sa);
+    timer_init(&sa->life, TIMER_SA_LIFE, sa);
+    timer_init(&sa->renew, TIMER_SA_RENEW, sa);
+    timer_init(&sa->probe, TIMER_SA_PROBE, sa);
+    timer_init(&sa->keepalive, TIMER_SA_KEEPALIVE, sa);
+    timer_init(&sa->linger, TIMER_SA_LINGER, sa);
+}
+
+static void stop_timers(struct ike *ike, struct ike_sa *sa)
+{
+    struct timer *const all[] = {&sa->retransmit, &sa->life, &sa->renew, &sa->probe, &sa->keepalive, &sa->linger};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        timer_stop(ike, all[i]);
+}
+
+static enum status fresh_spi(struct ike *ike, uint64_t *spi)
+{
+    for (int i = 0; i < 8; i++) {
+        enum status status = random_fill(&ike->setup.random, spi, sizeof *spi);
+        if (status != OK)
+            return status;
+        struct ike_sa *taken;
+        HASH_FIND(by_spi, ike->sas, spi, sizeof *spi, taken);
+        if (*spi != 0 && taken == NULL)
+            return OK;
+    }
+    return ERR_CRYPTO;
+}
+
+enum status ike_sa_new(struct ike *ike, const struct version *version, struct peer *peer, uint32_t connection,
+                       const struct path *path, struct ike_sa **out)
+{
+    struct ike_sa *sa = calloc(1, sizeof *sa);
+    struct phase1 *phase1 = calloc(1, sizeof *phase1);
+    enum status status = sa != NULL && phase1 != NULL ? OK : ERR_MEMORY;
+    uint64_t spi = 0;
+    if (status == OK)
+        status = fresh_spi(ike, &spi);
+    if (status != OK) {
+        free(sa);
+        free(phase1);
+        return status;
+    }
+    const struct connection *c = connection_of(ike, connection);
+    sa->phase1 = phase1;
+    sa->version = version;
+    sa->initiator = peer != NULL;
+    sa->own_spi = spi;
+    *(sa->initiator ? &sa->spi_i : &sa->spi_r) = spi;
+    sa->peer = peer;
+    sa->connection = connection;
+    sa->path = *path;
+    sa->lifetime_s = c->ike_lifetime_s;
+    sa->local_id = c->local_id.type != ID_NONE ? c->local_id : identity_of_address(&path->local.address);
+    init_timers(sa);
+    HASH_ADD(by_spi, ike->sas, own_spi, sizeof sa->own_spi, sa);
+    if (sa->by_spi.tbl == NULL) {
+        free(sa);
+        free(phase1);
+        return ERR_MEMORY;
+    }
+    if (peer != NULL) {
+        DL_APPEND(peer->sas, sa);
+        peer->sa_count++;
+    } else {
+        DL_APPEND(ike->strangers, sa);
+        ike->stranger_count++;
+        timer_in(ike, &sa->life, HALF_OPEN_LIFE);
+    }
+    *out = sa;
+    return OK;
+}
+
+static void free_phase1(struct ike_sa *sa)
+{
+    if (sa->phase1 == NULL)
+        return;
+    dh_free(sa->phase1->dh);
+    free(sa->phase1->sai_b);
+    wipe(sa->phase1, sizeof *sa->phase1);
+    free(sa->phase1);
+    sa->phase1 = NULL;
+    secret_free(&sa->keys.skeyid);
+}
+
+static void leave_list(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->peer != NULL) {
+        DL_DELETE(sa->peer->sas, sa);
+        sa->peer->sa_count--;
+    } else {
+        DL_DELETE(ike->strangers, sa);
+        ike->stranger_count--;
+    }
+}
+
+void ike_sa_free(struct ike *ike, struct ike_sa *sa)
+{
+    sa->version->forget_exchanges(ike, sa, NULL);
+    stop_timers(ike, sa);
+    HASH_DELETE(by_spi, ike->sas, sa);
+    leave_list(ike, sa);
+    free_phase1(sa);
+    v1_keys_free(&sa->keys);
+    exchange_clear(&sa->exchange);
+    free(sa->quick_ids);
+    free(sa->remote_id);
+    wipe(sa, sizeof *sa);
+    free(sa);
+}
+
+struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r)
+{
+    struct ike_sa *sa = NULL;
+    if (spi_r != 0)
+        HASH_FIND(by_spi, ike->sas, &spi_r, sizeof spi_r, sa);
+    if (sa != NULL && !sa->initiator && sa->spi_i == spi_i)
+        return sa;
+    HASH_FIND(by_spi, ike->sas, &spi_i, sizeof spi_i, sa);
+    if (sa == NULL || !sa->initiator)
+        return NULL;
+    /* Before message 2 we do not know the responder's cookie yet. */
+    return sa->spi_r == spi_r || (sa->state == SA_SENT_SA && sa->spi_r == 0) ? sa : NULL;
+}
+
+/* One subscriber: an IPv4 address, or an IPv6 /64. */
+static bool same_site(const struct address *a, const struct address *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 8) == 0;
+}
+
+struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path, size_t *from_address)
+{
+    struct ike_sa *sa, *found = NULL;
+    *from_address = 0;
+    DL_FOREACH (ike->strangers, sa) {
+        if (!same_site(&sa->path.remote.address, &path->remote.address))
+            continue;
+        ++*from_address;
+        if (sa->spi_i == spi_i && endpoint_equal(&sa->path.remote, &path->remote))
+            found = sa;
+    }
+    return found;
+}
+
+enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits)
+{
+    enum status status = exchange_keep(&sa->exchange, datagram);
+    if (status != OK)
+        return status;
+    timer_stop(ike, &sa->retransmit);
+    if (waits)
+        timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
+    ike_send(ike, &sa->path, datagram);
+    return OK;
+}
+
+/* A restarted peer says that it knows nothing of the past: forget it here too (RFC 2407 4.6.3.3). Bound to the identity. */
+static void forget_the_past(struct ike *ike, struct ike_sa *sa)
+{
+    struct peer *peer = sa->peer;
+    struct ike_sa *other, *next;
+    struct child_sa *child, *next_child;
+    DL_FOREACH_SAFE (peer->sas, other, next)
+        if (other != sa && other->state >= SA_ESTABLISHED)
+            ike_sa_end(ike, other, false, "the peer started anew (INITIAL_CONTACT)");
+    DL_FOREACH_SAFE (peer->children, child, next_child)
+        child_end(ike, child, false, true, "the peer started anew (INITIAL_CONTACT)");
+}
+
+/* Older SAs of this peer give way to the newest; the end that started the newest deletes them a little later, when their exchanges are over. */
+static void replace_older(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_sa *other;
+    DL_FOREACH (sa->peer->sas, other)
+        if (other != sa && other->state == SA_ESTABLISHED) {
+            other->state = SA_REPLACED;
+            timer_in(ike, &other->renew, sa->initiator ? REPLACED_LINGER : 2 * REPLACED_LINGER);
+        }
+}
+
+static void start_life(struct ike *ike, struct ike_sa *sa)
+{
+    const struct connection *c = connection_of(ike, sa->connection);
+    uint64_t soft = ike_soft_ms(ike, sa->lifetime_s, sa->initiator);
+    sa->established_ms = sa->heard_ms = ike->now_ms;
+    sa->soft_ms = ike->now_ms + soft;
+    timer_in(ike, &sa->renew, soft);
+    timer_in(ike, &sa->life, sa->lifetime_s * 1000);
+    timer_in(ike, &sa->linger, LINGER);
+    if (c->dpd_delay_s != 0 && sa->peer_dpd)
+        timer_in(ike, &sa->probe, c->dpd_delay_s * 1000);
+    if (sa->nat_local)
+        timer_in(ike, &sa->keepalive, KEEPALIVE_EVERY);
+}
+
+static enum status adopt(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id)
+{
+    struct peer *peer = sa->peer != NULL ? sa->peer : peer_of_identity(ike, sa->connection, remote_id);
+    struct identity *id = malloc(sizeof *id);
+    if (peer == NULL || id == NULL) {
+        free(id);
+        return ERR_MEMORY;
+    }
+    if (peer->sa_count >= SAS_PER_PEER_MAX) {
+        free(id);
+        return ERR_LIMIT;
+    }
+    *id = *remote_id;
+    free(sa->remote_id);
+    sa->remote_id = id;
+    if (sa->peer == NULL) {
+        leave_list(ike, sa);
+        sa->peer = peer;
+        DL_APPEND(peer->sas, sa);
+        peer->sa_count++;
+    }
+    return OK;
+}
+
+enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id)
+{
+    enum status status = adopt(ike, sa, remote_id);
+    if (status != OK)
+        return status;
+    free_phase1(sa);
+    timer_stop(ike, &sa->retransmit);
+    sa->state = SA_ESTABLISHED;
+    if (sa->initial_contact)
+        forget_the_past(ike, sa);
+    replace_older(ike, sa);
+    start_life(ike, sa);
+    sa->peer->retry_wait_ms = 0;
+    sa->peer->down = false;
+    timer_stop(ike, &sa->peer->retry);
+    char local[IDENTITY_TEXT], remote[IDENTITY_TEXT], end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT];
+    ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s", endpoint_print(&sa->path.remote, end),
+            identity_print(&sa->local_id, local), identity_print(remote_id, remote), proposal_print(&sa->suite, suite),
+            sa->nat_local ? ", we are behind NAT" : "", sa->nat_remote ? ", the peer is behind NAT" : "");
+    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_UP, .connection = sa->connection});
+    return OK;
+}
+
+void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why)
+{
+    struct peer *peer = sa->peer;
+    uint32_t connection = sa->connection;
+    bool was_initiator = sa->initiator;
+    ike_sa_free(ike, sa);
+    if (!was_initiator)
+        return;
+    ike_say(ike, LOG_ERROR, connection, "phase 1 failed: %s", why);
+    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = connection, .why = why});
+    /* Another phase 1 with this peer may be up (both ends started at once): then what waits goes on there. */
+    if (peer_sa(peer) != NULL)
+        peer_pursue(ike, peer);
+    else
+        peer_gave_up(ike, peer, connection_of(ike, connection)->start == START_START);
+}
+
+void ike_sa_end(struct ike *ike, struct ike_sa *sa, bool tell_peer, const char *why)
+{
+    uint32_t connection = sa->connection;
+    bool was_newest = sa->state == SA_ESTABLISHED;
+    if (tell_peer)
+        sa->version->delete_sa(ike, sa);
+    sa->version->forget_exchanges(ike, sa, why);
+    ike_sa_free(ike, sa);
+    ike_say(ike, was_newest ? LOG_INFO : LOG_DEBUG, connection, "phase 1 ended: %s", why);
+    if (was_newest)
+        ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_DOWN, .connection = connection, .why = why});
+}
+
+void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why)
+{
+    struct peer *peer = sa->peer;
+    const struct connection *c = connection_of(ike, sa->connection);
+    ike_say(ike, LOG_WARNING, sa->connection, "peer not responding: %s", why);
+    peer_end(ike, peer, false, why);
+    bool restart = c->dpd_action == DPD_RESTART || c->start == START_START;
+    if (restart && c->remote.family != 0 && c->start != START_NONE)
+        peer_want_all(ike, peer);
+    peer_pursue(ike, peer);
+}
+
+void ike_sa_heard(struct ike *ike, struct ike_sa *sa, const struct path *path)
+{
+    sa->heard_ms = ike->now_ms;
+    sa->dpd_tries = 0;
+    if (!sa->peer_natt || endpoint_equal(&sa->path.remote, &path->remote) || path->local.port != IKE_NATT_PORT)
+        return;
+    char end[ENDPOINT_TEXT];
+    ike_say(ike, LOG_INFO, sa->connection, "the peer is now at %s (NAT)", endpoint_print(&path->remote, end));
+    sa->path = *path;
+    struct child_sa *child;
+    if (sa->peer == NULL)
+        return;
+    DL_FOREACH (sa->peer->children, child)
+        if (child->child.udp) {
+            child->child.path = *path;
+            ike->setup.ops.child_move(ike->setup.ops.arg, child->child.id, path);
+        }
+}
+
+/* --- timers --- */
+
+static void give_up(struct ike *ike, struct ike_sa *sa)
+{
+    char why[512], end[ENDPOINT_TEXT];
+    endpoint_print(&sa->path.remote, end);
+    if (sa->hint[0] != '\0')
+        snprintf(why, sizeof why, "%s", sa->hint);
+    else if (sa->state == SA_SENT_AUTH)
+        snprintf(why, sizeof why,
+                 "peer not responding at %s once our identity was sent: most likely the pre-shared keys differ (psk), or it does "
+                 "not know our local_id",
+                 end);
+    else
+        snprintf(why, sizeof why, "peer not responding at %s: check the address and that UDP 500 and 4500 pass both ways", end);
+    ike_sa_fail(ike, sa, why);
+}
+
+static void on_retransmit(struct ike *ike, struct ike_sa *sa)
+{
+    if (!exchange_try_again(&sa->exchange)) {
+        give_up(ike, sa);
+        return;
+    }
+    ike_send(ike, &sa->path, bytes_of(sa->exchange.sent, sa->exchange.sent_len));
+    timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
+}
+
+static void on_life(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->state < SA_ESTABLISHED)
+        ike_sa_fail(ike, sa, "the peer did not finish phase 1");
+    else
+        ike_sa_end(ike, sa, true, "its lifetime is over");
+}
+
+static void on_renew(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->state == SA_REPLACED) {
+        ike_sa_end(ike, sa, true, "replaced by a newer one");
+        return;
+    }
+    struct peer *peer = sa->peer;
+    if (connection_of(ike, sa->connection)->remote.family == 0) {
+        ike_say(ike, LOG_DEBUG, sa->connection, "phase 1 ends soon; its peer (remote = %%any) has to renew it");
+        return;
+    }
+    struct ike_sa *other;
+    DL_FOREACH (peer->sas, other)
+        if (other->initiator && other->state < SA_ESTABLISHED)
+            return; /* a renewal is under way */
+    ike_say(ike, LOG_INFO, sa->connection, "renewing phase 1");
+    if (sa->version->initiate(ike, peer) != OK)
+        ike_say(ike, LOG_ERROR, sa->connection, "cannot renew phase 1: out of memory or randomness");
+    timer_in(ike, &sa->renew, REKEY_RETRY * 6);
+}
+
+/* RFC 3706 5.4: a probe is only needed when nothing has come from the peer since the last look. */
+static void on_probe(struct ike *ike, struct ike_sa *sa)
+{
+    uint64_t delay = connection_of(ike, sa->connection)->dpd_delay_s * 1000;
+    uint64_t packets = 0;
+    struct child_sa *child;
+    if (sa->state != SA_ESTABLISHED)
+        return;
+    DL_FOREACH (sa->peer->children, child)
+        packets += ike->setup.ops.child_packets_in(ike->setup.ops.arg, child->child.id);
+    bool alive = packets != sa->packets_seen || ike->now_ms - sa->heard_ms < delay;
+    sa->packets_seen = packets;
+    if (alive)
+        sa->dpd_tries = 0;
+    if (alive && sa->dpd_tries == 0) {
+        timer_in(ike, &sa->probe, delay);
+        return;
+    }
+    if (sa->dpd_tries > RETRANSMIT_TRIES) {
+        ike_sa_peer_dead(ike, sa, "no answer to dead-peer detection");
+        return;
+    }
+    uint64_t wait = (uint64_t)RETRANSMIT_FIRST << sa->dpd_tries;
+    sa->dpd_tries++;
+    timer_in(ike, &sa->probe, wait < RETRANSMIT_LONGEST ? wait : RETRANSMIT_LONGEST);
+    sa->version->probe(ike, sa);
+}
+
+void ike_sa_timer(struct ike *ike, struct ike_sa *sa, enum timer_kind kind)
+{
+    switch (kind) {
+    case TIMER_SA_RETRANSMIT: on_retransmit(ike, sa); break;
+    case TIMER_SA_LIFE: on_life(ike, sa); break;
+    case TIMER_SA_RENEW: on_renew(ike, sa); break;
+    case TIMER_SA_PROBE: on_probe(ike, sa); break;
+    case TIMER_SA_LINGER: exchange_clear(&sa->exchange); break;
+    case TIMER_SA_KEEPALIVE:
+        ike->setup.ops.send_keepalive(ike->setup.ops.arg, &sa->path);
+        timer_in(ike, &sa->keepalive, KEEPALIVE_EVERY);
+        break;
+    default: break;
+    }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exchanges of IKEv1, one file each, and the door that messages come in by. */
+#ifndef IKE_V1_H
+#define IKE_V1_H
+
+#include "ike/engine.h"
+#include "ike/payload.h"
+
+/* --- v1_main.c: main mode, RFC 2409 5.4 --- */
+
+MUST_USE enum status v1_main_initiate(struct ike *ike, struct peer *peer);
+/* sa: NULL for a first message. */
+void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
+                   struct bytes message);
+
+/* --- v1_quick.c: quick mode, RFC 2409 5.5 --- */
+
+struct quick; /* one quick mode */
+
+MUST_USE enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule, struct child_sa *replaces);
+void v1_quick_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
+                    struct bytes message);
+void v1_quick_timer(struct ike *ike, struct quick *q);
+/* The peer refused with an authenticated notification; spi: the one of our offer, or 0 when it did not say. */
+void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, const char *why);
+/* why: what waits on them is told that it failed; NULL: silently. */
+void v1_quick_forget_all(struct ike *ike, struct ike_sa *sa, const char *why);
+bool v1_quick_is_creating(const struct ike_sa *sa, uint32_t rule);
+
+/* --- v1_info.c: informational, RFC 2409 5.7; deletes, notifications, dead-peer detection (RFC 3706) --- */
+
+void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
+                   struct bytes message);
+void v1_info_delete_child(struct ike *ike, struct ike_sa *sa, const struct child_sa *child);
+void v1_info_delete_sa(struct ike *ike, struct ike_sa *sa);
+void v1_info_probe(struct ike *ike, struct ike_sa *sa);
+/* An authenticated notification about phase 2; the datagram stays in ike->out and is returned, so that it can be kept. */
+struct bytes v1_info_notify(struct ike *ike, struct ike_sa *sa, unsigned type, uint32_t spi);
+/* A clear one, about phase 1, rate limited; at most one per received message. */
+void v1_info_notify_clear(struct ike *ike, const struct ike_header *about, const struct path *path, unsigned type);
+
+/* A random message id that is not zero. */
+MUST_USE enum status v1_message_id(struct ike *ike, uint32_t *out);
+
+#endif

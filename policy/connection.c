@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/connection.h"
+
+void connection_clear(struct connection *c)
+{
+    secret_free(&c->psk);
+}

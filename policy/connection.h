@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One configured peer, complete and validated: what the [connection NAME] section becomes. */
+#ifndef POLICY_CONNECTION_H
+#define POLICY_CONNECTION_H
+
+#include "crypto/secret.h"
+#include "policy/identity.h"
+#include "policy/proposal.h"
+
+enum { CONNECTION_NAME_MAX = 63 };
+
+enum ike_mode { MODE_MAIN, MODE_AGGRESSIVE };
+enum encap_choice { ENCAP_YES, ENCAP_AUTO, ENCAP_NO };
+enum start_action { START_TRAP, START_START, START_NONE };
+enum dpd_action { DPD_RESTART, DPD_TRAP, DPD_CLEAR };
+
+struct connection {
+    char name[CONNECTION_NAME_MAX + 1];
+    uint8_t ike_version; /* 1 */
+    enum ike_mode mode;
+    struct address local, remote;        /* family 0: %any */
+    struct identity local_id, remote_id; /* ID_NONE: the address of that end */
+    struct secret psk;                   /* owned */
+    struct proposal_list ike, esp;
+    uint32_t allow;                      /* enum legacy mask */
+    uint64_t ike_lifetime_s, lifetime_s; /* seconds, hard limits */
+    uint64_t lifetime_bytes;             /* 0: none */
+    uint32_t replay_window;              /* packets */
+    uint64_t dpd_delay_s;                /* 0: off */
+    enum dpd_action dpd_action;
+    enum encap_choice encap;
+    enum start_action start;
+};
+
+/* Wipes the secret; the struct itself belongs to the caller. */
+void connection_clear(struct connection *c);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Proposals: which algorithms we offer and accept. One `struct proposal` is one exact suite; alternatives are a list in
+ * order of preference. Words are those of strongSwan's configuration: aes256-sha256-modp2048, aes256gcm16-ecp256,
+ * chacha20poly1305.
+ */
+#ifndef POLICY_PROPOSAL_H
+#define POLICY_PROPOSAL_H
+
+#include "base/status.h"
+#include "crypto/suites.h"
+
+enum { PROPOSALS_MAX = 32, PROPOSAL_TEXT = 96, EXPLAIN_TEXT = 2048 };
+
+enum proposal_kind { PROPOSAL_IKE, PROPOSAL_ESP };
+
+struct proposal {
+    uint16_t encr;     /* enum encr */
+    uint16_t key_bits; /* 0: the fixed size of the cipher */
+    uint16_t integ;    /* enum integ; INTEG_NONE with an AEAD. IKE: follows the prf's hash */
+    uint16_t prf;      /* enum prf; IKE only, PRF_NONE for ESP */
+    uint16_t group;    /* enum group; ESP: GROUP_NONE without PFS */
+};
+
+struct proposal_list {
+    struct proposal items[PROPOSALS_MAX];
+    size_t count;
+};
+
+/*
+ * Parses "aes256-sha256-modp2048, aes128-sha256-ecp256" and appends. Several words of one kind in one proposal
+ * (aes256-aes128-sha256-modp2048) are alternatives and expand. `allow` is a mask of enum legacy. On failure `why`
+ * (always terminated) says what is wrong and what would be right, e.g. "unknown algorithm 'aes512'; ciphers are aes128,
+ * ..." or "sha1 is legacy: add it to allow". For IKE: cipher (aes128, aes192, aes256, 3des), hash (sha1, sha256,
+ * sha384, sha512, md5; also prfsha256), group required. For ESP: AEAD, or cipher and hash; group optional.
+ */
+MUST_USE enum status proposal_parse(enum proposal_kind kind, const char *text, uint32_t allow,
+                                    struct proposal_list *out, char *why, size_t why_len);
+
+const char *proposal_print(const struct proposal *p, char out[PROPOSAL_TEXT]); /* "aes256-sha256-modp2048" */
+bool proposal_equal(const struct proposal *a, const struct proposal *b);
+
+/* The first of ours that the peer offered, in our order of preference. Returns its index in `offered`, or -1. */
+int proposal_choose(const struct proposal_list *ours, const struct proposal_list *offered);
+
+/*
+ * Why nothing fits, for the log, several lines separated by '\n': what was offered, what is accepted, and the transform
+ * that differs in the nearest pair, with the remedy ("the peer offers modp1024, a legacy group; ..."). Returns out.
+ */
+const char *proposal_explain(const struct proposal_list *ours, const struct proposal_list *offered, char *out,
+                             size_t out_len);
+
+/* The mask of enum legacy bits that p needs. */
+uint32_t proposal_legacy(const struct proposal *p);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/selector.h"
+
+#include <stdio.h>
+
+#include "policy/protocol.h"
+
+bool protocol_has_ports(unsigned protocol)
+{
+    return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
+           protocol == PROTOCOL_DCCP || protocol == PROTOCOL_UDPLITE;
+}
+
+static bool port_is_any(struct port_range p)
+{
+    return p.first == 0 && p.last == 65535;
+}
+
+static bool port_equal(struct port_range a, struct port_range b)
+{
+    return a.first == b.first && a.last == b.last;
+}
+
+static bool port_contains(struct port_range outer, struct port_range inner)
+{
+    return outer.first <= inner.first && inner.last <= outer.last;
+}
+
+static bool port_has(struct port_range range, bool known, uint16_t port)
+{
+    return port_is_any(range) || (known && range.first <= port && port <= range.last);
+}
+
+bool selector_matches(const struct selector *s, const struct flow *f)
+{
+    return (s->protocol == 0 || s->protocol == f->protocol) && range_has(&s->remote, &f->destination) &&
+           range_has(&s->local, &f->source) && port_has(s->remote_port, f->has_ports, f->destination_port) &&
+           port_has(s->local_port, f->has_ports, f->source_port);
+}
+
+bool selector_matches_inbound(const struct selector *s, const struct flow *f)
+{
+    return (s->protocol == 0 || s->protocol == f->protocol) && range_has(&s->remote, &f->source) &&
+           range_has(&s->local, &f->destination) && port_has(s->remote_port, f->has_ports, f->source_port) &&
+           port_has(s->local_port, f->has_ports, f->destination_port);
+}
+
+bool selector_equal(const struct selector *a, const struct selector *b)
+{
+    return a->protocol == b->protocol && range_equal(&a->local, &b->local) && range_equal(&a->remote, &b->remote) &&
+           port_equal(a->local_port, b->local_port) && port_equal(a->remote_port, b->remote_port);
+}
+
+bool selector_contains(const struct selector *outer, const struct selector *inner)
+{
+    return (outer->protocol == 0 || outer->protocol == inner->protocol) &&
+           range_contains(&outer->local, &inner->local) && range_contains(&outer->remote, &inner->remote) &&
+           port_contains(outer->local_port, inner->local_port) && port_contains(outer->remote_port, inner->remote_port);
+}
+
+struct selector selector_reversed(const struct selector *s)
+{
+    return (struct selector){
+        .local = s->remote,
+        .remote = s->local,
+        .protocol = s->protocol,
+        .local_port = s->remote_port,
+        .remote_port = s->local_port,
+    };
+}
+
+enum { PORT_TEXT = 24 };
+
+/* `before` and "443" or "443-500"; nothing when all ports are meant. */
+static const char *port_print(const char *before, struct port_range p, char out[PORT_TEXT])
+{
+    out[0] = '\0';
+    if (port_is_any(p))
+        return out;
+    if (p.first == p.last)
+        snprintf(out, PORT_TEXT, "%s%u", before, p.first);
+    else
+        snprintf(out, PORT_TEXT, "%s%u-%u", before, p.first, p.last);
+    return out;
+}
+
+const char *selector_print(const struct selector *s, char out[SELECTOR_TEXT])
+{
+    char local[RANGE_TEXT], remote[RANGE_TEXT], local_port[PORT_TEXT], remote_port[PORT_TEXT], name[PROTOCOL_TEXT];
+    snprintf(out, SELECTOR_TEXT, "%s%s%s%s -> %s%s", s->protocol != 0 ? protocol_print(s->protocol, name) : "",
+             s->protocol != 0 ? " " : "", range_print(&s->local, local),
+             port_print(" port ", s->local_port, local_port), range_print(&s->remote, remote),
+             port_print(" port ", s->remote_port, remote_port));
+    return out;
+}
+
+const char *selector_side_print(const struct selector *s, bool local, char out[SELECTOR_TEXT])
+{
+    char range[RANGE_TEXT], port[PORT_TEXT], name[PROTOCOL_TEXT];
+    range_print(local ? &s->local : &s->remote, range);
+    port_print("/", local ? s->local_port : s->remote_port, port);
+    if (s->protocol == 0)
+        snprintf(out, SELECTOR_TEXT, "%s", range);
+    else
+        snprintf(out, SELECTOR_TEXT, "%s[%s%s]", range, protocol_print(s->protocol, name), port);
+    return out;
+}
+
+static const char *flow_end_print(const struct flow *f, bool source, char out[ENDPOINT_TEXT])
+{
+    struct endpoint e = {source ? f->source : f->destination, source ? f->source_port : f->destination_port};
+    return f->has_ports ? endpoint_print(&e, out) : address_print(&e.address, out);
+}
+
+const char *flow_print(const struct flow *f, char out[FLOW_TEXT])
+{
+    char source[ENDPOINT_TEXT], destination[ENDPOINT_TEXT], name[PROTOCOL_TEXT];
+    snprintf(out, FLOW_TEXT, "%s %s -> %s%s", protocol_print(f->protocol, name), flow_end_print(f, true, source),
+             flow_end_print(f, false, destination), f->is_fragment ? " (a fragment)" : "");
+    return out;
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An esptun process in a gateway's namespace: its configuration, its verbs, its status."""
+import json
+import os
+import re
+import signal
+import time
+
+from lab import PSK, Failure, Skip, esptun_path, expect, wait_for
+
+IKE = "aes256-sha256-modp2048"
+ESP = "aes256gcm16-modp2048"
+
+
+def config(gateway, peer, psk=PSK, acl=None, settings=None, name="peer", **keys):
+    """The INI text of one connection. keys: of the connection (None leaves one out); settings: of [gateway]."""
+    lab, label = gateway.lab, gateway.label
+    base = {"tun": "esp0", "control": control_path(gateway), "log_level": "info"}
+    connection = {
+        "ike_version": 1, "mode": "main", "local": gateway.wan, "remote": peer.wan, "auth": "psk",
+        "psk_file": lab.file(f"{label}.psk", psk + "\n"), "ike": IKE, "esp": ESP, "encap": "yes", "start": "trap",
+    }
+    lines = ["[gateway]"] + [f"{k} = {v}" for k, v in {**base, **(settings or {})}.items() if v is not None]
+    lines += ["", f"[connection {name}]"]
+    lines += [f"{k} = {v}" for k, v in {**connection, **keys}.items() if v is not None]
+    lines += ["", "[acl]"] + (acl or [f"protect = {gateway.lan} -> {peer.lan} via {name}"])
+    return "\n".join(lines) + "\n"
+
+
+def control_path(gateway):
+    return os.path.join(gateway.lab.folder, f"{gateway.label}.sock")
+
+
+class Esptun:
+    def __init__(self, gateway, text, env=None, binary=None, ready=True):
+        self.gateway, self.lab = gateway, gateway.lab
+        self.binary = binary or esptun_path()
+        if not os.access(self.binary, os.X_OK):
+            raise Skip(f"there is no {self.binary}: build first, or set ESPTUN")
+        self.file = self.lab.file(f"{gateway.label}.ini", text)
+        self.socket = control_path(gateway)
+        self.before = gateway.routes()
+        self.devices_before = gateway.devices()
+        self.env = env
+        self.process = None
+        self.start(ready)
+
+    def start(self, ready=True):
+        env = dict(os.environ, **(self.env or {}))
+        self.process = self.gateway.start("esptun", self.binary, "run", "-c", self.file, env=env)
+        if ready:
+            wait_for(f"{self.gateway.label}'s esptun to answer", self.answers)
+
+    def answers(self):
+        if not self.process.alive():
+            raise Failure(f"esptun ended at start with {self.process.popen.returncode}: {self.process.log()}")
+        if not os.path.exists(self.socket):
+            return False
+        return self.verb("status", check=False).returncode == 0
+
+    def verb(self, *args, check=True, timeout=40.0):
+        """`esptun VERB ... -s SOCKET`: returns the CompletedProcess."""
+        return self.gateway.run(self.binary, *args, "-s", self.socket, check=check, timeout=timeout)
+
+    def status(self):
+        text = self.verb("status", "--json").stdout
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise Failure(f"status --json is no JSON ({error}): {text}") from error
+
+    def children(self, status=None):
+        """Established children."""
+        return [c for sa in (status or self.status())["ike_sas"] for c in sa["children"] if
+                c["state"] in ("established", "rekeying")]
+
+    def child(self):
+        """The one established child."""
+        children = self.children()
+        expect(len(children) == 1, f"{self.gateway.label} has {len(children)} children, not one: {children}")
+        return children[0]
+
+    def drops(self):
+        return {k: v for k, v in self.status()["drops"].items() if v}
+
+    def up(self):
+        return self.verb("up", "peer")
+
+    def down(self):
+        return self.verb("down", "peer")
+
+    def rekey(self):
+        return self.verb("rekey", "peer")
+
+    def wait_established(self, timeout=15.0):
+        return wait_for(f"an established child at {self.gateway.label}", self.children, timeout)
+
+    def wait_gone(self, timeout=5.0):
+        wait_for(f"{self.gateway.label} to forget its SAs", lambda: not self.status()["ike_sas"], timeout)
+
+    def wait_log(self, pattern, timeout=10.0, start=0):
+        return self.process.wait_log(pattern, timeout, start)
+
+    def log(self):
+        return self.process.log()
+
+    def mark(self):
+        return self.process.mark()
+
+    def terminate(self, limit=2.0):
+        """SIGTERM must end it in `limit` seconds with exit code 0 and leave nothing behind."""
+        began = time.monotonic()
+        self.process.popen.send_signal(signal.SIGTERM)
+        code = self.process.wait(limit + 5)
+        took = time.monotonic() - began
+        expect(took <= limit, f"{self.gateway.label}: SIGTERM took {took:.1f} s, not {limit:g}")
+        expect(code == 0, f"{self.gateway.label}: exit code {code} after SIGTERM, not 0")
+        self.expect_clean()
+
+    def expect_clean(self):
+        devices = self.gateway.devices()
+        expect(devices == self.devices_before, f"devices left behind: {devices}, before: {self.devices_before}")
+        routes = self.gateway.routes()
+        expect(routes == self.before, f"routes or rules left behind:\n{routes}\nbefore:\n{self.before}")
+        expect(not os.path.exists(self.socket), f"the control socket {self.socket} was left behind")
+
+    def sanitizer_report(self):
+        return re.search(r"(AddressSanitizer|LeakSanitizer|runtime error:).*", self.log())
+
+
+def pair(lab, nat=False, left=None, right=None, **both):
+    """Two gateways, an esptun on each. left, right: keys of one side; the others are for both."""
+    a, b = lab.gateways(nat=nat)
+    left, right = {**both, **(left or {})}, {**both, **(right or {})}
+    if nat:
+        left = {"remote_id": "192.0.2.2", **left}
+        right = {"remote": "192.0.2.1", "remote_id": "192.168.7.2", **right}
+    return Esptun(a, config(a, b, **left)), Esptun(b, config(b, a, **right))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Renewal: new keys while traffic flows, and nothing lost."""
+import time
+
+from esptun import pair
+from lab import Capture, clear_packets, expect, ping_counts, transfer, tshark, wait_for
+
+
+def spis(path):
+    return set(tshark(path, "-Y", "esp", "-T", "fields", "-e", "esp.spi").split())
+
+
+def nothing_lost(ping, count, what):
+    ping.wait(60)
+    expect(ping_counts(ping.log()) == (count, count), f"{what}: packets were lost: {ping.log()}")
+
+
+def under_traffic(lab, seconds, least_spis, least_ikes=1, **keys):
+    """Pings from both sides, every 5 ms, for so long; nothing may be lost, and SAs must have come and gone."""
+    left, right = pair(lab, **keys)
+    a, b = left.gateway, right.gateway
+    left.up()
+    wire = Capture(b, "wan0")
+    count = seconds * 200
+    pings = [a.host.start_ping(b.host_address, count, 0.005), b.host.start_ping(a.host_address, count, 0.005)]
+    for ping in pings:
+        nothing_lost(ping, count, f"{seconds} s of renewals")
+    path = wire.stop()
+    expect(not clear_packets(path), "clear packets on the wire")
+    seen = spis(path)
+    expect(len(seen) >= least_spis, f"only {len(seen)} SPIs in {seconds} s: not renewed")
+    ikes = set(tshark(path, "-Y", "isakmp", "-T", "fields", "-e", "isakmp.ispi").split())
+    expect(len(ikes) >= least_ikes, f"only {len(ikes)} IKE SAs in {seconds} s")
+    for end in (left, right):
+        wait_for("old SAs to go", lambda end=end: len(end.children()) == 1 and len(end.status()["ike_sas"]) == 1, 15)
+        expect(end.child()["in"].get("auth_failed", 0) == 0, "authentication failures")
+
+
+def test_phase_2_by_time_with_pfs(lab):
+    under_traffic(lab, 30, 6, lifetime="10s")
+
+
+def test_phase_2_by_time_without_pfs(lab):
+    under_traffic(lab, 30, 6, lifetime="10s", esp="aes256-sha256")
+
+
+def test_phase_1_by_time_adopts_the_children(lab):
+    under_traffic(lab, 35, 2, least_ikes=2, ike_lifetime="15s")
+
+
+def test_lifetimes_that_differ_follow_the_shorter(lab):
+    under_traffic(lab, 30, 4, left={"lifetime": "1h"}, right={"lifetime": "12s"})
+
+
+def test_by_bytes(lab):
+    left, right = pair(lab, lifetime_bytes="32MiB")
+    a, b = left.gateway, right.gateway
+    left.up()
+    before = left.child()["spi_in"]
+    ping = a.host.start_ping(b.host_address, 400, 0.01)
+    transfer(a.host, b.host, b.host_address, 100_000_000)
+    expect(left.children()[-1]["spi_in"] != before, "not renewed after 100 MB of 32 MiB")
+    ping.wait(30)
+    expect(left.process.alive() and right.process.alive(), "a daemon has ended")
+
+
+def by_hand(lab, ends, **keys):
+    left, right = pair(lab, **keys)
+    a, b = left.gateway, right.gateway
+    left.up()
+    wire = Capture(b, "wan0")
+    ping = a.host.start_ping(b.host_address, 2000, 0.002)
+    back = b.host.start_ping(a.host_address, 2000, 0.002)
+    before = {end: end.child()["spi_in"] for end in (left, right)}
+    for which in ends:
+        end = (left, right)[which]
+        old = end.children()[-1]["spi_in"]
+        end.rekey()
+        expect(old not in [c["spi_in"] for c in end.children() if c["state"] == "established"] or
+               len(end.children()) > 1, "rekey has returned, but there is no new SA")
+        time.sleep(0.3)
+    nothing_lost(ping, 2000, "rekey by hand")
+    nothing_lost(back, 2000, "rekey by hand, other direction")
+    path = wire.stop()
+    expect(len(spis(path)) >= 2 + 2 * len(ends), f"{len(spis(path))} SPIs for {len(ends)} rekeys")
+    expect(not clear_packets(path), "clear packets on the wire")
+    for end in (left, right):
+        wait_for("the old SAs to go", lambda end=end: len(end.children()) == 1, 15)
+        expect(end.child()["spi_in"] != before[end], "still the first SA")
+
+
+def test_by_hand_from_the_initiator(lab):
+    by_hand(lab, (0, 0, 0))
+
+
+def test_by_hand_from_the_responder(lab):
+    by_hand(lab, (1, 1))
+
+
+def test_by_hand_in_turn_raw_cbc_without_pfs(lab):
+    by_hand(lab, (0, 1, 0, 1), encap="no", esp="aes128-sha256")
+
+
+def test_by_hand_from_both_ends_at_once(lab):
+    left, right = pair(lab)
+    a, b = left.gateway, right.gateway
+    left.up()
+    ping = a.host.start_ping(b.host_address, 1500, 0.002)
+    for _ in range(3):
+        both = [end.gateway.start("rekey", end.binary, "rekey", "peer", "-s", end.socket) for end in (left, right)]
+        for verb in both:
+            expect(verb.wait(30) == 0, f"rekey failed: {verb.log()}")
+    nothing_lost(ping, 1500, "rekeys from both ends at once")
+    for end in (left, right):
+        wait_for("one pair to be left", lambda end=end: len(end.children()) == 1, 30)
+    expect(left.child()["spi_in"] == right.child()["spi_out"], "the ends kept different pairs")
+    expect(a.host.ping(b.host_address, 3) == (3, 3), "lost after it all")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# For ./demo and ./test/run, to be sourced: which Debian packages esptun needs, and their installation.
+
+PACKAGES_BUILD="gcc libc6-dev make cmake pkg-config libssl-dev libsodium-dev libuv1-dev libinih-dev libmnl-dev
+                libjansson-dev uthash-dev"
+PACKAGES_DEMO="python3 iproute2 iputils-ping tcpdump"
+PACKAGES_UNIT="ninja-build clang clang-format clang-tidy libclang-rt-dev libcmocka-dev python3
+               python3-cryptography-vectors"
+PACKAGES_NETNS="python3 iproute2 iputils-ping procps nftables tcpdump tshark strongswan-charon strongswan-swanctl
+                libcharon-extra-plugins libstrongswan-standard-plugins libstrongswan-extra-plugins"
+
+# Prints those that are not installed.
+missing_packages() {
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    done
+}
+
+# Installs what is missing; asks nothing and starts no service.
+install_packages() {
+    local missing guard=/usr/sbin/policy-rc.d guarded=no
+    if ! command -v dpkg-query >/dev/null; then
+        echo "This is no Debian: please install what corresponds to: $*" >&2
+        return 0
+    fi
+    missing=$(missing_packages "$@")
+    [ -n "$missing" ] || return 0
+    echo "Installing:" $missing
+    if [ ! -e "$guard" ]; then # strongSwan's package would start an IPsec service on this machine
+        printf '#!/bin/sh\nexit 101\n' >"$guard" && chmod +x "$guard" && guarded=yes
+    fi
+    # A mirror that stumbles gets a second try.
+    DEBIAN_FRONTEND=noninteractive sh -c '
+        options="-q -o Dpkg::Use-Pty=0 -o Acquire::Retries=3"
+        for try in 1 2; do
+            apt-get $options update && apt-get $options install -y --no-install-recommends "$@" && exit 0
+        done
+        exit 1' sh $missing >/tmp/esptun-apt.$$ 2>&1
+    local code=$?
+    [ "$guarded" = yes ] && rm -f "$guard"
+    [ $code -eq 0 ] || tail -n 20 /tmp/esptun-apt.$$ >&2
+    rm -f /tmp/esptun-apt.$$
+    return $code
+}
+
+need_root() {
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "$1 installs packages, and makes network namespaces and TUN devices: run it as root (sudo $1)." >&2
+        exit 1
+    fi
+}

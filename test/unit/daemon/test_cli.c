@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line, and its conversation with a daemon that a child process plays. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/cli.h"
+#include "daemon/client.h"
+#include "daemon/show.h"
+#include "daemon/stamp.h"
+
+enum { WORDS = 8 };
+
+/* Cuts the line into an argv, behind the name of the program. */
+static int split(char *line, char *argv[WORDS + 1])
+{
+    int argc = 1;
+    char *save = NULL;
+    for (char *word = strtok_r(line, " ", &save); word != NULL && argc < WORDS; word = strtok_r(NULL, " ", &save))
+        argv[argc++] = word;
+    argv[argc] = NULL;
+    return argc;
+}
+
+struct ran {
+    int code;
+    char *out, *err;
+};
+
+static struct ran run(const char *line)
+{
+    char copy[256], program[] = "esptun", *argv[WORDS + 1];
+    size_t out_len, err_len;
+    struct ran r = {0};
+    snprintf(copy, sizeof copy, "%s", line);
+    argv[0] = program;
+    int argc = split(copy, argv);
+    FILE *out = open_memstream(&r.out, &out_len), *err = open_memstream(&r.err, &err_len);
+    r.code = cli_main(argc, argv, out, err);
+    fclose(out);
+    fclose(err);
+    return r;
+}
+
+static void expect_run(const char *line, int code, const char *out, const char *err)
+{
+    struct ran r = run(line);
+    if (r.code != code || strstr(r.out, out) == NULL || strstr(r.err, err) == NULL)
+        fail_msg("'%s' gave %d\nout: %s\nerr: %s", line, r.code, r.out, r.err);
+    if (code != 0)
+        assert_true(r.out[0] == '\0' && r.err[0] != '\0');
+    free(r.out);
+    free(r.err);
+}
+
+static void test_wrong_arguments(void **state)
+{
+    (void)state;
+    static const char *const lines[][2] = {
+        {"", "a command is missing"},
+        {"runn", "did you mean 'run'?"},
+        {"xyzzy", "unknown command 'xyzzy'"},
+        {"--verbose", "unknown command"},
+        {"run -x", "unknown option '-x'"},
+        {"run -c", "a value is missing behind '-c'"},
+        {"run --config=", "a value is missing"},
+        {"run -c a -c b", "given twice"},
+        {"run -s x", "unknown option '-s'"},
+        {"run branch", "one word too many: 'branch'"},
+        {"check --json", "unknown option '--json'"},
+        {"status branch", "one word too many"},
+        {"up", "name of a connection is missing"},
+        {"up a b", "one word too many: 'b'"},
+        {"down --json a", "unknown option '--json'"},
+        {"genpsk -c x", "unknown option"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        expect_run(lines[i][0], EXIT_USAGE, "", lines[i][1]);
+        expect_run(lines[i][0], EXIT_USAGE, "", "\nusage: esptun ");
+    }
+}
+
+static void test_verbs_of_later_versions_are_refused_by_name(void **state)
+{
+    (void)state;
+    expect_run("reload", EXIT_FAILED, "",
+               "esptun: reload is not available in this version; restart the daemon instead\n");
+    expect_run("explain tcp 10.1.0.1 10.2.0.1", EXIT_FAILED, "", "esptun: explain is not available");
+}
+
+static void test_parse(void **state)
+{
+    (void)state;
+    char argv0[] = "esptun", c[] = "-cx.ini", s[] = "--socket=/run/y", json[] = "--json", status[] = "status";
+    char *argv[] = {argv0, status, c, json, s, NULL};
+    char why[CLI_WHY];
+    struct cli cli;
+    assert_int_equal(cli_parse(5, argv, &cli, why), OK);
+    assert_int_equal(cli.verb, VERB_STATUS);
+    assert_string_equal(cli.config, "x.ini");
+    assert_string_equal(cli.socket, "/run/y");
+    assert_true(cli.json);
+}
+
+static void test_help_and_version(void **state)
+{
+    (void)state;
+    expect_run("--help", EXIT_OK, "esptun run [-c FILE]", "");
+    expect_run("run --help", EXIT_OK, "esptun run [-c FILE]", "");
+    expect_run("--version", EXIT_OK, "OpenSSL", "");
+    expect_run("--version", EXIT_OK, "libuv 1.", "");
+}
+
+static void test_genpsk_is_fresh_and_256_bits(void **state)
+{
+    (void)state;
+    struct ran a = run("genpsk"), b = run("genpsk");
+    assert_int_equal(a.code, EXIT_OK);
+    assert_int_equal(strlen(a.out), 65);
+    assert_int_equal(strspn(a.out, "0123456789abcdef"), 64);
+    assert_string_not_equal(a.out, b.out);
+    free(a.out), free(a.err), free(b.out), free(b.err);
+}
+
+static void test_check_of_a_missing_file(void **state)
+{
+    (void)state;
+    expect_run("check -c /nonexistent/esptun.ini", EXIT_FAILED, "", "/nonexistent/esptun.ini: cannot read");
+    expect_run("status -c /nonexistent/esptun.ini", EXIT_FAILED, "", "/nonexistent/esptun.ini");
+}
+
+/* --- the control socket --- */
+
+struct daemon {
+    char path[64];
+    pid_t pid;
+};
+
+/* A daemon that expects one request and gives one answer, byte by byte when slow. */
+static struct daemon daemon_start(const char *request, const char *answer, size_t len)
+{
+    struct daemon d = {.path = "/tmp/esptun-cli-XXXXXX"};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert_non_null(mkdtemp(d.path));
+    strcat(d.path, "/s");
+    memcpy(address.sun_path, d.path, strlen(d.path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    d.pid = fork();
+    if (d.pid == 0) {
+        char got[256] = "";
+        int client = accept(fd, NULL, NULL);
+        for (size_t used = 0; used + 1 < sizeof got && strchr(got, '\n') == NULL; used++) {
+            if (recv(client, got + used, 1, 0) != 1)
+                _exit(2);
+        }
+        size_t half = len / 2;
+        send(client, answer, half, MSG_NOSIGNAL);
+        usleep(10000);
+        send(client, answer + half, len - half, MSG_NOSIGNAL);
+        _exit(strcmp(got, request) == 0 ? 0 : 1);
+    }
+    close(fd);
+    return d;
+}
+
+static void daemon_end(struct daemon *d)
+{
+    int status;
+    assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0); /* it got the request that it expected */
+    unlink(d->path);
+    *strrchr(d->path, '/') = '\0';
+    rmdir(d->path);
+}
+
+static void expect_talk(const char *command, const char *request, const char *answer, int code, const char *out,
+                        const char *err)
+{
+    char line[256];
+    struct daemon d = daemon_start(request, answer, strlen(answer));
+    snprintf(line, sizeof line, "%s -s %s", command, d.path);
+    expect_run(line, code, out, err);
+    daemon_end(&d);
+}
+
+static void test_answers(void **state)
+{
+    (void)state;
+    expect_talk("up branch", "up branch\n", "ok\n", EXIT_OK, "", "");
+    expect_talk("up branch", "up branch\n", "ok\nestablished\n", EXIT_OK, "established\n", "");
+    expect_talk("down branch", "down branch\n", "ok\n", EXIT_OK, "", "");
+    expect_talk("rekey branch", "rekey branch\n", "error no such connection\n", EXIT_FAILED, "",
+                "esptun: no such connection\n");
+    expect_talk("up a", "up a\n", "error peer says:\nNO_PROPOSAL_CHOSEN\x1b[2J\n", EXIT_FAILED, "",
+                "esptun: peer says:\nNO_PROPOSAL_CHOSEN?[2J\n");
+    expect_talk("up a", "up a\n", "", EXIT_FAILED, "", "hung up without an answer");
+    expect_talk("up a", "up a\n", "HTTP/1.1 400\n", EXIT_FAILED, "", "no answer of esptun");
+    expect_talk("status", "status\n", "ok\nnot json", EXIT_FAILED, "", "not JSON");
+    expect_talk("status --json", "status\n", "ok\n{\"version\":\"1\"}", EXIT_OK, "{\"version\":\"1\"}\n", "");
+}
+
+static void test_nobody_listens(void **state)
+{
+    (void)state;
+    expect_run("status -s /nonexistent/sock", EXIT_FAILED, "", "start `esptun run`");
+    expect_run("up a -s /nonexistent/a/very/long/path/indeed/that/no/socket/can/have/since/its/room/is/one/hundred/and/"
+               "eight/bytes/with/the/end",
+               EXIT_FAILED, "", "at most 107 bytes");
+}
+
+/* --- the table --- */
+
+static const char document[] =
+    "{\"version\":\"0.1.0\",\"uptime_s\":3700,\"ike_sas\":[{\"connection\":\"branch\",\"ike_version\":1,"
+    "\"state\":\"established\",\"initiator\":true,\"local\":\"192.0.2.1:4500\",\"remote\":\"198.51.100.2:4500\","
+    "\"local_id\":\"192.0.2.1\",\"remote_id\":\"gw\\u001b[2J\",\"nat\":false,\"proposal\":\"aes256-sha256-modp2048\","
+    "\"established_s\":75,\"rekey_in_s\":28000,\"children\":[{\"rule\":1,\"state\":\"established\","
+    "\"spi_in\":\"c0ffee01\",\"spi_out\":\"0badcafe\",\"proposal\":\"aes256gcm16\",\"encap\":\"udp\","
+    "\"local_ts\":\"10.1.0.0/24\",\"remote_ts\":[\"10.2.0.0/24\",\"10.3.0.0/24\"],\"esn\":false,"
+    "\"in\":{\"packets\":10,\"bytes\":1536,\"replay\":3,\"auth_failed\":0},\"out\":{\"packets\":12,\"bytes\":100},"
+    "\"established_s\":70,\"rekey_in_s\":3000}]}],"
+    "\"rules\":[{\"rule\":\"protect 10.1.0.0/24 -> 10.2.0.0/24 via branch\",\"action\":\"protect\",\"packets\":12,"
+    "\"bytes\":1048576}],\"drops\":{\"in_replay\":3,\"in_auth_failed\":0}}";
+
+static void test_table(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "esptun 0.1.0, up 1h 1m",
+        "branch: IKEv1 established, initiator, up 1m 15s, rekey in 7h 46m",
+        "198.51.100.2:4500 [gw\\x1b[2J]",
+        "10.1.0.0/24 === 10.2.0.0/24, 10.3.0.0/24",
+        "c0ffee01",
+        "1.5 KiB, replay 3\n",
+        "1.0 MiB  protect 10.1.0.0/24 -> 10.2.0.0/24 via branch\n",
+        "3  in_replay\n",
+    };
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(show_status(document, sizeof document - 1, out), OK);
+    fclose(out);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strstr(text, words[i]) == NULL)
+            fail_msg("no '%s' in:\n%s", words[i], text);
+    }
+    assert_null(strstr(text, "in_auth_failed"));
+    assert_null(strchr(text, '\x1b'));
+    free(text);
+}
+
+/* Whatever a document lacks or has of another type, the table survives; cut anywhere, it is refused. */
+static void test_table_of_odd_documents(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"{}", "{\"ike_sas\":3,\"rules\":{},\"drops\":[]}", "{\"ike_sas\":[3,null,{}]}",
+                                      "{\"ike_sas\":[{\"children\":[{},4]}],\"rules\":[{}],\"drops\":{\"x\":\"y\"}}"};
+    FILE *out = fopen("/dev/null", "w");
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_int_equal(show_status(odd[i], strlen(odd[i]), out), OK);
+    for (size_t len = 0; len + 1 < sizeof document; len++)
+        assert_int_equal(show_status(document, len, out), ERR_MALFORMED);
+    assert_int_equal(show_status("[]", 2, out), ERR_MALFORMED);
+    fclose(out);
+}
+
+static void test_units_of_the_table(void **state)
+{
+    char text[SHOW_TEXT];
+    (void)state;
+    assert_string_equal(show_bytes(0, text), "0 B");
+    assert_string_equal(show_bytes(1023, text), "1023 B");
+    assert_string_equal(show_bytes(1536, text), "1.5 KiB");
+    assert_string_equal(show_bytes(UINT64_MAX, text), "16.0 EiB");
+    assert_string_equal(show_seconds(59, text), "59s");
+    assert_string_equal(show_seconds(3599, text), "59m 59s");
+    assert_string_equal(show_seconds(86399, text), "23h 59m");
+    assert_string_equal(show_seconds(200000, text), "2d 7h");
+}
+
+static void test_stamp(void **state)
+{
+    (void)state;
+    const struct timespec when = {.tv_sec = 1767323045, .tv_nsec = 678999999};
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    stamp_write(out, &when, LOG_INFO, "one");
+    stamp_write(out, &when, LOG_WARNING, "two\nthree\n");
+    fclose(out);
+    assert_string_equal(text, "2026-01-02T03:04:05.678Z info    one\n"
+                              "2026-01-02T03:04:05.678Z warning two\n"
+                              "2026-01-02T03:04:05.678Z warning three\n");
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wrong_arguments),
+        cmocka_unit_test(test_verbs_of_later_versions_are_refused_by_name),
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_help_and_version),
+        cmocka_unit_test(test_genpsk_is_fresh_and_256_bits),
+        cmocka_unit_test(test_check_of_a_missing_file),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_nobody_listens),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_of_odd_documents),
+        cmocka_unit_test(test_units_of_the_table),
+        cmocka_unit_test(test_stamp),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Wrong configurations first: each names its file and line, and says what would be right (B47). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/config.h"
+#include "daemon/config_keys.h"
+
+#define CONN   "[connection a]\n" /* two lines that a connection needs, and its key */
+#define REMOTE "remote = 198.51.100.2\n"
+#define PSK    "psk = correct horse\n"
+#define ACL    "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via a\n"
+#define GOOD   CONN REMOTE PSK
+
+struct loaded {
+    struct vault *vault;
+    struct config *config;
+    struct config_errors errors;
+    enum status status;
+};
+
+static struct loaded load_bytes(const void *text, size_t len, bool others_can_read)
+{
+    struct loaded l = {.vault = vault_new()};
+    assert_non_null(l.vault);
+    l.status = config_load_text("dir/test.ini", bytes_of(text, len), others_can_read, l.vault, &l.config, &l.errors);
+    assert_int_equal(l.status == OK, l.config != NULL);
+    assert_int_equal(l.status == OK, l.errors.errors == 0);
+    return l;
+}
+
+static struct loaded load_text(const char *text)
+{
+    return load_bytes(text, strlen(text), false);
+}
+
+static void unload(struct loaded *l)
+{
+    config_errors_free(&l->errors);
+    config_free(l->config);
+    assert_int_equal(vault_live(l->vault), 0);
+    vault_free(l->vault);
+}
+
+/* All messages as the user sees them. */
+static char *messages(const struct loaded *l)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    config_errors_print(&l->errors, out);
+    fclose(out);
+    return text;
+}
+
+/* Some line of the text starts with prefix and holds both words. */
+static bool has_line(const char *text, const char *prefix, const char *word, const char *remedy)
+{
+    char line[2048];
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)len, text);
+        if (strncmp(line, prefix, strlen(prefix)) == 0 && strstr(line, word) != NULL && strstr(line, remedy) != NULL)
+            return true;
+        text += len;
+        text += *text == '\n';
+    }
+    return false;
+}
+
+static void expect_message(const struct loaded *l, unsigned line, const char *word, const char *remedy)
+{
+    char prefix[64];
+    char *text = messages(l);
+    snprintf(prefix, sizeof prefix, line > 0 ? "dir/test.ini:%u: " : "dir/test.ini: ", line);
+    if (!has_line(text, prefix, word, remedy))
+        fail_msg("no line '%s ... %s ... %s' in:\n%s", prefix, word, remedy, text);
+    free(text);
+}
+
+struct wrong {
+    const char *text;
+    unsigned line;
+    const char *word, *remedy;
+};
+
+static void check_wrong(const struct wrong *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct loaded l = load_text(rows[i].text);
+        if (l.status != ERR_MALFORMED)
+            fail_msg("accepted, or failed otherwise (%s): %s", status_text(l.status), rows[i].text);
+        expect_message(&l, rows[i].line, rows[i].word, rows[i].remedy);
+        if (l.errors.errors != 1) {
+            char *text = messages(&l);
+            fail_msg("not one error but %zu:\n%s", l.errors.errors, text);
+        }
+        unload(&l);
+    }
+}
+
+#define CHECK_WRONG(rows) check_wrong(rows, sizeof(rows) / sizeof *(rows))
+
+static void test_lines_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
+        {"tun = esp0\n", 1, "before the first section", "[gateway]"},
+        {"[gateway]\nnonsense\n", 2, "neither a [section] nor key = value", "';'"},
+        {"[gateway]\n = 5\n", 2, "continues", "key = value"},
+        {"[gateway]\n= 5\n", 2, "no key before", "key = value"},
+        {"[gateway\ntun = x\n", 1, "ends with ']'", "[gateway]"},
+        {"[gatway]\nwhatever = 1\n", 1, "unknown section [gatway]", "[connection NAME]"},
+        {"\n\n[conn a]\n", 3, "unknown section [conn a]", "[connection NAME]"},
+        {"[connection]\n", 1, "lacks a name", "[connection NAME]"},
+        {"[connection a b]\n", 1, "'a b' is not a name", "letters"},
+        {"[connection -a]\n", 1, "'-a' is not a name", "letters"},
+        {"[connection a/../b]\n", 1, "is not a name", "letters"},
+        {"[connection a\xc3\xa4]\n", 1, "'a\\xc3\\xa4' is not a name", "letters"},
+        {"[connection a234567890123456789012345678901234567890123456789012345678901234]\n", 1, "64", "at most 63"},
+        {"[gateway]\ntun = a\x1b[31m\n", 2, "byte 0x1b at column 8", "UTF-8"},
+        {"[gateway]\n   more\n", 2, "continues a value", "key = value"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_nul_byte_b47(void **state)
+{
+    (void)state;
+    static const char text[] = "[gateway]\ntun = es\0p0\n";
+    struct loaded l = load_bytes(text, sizeof text - 1, false);
+    expect_message(&l, 2, "byte 0x00 at column 9", "UTF-8");
+    unload(&l);
+}
+
+static void test_long_line_b47(void **state)
+{
+    (void)state;
+    char text[512] = "[gateway]\n\ntun = ";
+    size_t len = strlen(text);
+    memset(text + len, 'x', 300);
+    struct loaded l = load_text(text);
+    expect_message(&l, 3, "too long (306 bytes", "continue the value on the next line, indented");
+    unload(&l);
+}
+
+static void test_long_comment_is_fine(void **state)
+{
+    (void)state;
+    char text[1024] = GOOD "; ";
+    memset(text + strlen(text), 'x', 700);
+    strcat(text, " [gateway]\n" ACL "# end");
+    struct loaded l = load_text(text);
+    assert_int_equal(l.status, OK);
+    unload(&l);
+}
+
+static void test_gateway_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
+        {"[gateway]\ntnu = esp0\n", 2, "unknown key 'tnu'", "did you mean 'tun'?"},
+        {"[gateway]\nloglevel = info\n", 2, "unknown key 'loglevel'", "did you mean 'log_level'?"},
+        {"[gateway]\nxyzzy = 1\n", 2, "unknown key 'xyzzy'", "remove it"},
+        {"[gateway]\nremote = 192.0.2.1\n", 2, "does not belong in [gateway]", "move it to [connection NAME]"},
+        {"[gateway]\ntun = a\ntun = b\n", 3, "tun is there twice, first in line 2", "remove one"},
+        {"[gateway]\n[acl]\n[gateway]\n", 3, "[gateway] is there twice, first in line 1", "merge"},
+        {"[gateway]\ntun = esp/0\n", 2, "no name for an interface", "such as esp0"},
+        {"[gateway]\ntun = abcdefghijklmnop\n", 2, "no name for an interface", "1 to 15"},
+        {"[gateway]\ntun =\n", 2, "no name for an interface", "such as esp0"},
+        {"[gateway]\ntun = esp%d\n", 2, "no name for an interface", "such as esp0"},
+        {"[gateway]\nmtu = big\n", 2, "mtu = big is not a number", "auto, or 576 to 65535"},
+        {"[gateway]\nmtu = 68\n", 2, "mtu = 68", "576 to 65535"},
+        {"[gateway]\nmtu = 65536\n", 2, "mtu = 65536", "576 to 65535"},
+        {"[gateway]\nworkers = 4\n", 2, "workers = 4 is not available in this version", "auto or 1"},
+        {"[gateway]\nroutes = maybe\n", 2, "routes cannot be 'maybe'", "no or yes"},
+        {"[gateway]\ncontrol = run/x.sock\n", 2, "not the path of a socket", "absolute path"},
+        {"[gateway]\ncontrol =\n", 2, "not the path of a socket", "absolute path"},
+        {"[gateway]\nlog_level = loud\n", 2, "log_level cannot be 'loud'", "error, warning, info or debug"},
+        {"[gateway]\nlog_format = json\n", 2, "log_format = json is not available", "log_format = text"},
+        {"[gateway]\nlog_format = xml\n", 2, "log_format cannot be 'xml'", "write text"},
+        {"[gateway]\nmetrics = 127.0.0.1:9903\n", 2, "metrics is not available", "remove the key"},
+        {"[gateway]\nuser = nobody\n", 2, "user is not available", "remove the key"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_connection_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
+        {"; one\n" CONN PSK, 2, "[connection a] lacks remote", "remote = VALUE"},
+        {CONN REMOTE, 1, "[connection a] has no pre-shared key", "psk_file = FILE"},
+        {GOOD "psk_file = x\n", 4, "both psk and psk_file", "remove one"},
+        {CONN REMOTE "psk =\n", 3, "psk is empty", "genpsk"},
+        {CONN REMOTE "psk = a\n  b\n", 3, "several lines", "psk_file = FILE"},
+        {CONN PSK "remote = gw.example.org\n", 3, "'gw.example.org' is not an IP address", "address of the peer"},
+        {CONN PSK "remote = 192.0.2.0/24\n", 3, "is not an IP address", "without a prefix"},
+        {CONN PSK "remote = 192.0.2.256\n", 3, "is not an IP address", "address of the peer"},
+        {CONN PSK "remote = 0.0.0.0\n", 3, "nobody's address", "%any"},
+        {CONN PSK "remote = %any\n", 3, "start = trap (the default) is impossible", "start = none"},
+        {CONN PSK "remote = %any\nstart = start\n", 4, "start = start is impossible", "start = none"},
+        {GOOD "local = eth0\n", 4, "'eth0' is not an IP address", "%any"},
+        {GOOD "local = 2001:db8::1\n", 4, "local is IPv6 and remote IPv4", "one family"},
+        {GOOD "local = 198.51.100.2\n", 4, "are one address", "remote"},
+        {GOOD "local_id = CN=gw, O=Example\n", 4, "distinguished name", "user@name"},
+        {GOOD "remote_id = %any\n", 4, "remote_id cannot be '%any'", "remove the key"},
+        {GOOD "ike_version = 2\n", 4, "ike_version = 2 is not available", "ike_version = 1"},
+        {GOOD "mode = aggressive\n", 4, "mode = aggressive is not available", "mode = main"},
+        {GOOD "auth = pubkey\n", 4, "auth = pubkey is not available", "auth = psk"},
+        {GOOD "auth = xauth-psk\n", 4, "auth = xauth-psk is not available", "auth = psk"},
+        {GOOD "cert = gw.pem\n", 4, "cert is not available", "psk_file"},
+        {GOOD "key = gw.pem\n", 4, "key is not available", "psk_file"},
+        {GOOD "ca = ca.pem\n", 4, "ca is not available", "psk_file"},
+        {GOOD "fragmentation = yes\n", 4, "fragmentation = yes is not available", "fragmentation = no"},
+        {GOOD "ike = aes512-sha256-modp2048\n", 4, "ike: ", "aes256"},
+        {GOOD "ike = aes256-sha1-modp2048\n", 4, "sha1", "allow"},
+        {GOOD "ike = aes256-sha256\n", 4, "ike: ", "group"},
+        {GOOD "esp = aes256-sha1\n", 4, "esp: ", "allow"},
+        {GOOD "esp = 3des-sha256\n", 4, "esp: ", "allow"},
+        {GOOD "esp =\n", 4, "esp: ", "aes256"},
+        {GOOD "allow = sha0\n", 4, "'sha0' is no legacy algorithm", "modp1024"},
+        {GOOD "ike_lifetime = 8 hours\n", 4, "ike_lifetime cannot be '8 hours'", "8h"},
+        {GOOD "lifetime = 0\n", 4, "lifetime = 0 is out of range", "5s to 365d"},
+        {GOOD "lifetime_bytes = 4G\n", 4, "lifetime_bytes cannot be '4G'", "GiB"},
+        {GOOD "lifetime_bytes = 1\n", 4, "out of range", "64KiB"},
+        {GOOD "replay_window = 32\n", 4, "replay_window cannot be '32'", "64 to 8192"},
+        {GOOD "replay_window = 8193\n", 4, "replay_window cannot be '8193'", "64 to 8192"},
+        {GOOD "dpd_delay = 2d\n", 4, "out of range", "1d"},
+        {GOOD "dpd_action = die\n", 4, "dpd_action cannot be 'die'", "restart, trap or clear"},
+        {GOOD "encap = maybe\n", 4, "encap cannot be 'maybe'", "yes, auto or no"},
+        {GOOD "start = now\n", 4, "start cannot be 'now'", "trap, start or none"},
+        {GOOD "lifetme = 1h\n", 4, "unknown key 'lifetme'", "did you mean 'lifetime'?"},
+        {GOOD "REMOTE = 192.0.2.1\n", 4, "unknown key 'REMOTE'", "remove it"},
+        {GOOD REMOTE, 4, "remote is there twice, first in line 2", "remove one"},
+        {GOOD GOOD, 4, "[connection a] is there twice, first in line 1", "merge"},
+        {GOOD "lifetime = ${ESPTUN_TEST_UNSET}\n", 4, "ESPTUN_TEST_UNSET is not set", "$$"},
+        {GOOD "lifetime = ${}\n", 4, "'${'", "${NAME}"},
+        {GOOD "lifetime = ${A\n", 4, "'${'", "${NAME}"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_rules_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
+        {GOOD "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via b\n", 5, "no connection 'b'", "one of a"},
+        {"[acl]\nprotect = any -> any via b\n", 2, "no connection 'b'", "[connection NAME]"},
+        {GOOD "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24\n", 5, "protect: ", "via"},
+        {GOOD "[acl]\nprotect = 10.1.0.1/24 -> 10.2.0.0/24 via a\n", 5, "protect: ", "10.1.0."},
+        {GOOD "[acl]\nbypass = any -> 300.0.0.0/8\n", 5, "bypass: ", "300.0.0.0/8"},
+        {GOOD "[acl]\nallow = any -> any\n", 5, "does not belong in [acl]", "[connection NAME]"},
+        {GOOD "[acl]\nprotct = any -> any via a\n", 5, "unknown key 'protct'", "did you mean 'protect'?"},
+        {GOOD "[acl]\ndiscard = \n", 5, "discard: ", "->"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_ten_megabytes_b47(void **state)
+{
+    (void)state;
+    size_t len = 10 << 20;
+    char *text = malloc(len);
+    assert_non_null(text);
+    memset(text, ';', len);
+    text[100] = text[200] = text[CONFIG_SIZE_MAX + 5] = '\n';
+    struct loaded l = load_bytes(text, len, false);
+    expect_message(&l, 3, "exceeds 1048576 bytes", "split");
+    unload(&l);
+    free(text);
+}
+
+static void test_secret_in_a_file_that_others_can_read_b47(void **state)
+{
+    (void)state;
+    struct loaded l = load_bytes(GOOD, strlen(GOOD), true);
+    expect_message(&l, 3, "others can read", "chmod 600");
+    char *text = messages(&l);
+    assert_null(strstr(text, "horse"));
+    free(text);
+    unload(&l);
+}
+
+static void test_all_errors_are_told_in_order_b47(void **state)
+{
+    (void)state;
+    struct loaded l = load_text("[gateway]\nmtu = 1\n[acl]\nbypass = x\n[connection a]\nmode = fast\n[gateway]\n");
+    assert_int_equal(l.errors.errors, 6); /* also: no remote, no psk */
+    for (size_t i = 1; i < l.errors.count; i++)
+        assert_true(l.errors.items[i - 1].line <= l.errors.items[i].line);
+    unload(&l);
+}
+
+static void test_many_errors_are_counted_not_kept_b47(void **state)
+{
+    (void)state;
+    char text[32768] = "[gateway]\n";
+    for (size_t i = 0; i < 3000; i++)
+        strcat(text, "x = 1\n");
+    struct loaded l = load_text(text);
+    assert_int_equal(l.errors.errors, 3000);
+    assert_int_equal(l.errors.count, CONFIG_MESSAGES_MAX);
+    expect_message(&l, 0, "2900 more", "correct these first");
+    unload(&l);
+}
+
+static void test_text_of_the_file_is_escaped(void **state)
+{
+    (void)state;
+    struct loaded l = load_text("[gateway]\nlog_level = \xc3\xa4'\"\n");
+    expect_message(&l, 2, "'\\xc3\\xa4\\x27\\x22'", "info");
+    unload(&l);
+}
+
+/* --- psk_file --- */
+
+struct folder {
+    char path[64], ini[96], psk[96];
+};
+
+static void write_file(const char *path, const void *data, size_t len, mode_t mode)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static struct folder folder_new(void)
+{
+    struct folder f = {.path = "/tmp/esptun-test-XXXXXX"};
+    assert_non_null(mkdtemp(f.path));
+    snprintf(f.ini, sizeof f.ini, "%s/esptun.ini", f.path);
+    snprintf(f.psk, sizeof f.psk, "%s/a.psk", f.path);
+    static const char text[] = CONN REMOTE "psk_file = a.psk\n" ACL;
+    write_file(f.ini, text, sizeof text - 1, 0644);
+    return f;
+}
+
+static void folder_free(const struct folder *f)
+{
+    unlink(f->ini);
+    unlink(f->psk);
+    rmdir(f->psk);
+    assert_int_equal(rmdir(f->path), 0);
+}
+
+static struct loaded load_file(const char *path)
+{
+    struct loaded l = {.vault = vault_new()};
+    l.status = config_load(path, l.vault, &l.config, &l.errors);
+    return l;
+}
+
+static void expect_psk_file_error(const struct folder *f, const char *word, const char *remedy)
+{
+    char prefix[128];
+    struct loaded l = load_file(f->ini);
+    char *text = messages(&l);
+    snprintf(prefix, sizeof prefix, "%s:3: ", f->ini);
+    if (l.status != ERR_MALFORMED || !has_line(text, prefix, word, remedy))
+        fail_msg("no '%s %s %s' in:\n%s", prefix, word, remedy, text);
+    free(text);
+    unload(&l);
+}
+
+static void test_psk_file_is_refused_b47(void **state)
+{
+    (void)state;
+    struct folder f = folder_new();
+    char big[SECRET_MAX + 1];
+    memset(big, 'k', sizeof big);
+    expect_psk_file_error(&f, "No such file", "genpsk");
+    static const mode_t modes[] = {0640, 0604, 0644, 0620, 0602, 0666};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        write_file(f.psk, "key", 3, modes[i]);
+        expect_psk_file_error(&f, "open to others", "chmod 600");
+    }
+    write_file(f.psk, "", 0, 0600);
+    expect_psk_file_error(&f, "is empty", "genpsk");
+    write_file(f.psk, "\n", 1, 0600);
+    expect_psk_file_error(&f, "is empty", "genpsk");
+    write_file(f.psk, big, sizeof big, 0600);
+    expect_psk_file_error(&f, "more than 4096 bytes", "genpsk");
+    unlink(f.psk);
+    assert_int_equal(mkdir(f.psk, 0700), 0);
+    expect_psk_file_error(&f, "not a plain file", "path");
+    rmdir(f.psk);
+    assert_int_equal(mkfifo(f.psk, 0600), 0);
+    expect_psk_file_error(&f, "not a plain file", "path");
+    folder_free(&f);
+}
+
+static void expect_psk(const struct folder *f, const void *file, size_t file_len, const char *psk, size_t len)
+{
+    write_file(f->psk, file, file_len, 0600);
+    struct loaded l = load_file(f->ini);
+    assert_int_equal(l.status, OK);
+    assert_int_equal(l.errors.warnings, 0);
+    assert_int_equal(l.config->connections[0].psk.len, len);
+    assert_memory_equal(l.config->connections[0].psk.data, psk, len);
+    unload(&l);
+}
+
+static void test_psk_file_loses_one_line_end(void **state)
+{
+    (void)state;
+    struct folder f = folder_new();
+    char big[SECRET_MAX + 2];
+    memset(big, 'k', SECRET_MAX);
+    memcpy(big + SECRET_MAX, "\r\n", 2);
+    expect_psk(&f, "key", 3, "key", 3);
+    expect_psk(&f, "key\n", 4, "key", 3);
+    expect_psk(&f, "key\r\n", 5, "key", 3);
+    expect_psk(&f, "key\n\n", 5, "key\n", 4);
+    expect_psk(&f, "\0k", 2, "\0k", 2);
+    expect_psk(&f, big, sizeof big, big, SECRET_MAX);
+    folder_free(&f);
+}
+
+static void test_unreadable_file_b47(void **state)
+{
+    (void)state;
+    struct loaded l = load_file("/nonexistent/esptun.ini");
+    char *text = messages(&l);
+    assert_int_equal(l.status, ERR_IO);
+    assert_true(has_line(text, "/nonexistent/esptun.ini: ", "No such file", "-c FILE"));
+    free(text);
+    unload(&l);
+    l = load_file("/");
+    assert_int_equal(l.status, ERR_IO);
+    unload(&l);
+}
+
+static void test_control_path_alone(void **state)
+{
+    (void)state;
+    char path[CONFIG_CONTROL_MAX];
+    struct folder f = folder_new(); /* its psk_file is missing: not looked at */
+    assert_int_equal(config_control_path("/nonexistent/esptun.ini", path), ERR_IO);
+    assert_string_equal(path, CONFIG_CONTROL_DEFAULT);
+    assert_int_equal(config_control_path(f.ini, path), OK);
+    assert_string_equal(path, CONFIG_CONTROL_DEFAULT);
+    static const char text[] = "[gateway]\ncontrol = /run/${ESPTUN_TEST_NAME}.sock\nxyz = 3\n";
+    write_file(f.ini, text, sizeof text - 1, 0644);
+    setenv("ESPTUN_TEST_NAME", "other", 1);
+    assert_int_equal(config_control_path(f.ini, path), OK);
+    assert_string_equal(path, "/run/other.sock");
+    unsetenv("ESPTUN_TEST_NAME");
+    folder_free(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines_b47),
+        cmocka_unit_test(test_nul_byte_b47),
+        cmocka_unit_test(test_long_line_b47),
+        cmocka_unit_test(test_long_comment_is_fine),
+        cmocka_unit_test(test_gateway_b47),
+        cmocka_unit_test(test_connection_b47),
+        cmocka_unit_test(test_rules_b47),
+        cmocka_unit_test(test_ten_megabytes_b47),
+        cmocka_unit_test(test_secret_in_a_file_that_others_can_read_b47),
+        cmocka_unit_test(test_all_errors_are_told_in_order_b47),
+        cmocka_unit_test(test_many_errors_are_counted_not_kept_b47),
+        cmocka_unit_test(test_text_of_the_file_is_escaped),
+        cmocka_unit_test(test_psk_file_is_refused_b47),
+        cmocka_unit_test(test_psk_file_loses_one_line_end),
+        cmocka_unit_test(test_unreadable_file_b47),
+        cmocka_unit_test(test_control_path_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

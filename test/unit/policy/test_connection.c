@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test/unit/policy/policy_test.h"
+
+#include "policy/connection.h"
+
+static void test_clear_without_a_secret_is_harmless(void **state)
+{
+    (void)state;
+    struct connection c = {0};
+    connection_clear(&c);
+    connection_clear(&c);
+}
+
+static void test_clear_frees_the_secret_once(void **state)
+{
+    (void)state;
+    struct vault *vault = vault_new();
+    assert_non_null(vault);
+    struct connection c = {.name = "branch", .ike_version = 1};
+    assert_int_equal(secret_copy(vault, "not a good secret", 17, &c.psk), OK);
+    assert_int_equal(vault_live(vault), 1);
+    connection_clear(&c);
+    assert_int_equal(vault_live(vault), 0);
+    assert_null(c.psk.data);
+    assert_int_equal(c.psk.len, 0);
+    connection_clear(&c);
+    assert_int_equal(vault_live(vault), 0);
+    vault_free(vault);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clear_without_a_secret_is_harmless),
+        cmocka_unit_test(test_clear_frees_the_secret_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test/unit/policy/policy_test.h"
+
+#include "policy/proposal.h"
+
+static const uint32_t all_legacy = LEGACY_MODP1024 | LEGACY_MODP1536 | LEGACY_SHA1 | LEGACY_MD5 | LEGACY_3DES;
+
+/* The list as one text: "aes256-sha256, aes128-sha256". */
+static void join(const struct proposal_list *list, char *out, size_t len)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < list->count; i++) {
+        char text[PROPOSAL_TEXT];
+        used +=
+            (size_t)snprintf(out + used, len - used, "%s%s", i > 0 ? ", " : "", proposal_print(&list->items[i], text));
+        assert_true(used < len);
+    }
+}
+
+static struct proposal_list a_list(enum proposal_kind kind, const char *text)
+{
+    struct proposal_list list = {0};
+    char why[512];
+    if (proposal_parse(kind, text, all_legacy, &list, why, sizeof why) != OK)
+        fail_msg("'%s' should be accepted: %s", text, why);
+    return list;
+}
+
+struct refusal {
+    enum proposal_kind kind;
+    const char *text;
+    const char *says[3]; /* parts of the reason */
+};
+
+static void check_refusals(const struct refusal *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct proposal_list list = a_list(PROPOSAL_ESP, "aes192-sha512"), before = list;
+        char why[1024];
+        if (proposal_parse(cases[i].kind, cases[i].text, 0, &list, why, sizeof why) == OK)
+            fail_msg("'%s' should be refused", cases[i].text);
+        for (size_t k = 0; k < COUNT(cases[i].says) && cases[i].says[k] != NULL; k++)
+            assert_has(why, cases[i].says[k]);
+        assert_memory_equal(&list, &before, offsetof(struct proposal_list, items) + sizeof list.items[0]);
+        assert_int_equal(list.count, 1); /* nothing is left of the good half of a bad text */
+    }
+}
+
+static void test_unknown_words_b8(void **state)
+{
+    (void)state;
+    static const struct refusal cases[] = {
+        {PROPOSAL_ESP, "aes512-sha256", {"'aes512'", "aes128/192/256", "chacha20poly1305"}},
+        {PROPOSAL_IKE, "aes0-sha256-modp2048", {"'aes0'"}},
+        {PROPOSAL_IKE, "aes7-sha256-modp2048", {"'aes7'"}},
+        {PROPOSAL_IKE, "aes65535-sha256-modp2048", {"'aes65535'"}},
+        {PROPOSAL_ESP, "aes1280-sha256", {"'aes1280'"}},
+        {PROPOSAL_ESP, "aes128gcm15", {"'aes128gcm15'"}},
+        {PROPOSAL_ESP, "aes256gmac", {"'aes256gmac'"}}, /* authenticates only: no cipher */
+        {PROPOSAL_ESP, "3des192-sha1", {"'3des192'"}},
+        {PROPOSAL_ESP, "chacha20poly1305256", {"unknown"}},
+        {PROPOSAL_ESP, "blowfish-sha256", {"'blowfish'"}},
+        {PROPOSAL_IKE, "aes256-sha3-modp2048", {"'sha3'", "hashes are sha256"}},
+        {PROPOSAL_IKE, "aes256-sha256-modp2047", {"'modp2047'", "groups are", "curve25519"}},
+        {PROPOSAL_IKE, "aes256-prf-modp2048", {"'prf'"}},
+        {PROPOSAL_IKE, "aes256-prfaes-modp2048", {"'prfaes'"}},
+        {PROPOSAL_ESP, "aes256_sha256", {"'aes256_sha256'"}},
+        {PROPOSAL_ESP, "aes256-sha256!", {"'sha256!'"}},
+        {PROPOSAL_ESP, "aes256 sha256", {"'aes256 sha256'"}},
+        {PROPOSAL_ESP, "\x1b[31m\n", {"\\x1b[31m"}},
+        {PROPOSAL_ESP, "aes128-a-word-that-is-fine-but-unknown", {"'a'"}},
+        {PROPOSAL_ESP, "aes256-sha256, aes256-sha999", {"'sha999'"}},
+        {PROPOSAL_ESP,
+         "aes256-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         {"'aaaa", "..."}},
+    };
+    check_refusals(cases, COUNT(cases));
+}
+
+static void test_broken_structure(void **state)
+{
+    (void)state;
+    static const struct refusal cases[] = {
+        {PROPOSAL_ESP, "", {"empty proposal", "aes256gcm16-modp2048"}},
+        {PROPOSAL_IKE, "  ", {"empty proposal", "aes256-sha256-modp2048"}},
+        {PROPOSAL_ESP, ",", {"empty proposal"}},
+        {PROPOSAL_ESP, "aes256-sha256,", {"empty proposal"}},
+        {PROPOSAL_ESP, ",aes256-sha256", {"empty proposal"}},
+        {PROPOSAL_ESP, "aes256-sha256,,aes128-sha256", {"empty proposal"}},
+        {PROPOSAL_ESP, "-", {"empty word"}},
+        {PROPOSAL_ESP, "aes256-", {"empty word"}},
+        {PROPOSAL_ESP, "-aes256", {"empty word"}},
+        {PROPOSAL_ESP, "aes256--sha256", {"empty word", "'aes256--sha256'"}},
+    };
+    check_refusals(cases, COUNT(cases));
+}
+
+static void test_words_that_do_not_make_a_suite(void **state)
+{
+    (void)state;
+    static const struct refusal cases[] = {
+        {PROPOSAL_IKE, "aes256-sha256", {"no group", "modp2048"}},
+        {PROPOSAL_IKE, "aes256-modp2048", {"no hash", "sha256"}},
+        {PROPOSAL_IKE, "sha256-modp2048", {"no cipher", "aes256-sha256-modp2048"}},
+        {PROPOSAL_IKE, "aes256gcm16-sha256-modp2048", {"aes256gcm16", "for esp", "aes256-sha256-modp2048"}},
+        {PROPOSAL_IKE, "chacha20poly1305-prfsha256-curve25519", {"for esp"}},
+        {PROPOSAL_IKE, "null-sha256-modp2048", {"null does not encrypt"}},
+        {PROPOSAL_IKE, "aes256-sha256-prfsha384-modp2048", {"another prf", "leave out the prf"}},
+        {PROPOSAL_IKE, "aes256-sha256-sha384-prfsha256-modp2048", {"another prf"}},
+        {PROPOSAL_ESP, "aes256", {"no hash", "sha256"}},
+        {PROPOSAL_ESP, "null", {"no hash"}},
+        {PROPOSAL_ESP, "sha256", {"no cipher"}},
+        {PROPOSAL_ESP, "modp2048", {"no cipher"}},
+        {PROPOSAL_ESP, "aes256gcm16-sha256", {"by itself", "leave out sha256"}},
+        {PROPOSAL_ESP, "aes256gcm16-aes256-sha256", {"mixes", "two proposals"}},
+        {PROPOSAL_ESP, "aes256-prfsha256", {"prf belongs to ike", "sha256"}},
+        {PROPOSAL_ESP, "aes256gcm16-prfsha256-modp2048", {"prf belongs to ike"}},
+    };
+    check_refusals(cases, COUNT(cases));
+}
+
+static void test_legacy_only_by_allow(void **state)
+{
+    (void)state;
+    static const struct {
+        enum proposal_kind kind;
+        const char *text;
+        uint32_t needs;
+        const char *says;
+    } cases[] = {
+        {PROPOSAL_IKE, "aes256-sha1-modp2048", LEGACY_SHA1, "sha1 is legacy; write allow = sha1 in this connection"},
+        {PROPOSAL_IKE, "aes256-sha-modp2048", LEGACY_SHA1, "allow = sha1"},
+        {PROPOSAL_IKE, "aes256-prfsha1-modp2048", LEGACY_SHA1, "allow = sha1"},
+        {PROPOSAL_IKE, "aes256-md5-modp2048", LEGACY_MD5, "allow = md5"},
+        {PROPOSAL_IKE, "3des-sha256-modp2048", LEGACY_3DES, "allow = 3des"},
+        {PROPOSAL_IKE, "aes256-sha256-modp1024", LEGACY_MODP1024, "allow = modp1024"},
+        {PROPOSAL_IKE, "aes256-sha256-modp1536", LEGACY_MODP1536, "allow = modp1536"},
+        {PROPOSAL_IKE, "3des-sha1-modp1024", LEGACY_3DES | LEGACY_SHA1 | LEGACY_MODP1024, "allow = "},
+        {PROPOSAL_ESP, "aes256-sha1", LEGACY_SHA1, "allow = sha1"},
+        {PROPOSAL_ESP, "aes256gcm16-modp1024", LEGACY_MODP1024, "allow = modp1024"},
+        {PROPOSAL_ESP, "3des-md5", LEGACY_3DES | LEGACY_MD5, "allow = "},
+        {PROPOSAL_ESP, "aes256-sha256", 0, ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (uint32_t allow = 0; allow <= all_legacy; allow++) {
+            struct proposal_list list = {0};
+            char why[512];
+            bool good = (cases[i].needs & ~allow) == 0;
+            assert_int_equal(proposal_parse(cases[i].kind, cases[i].text, allow, &list, why, sizeof why) == OK, good);
+            if (good)
+                assert_int_equal(proposal_legacy(&list.items[0]), cases[i].needs);
+            else
+                assert_has(why, cases[i].says);
+        }
+    }
+}
+
+static void test_broken_algorithms_whatever_is_allowed(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"aes256-sha256-modp768", "des-sha256-modp2048"};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct proposal_list list = {0};
+        char why[512];
+        assert_int_equal(proposal_parse(PROPOSAL_IKE, texts[i], UINT32_MAX, &list, why, sizeof why), ERR_UNSUPPORTED);
+        assert_has(why, "never accepted");
+        assert_int_equal(list.count, 0);
+    }
+}
+
+/* --- what is accepted --- */
+
+static void test_words_and_their_aliases(void **state)
+{
+    (void)state;
+    static const struct {
+        enum proposal_kind kind;
+        const char *text, *shown;
+    } cases[] = {
+        {PROPOSAL_IKE, "aes256-sha256-modp2048", "aes256-sha256-modp2048"},
+        {PROPOSAL_IKE, "aes-sha256-modp2048", "aes128-sha256-modp2048"},
+        {PROPOSAL_IKE, "modp2048-sha256-aes192", "aes192-sha256-modp2048"}, /* in any order */
+        {PROPOSAL_IKE, "AES256-SHA256-MODP2048", "aes256-sha256-modp2048"},
+        {PROPOSAL_IKE, " aes256 - sha256 - modp2048 ", "aes256-sha256-modp2048"},
+        {PROPOSAL_IKE, "aes256-sha2_256-modp2048", "aes256-sha256-modp2048"},
+        {PROPOSAL_IKE, "aes256-sha2_384-ecp384", "aes256-sha384-ecp384"},
+        {PROPOSAL_IKE, "aes256-sha2_512-ecp521", "aes256-sha512-ecp521"},
+        {PROPOSAL_IKE, "aes256-sha-modp1024", "aes256-sha1-modp1024"},
+        {PROPOSAL_IKE, "aes256-prfsha384-ecp384", "aes256-sha384-ecp384"},
+        {PROPOSAL_IKE, "aes256-sha384-prfsha384-ecp384", "aes256-sha384-ecp384"},
+        {PROPOSAL_IKE, "aes256-prfsha2_256-x25519", "aes256-sha256-curve25519"},
+        {PROPOSAL_IKE, "3des-md5-modp1536", "3des-md5-modp1536"},
+        {PROPOSAL_ESP, "aes256gcm16", "aes256gcm16"},
+        {PROPOSAL_ESP, "aes256gcm128", "aes256gcm16"},
+        {PROPOSAL_ESP, "aes256gcm", "aes256gcm16"},
+        {PROPOSAL_ESP, "aesgcm16", "aes128gcm16"},
+        {PROPOSAL_ESP, "aes192gcm12-modp4096", "aes192gcm12-modp4096"},
+        {PROPOSAL_ESP, "aes192gcm96", "aes192gcm12"},
+        {PROPOSAL_ESP, "aes128gcm64", "aes128gcm8"},
+        {PROPOSAL_ESP, "aes128gcm8-ecp256", "aes128gcm8-ecp256"},
+        {PROPOSAL_ESP, "chacha20poly1305", "chacha20poly1305"},
+        {PROPOSAL_ESP, "chacha20poly1305-x25519", "chacha20poly1305-curve25519"},
+        {PROPOSAL_ESP, "3des-sha1", "3des-sha1"},
+        {PROPOSAL_ESP, "null-sha256", "null-sha256"},
+        {PROPOSAL_ESP, "aes256-sha512-modp8192", "aes256-sha512-modp8192"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char shown[256];
+        struct proposal_list list = a_list(cases[i].kind, cases[i].text);
+        join(&list, shown, sizeof shown);
+        assert_string_equal(shown, cases[i].shown);
+        struct proposal_list again = a_list(cases[i].kind, shown); /* what is printed can be written */
+        assert_int_equal(again.count, 1);
+        assert_true(proposal_equal(&list.items[0], &again.items[0]));
+    }
+}
+
+static void test_numbers_behind_the_words(void **state)
+{
+    (void)state;
+    struct proposal_list ike = a_list(PROPOSAL_IKE, "aes256-sha384-ecp384, 3des-sha1-modp1024");
+    struct proposal expected = {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384, GROUP_ECP384};
+    assert_true(proposal_equal(&ike.items[0], &expected));
+    expected = (struct proposal){ENCR_3DES, 0, INTEG_HMAC_SHA1_96, PRF_HMAC_SHA1, GROUP_MODP1024};
+    assert_true(proposal_equal(&ike.items[1], &expected));
+    struct proposal_list esp = a_list(PROPOSAL_ESP, "aes128gcm16, aes256-sha256-x25519, chacha20poly1305");
+    expected = (struct proposal){ENCR_AES_GCM_16, 128, INTEG_NONE, PRF_NONE, GROUP_NONE};
+    assert_true(proposal_equal(&esp.items[0], &expected));
+    expected = (struct proposal){ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, PRF_NONE, GROUP_CURVE25519};
+    assert_true(proposal_equal(&esp.items[1], &expected));
+    expected = (struct proposal){ENCR_CHACHA20_POLY1305, 0, INTEG_NONE, PRF_NONE, GROUP_NONE};
+    assert_true(proposal_equal(&esp.items[2], &expected));
+    /* Each of them can be keyed. */
+    for (size_t i = 0; i < esp.count; i++)
+        assert_true(esp_keymat_len(esp.items[i].encr, esp.items[i].key_bits, esp.items[i].integ) > 0);
+}
+
+static void test_alternatives_expand_in_the_order_written(void **state)
+{
+    (void)state;
+    static const struct {
+        enum proposal_kind kind;
+        const char *text, *shown;
+    } cases[] = {
+        {PROPOSAL_IKE, "aes256-aes128-sha256-sha384-modp2048",
+         "aes256-sha256-modp2048, aes256-sha384-modp2048, aes128-sha256-modp2048, aes128-sha384-modp2048"},
+        {PROPOSAL_IKE, "aes256-sha256-ecp256-modp2048", "aes256-sha256-ecp256, aes256-sha256-modp2048"},
+        {PROPOSAL_ESP, "aes256gcm16-aes128gcm16-chacha20poly1305", "aes256gcm16, aes128gcm16, chacha20poly1305"},
+        {PROPOSAL_ESP, "aes256-aes256-sha256-sha256", "aes256-sha256"},
+        {PROPOSAL_ESP, "aes256-sha256, aes128-sha256, aes256-sha256", "aes256-sha256, aes128-sha256"},
+        {PROPOSAL_ESP, "aes256gcm16-modp2048,aes256gcm16", "aes256gcm16-modp2048, aes256gcm16"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char shown[512];
+        struct proposal_list list = a_list(cases[i].kind, cases[i].text);
+        join(&list, shown, sizeof shown);
+        assert_string_equal(shown, cases[i].shown);
+    }
+}
+
+static void test_parsing_appends(void **state)
+{
+    (void)state;
+    struct proposal_list list = a_list(PROPOSAL_ESP, "aes256-sha256");
+    char why[64], shown[128];
+    assert_int_equal(proposal_parse(PROPOSAL_ESP, "aes128gcm16", 0, &list, why, sizeof why), OK);
+    assert_string_equal(why, "");
+    join(&list, shown, sizeof shown);
+    assert_string_equal(shown, "aes256-sha256, aes128gcm16");
+}
+
+/* 3 ciphers x 5 hashes x 2 groups are 30, and then 31, 32 and 33. */
+static void test_number_of_proposals_at_the_limit(void **state)
+{
+    (void)state;
+    static const char thirty[] = "aes128-aes192-aes256-sha256-sha384-sha512-sha1-md5-modp2048-ecp256";
+    static const char *const more[] = {"", ", 3des-sha256-ecp256", ", 3des-sha256-sha384-ecp256",
+                                       ", 3des-sha256-sha384-sha512-ecp256"};
+    for (size_t i = 0; i < COUNT(more); i++) {
+        struct proposal_list list = {0};
+        char text[256], why[256];
+        snprintf(text, sizeof text, "%s%s", thirty, more[i]);
+        bool fits = 30 + i <= PROPOSALS_MAX;
+        assert_int_equal(proposal_parse(PROPOSAL_IKE, text, all_legacy, &list, why, sizeof why), fits ? OK : ERR_LIMIT);
+        assert_int_equal(list.count, fits ? 30 + i : 0);
+        if (!fits)
+            assert_has(why, "over 32 proposals");
+    }
+}
+
+static void test_long_texts(void **state)
+{
+    (void)state;
+    static char text[20000];
+    struct proposal_list list = {0};
+    char why[64];
+    memset(text, 'a', sizeof text - 1);
+    assert_int_equal(proposal_parse(PROPOSAL_ESP, text, 0, &list, why, sizeof why), ERR_LIMIT);
+    for (size_t i = 0; i + 1 < sizeof text; i++)
+        text[i] = "aes256-sha256,"[i % 14];
+    text[sizeof text - 1 - (sizeof text - 1) % 14 - 1] = '\0'; /* without the last comma */
+    assert_int_equal(proposal_parse(PROPOSAL_ESP, text, 0, &list, why, sizeof why), OK);
+    assert_int_equal(list.count, 1);
+    memset(text, '-', sizeof text - 1);
+    assert_int_not_equal(proposal_parse(PROPOSAL_ESP, text, 0, &list, why, sizeof why), OK);
+}
+
+/* The reason fits whatever room it gets, and is terminated. */
+static void test_reason_in_every_room(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 600; len += len < 8 ? 1 : 37) {
+        char *why = malloc(len > 0 ? len : 1);
+        struct proposal_list list = {0};
+        assert_non_null(why);
+        assert_int_not_equal(proposal_parse(PROPOSAL_ESP, "nonsense", 0, &list, why, len), OK);
+        if (len > 0)
+            assert_true(strlen(why) < len);
+        free(why);
+    }
+}
+
+static void test_print_of_unknown_numbers(void **state)
+{
+    (void)state;
+    char text[PROPOSAL_TEXT];
+    struct proposal p = {65535, 65535, 65535, 65535, 65535};
+    assert_string_equal(proposal_print(&p, text), "encr65535-prf65535-group65535");
+    p.prf = PRF_NONE;
+    assert_string_equal(proposal_print(&p, text), "encr65535-integ65535-group65535");
+    assert_int_equal(proposal_legacy(&p), 0);
+    p = (struct proposal){.encr = ENCR_AES_CBC, .key_bits = 65535, .integ = INTEG_HMAC_MD5_96};
+    assert_string_equal(proposal_print(&p, text), "aes65535-md5");
+}
+
+static void test_choice_is_by_our_preference(void **state)
+{
+    (void)state;
+    struct proposal_list none = {0};
+    struct proposal_list ours = a_list(PROPOSAL_ESP, "aes256gcm16, aes256-sha256, aes128-sha256");
+    static const struct {
+        const char *offered;
+        int index;
+    } cases[] = {
+        {"aes128-sha256, aes256-sha256", 1},
+        {"aes256-sha256", 0},
+        {"aes256gcm16-modp2048", -1},
+        {"aes192-sha256, aes128-sha1", -1},
+        {"aes128-sha256, 3des-sha1, aes256gcm16", 2},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct proposal_list offered = a_list(PROPOSAL_ESP, cases[i].offered);
+        assert_int_equal(proposal_choose(&ours, &offered), cases[i].index);
+    }
+    assert_int_equal(proposal_choose(&ours, &none), -1);
+    assert_int_equal(proposal_choose(&none, &ours), -1);
+}
+
+/* --- explaining --- */
+
+struct explanation {
+    enum proposal_kind kind;
+    const char *ours, *offered;
+    const char *says[4];
+    const char *silent; /* must not be said; NULL: nothing */
+};
+
+static const struct explanation explanations[] = {
+    /* the peer's legacy */
+    {PROPOSAL_IKE,
+     "aes256-sha256-modp2048",
+     "aes256-sha256-modp1024",
+     {"group: the peer offers modp1024 (group 2), we accept modp2048 (group 14)",
+      "let the peer offer aes256-sha256-modp2048", "modp1024 is legacy",
+      "allow = modp1024 and add aes256-sha256-modp1024 to ike"},
+     "hash:"},
+    {PROPOSAL_ESP,
+     "aes256-sha256",
+     "aes256-sha1",
+     {"hash: the peer offers sha1, we accept sha256", "allow = sha1 and add aes256-sha1 to esp"},
+     "PFS"},
+    {PROPOSAL_IKE,
+     "aes256-sha256-modp2048",
+     "3des-md5-modp1024",
+     {"encryption: the peer offers 3des, we accept aes256", "hash: the peer offers md5",
+      "group: ", "allow = modp1024 md5 3des"},
+     NULL},
+    /* allowed here already: what is not new is not asked for */
+    {PROPOSAL_IKE,
+     "aes256-sha1-modp1024",
+     "aes128-sha1-modp1024",
+     {"encryption: the peer offers aes128, we accept aes256 (the key size differs)",
+      "or add aes128-sha1-modp1024 to ike here"},
+     "legacy"},
+    /* our legacy, and a peer that knows better */
+    {PROPOSAL_IKE,
+     "aes256-sha1-modp1024",
+     "aes256-sha256-modp2048",
+     {"add aes256-sha256-modp2048 to ike here"},
+     "allow"},
+    /* PFS, both ways */
+    {PROPOSAL_ESP,
+     "aes256gcm16-modp2048",
+     "aes256gcm16",
+     {"PFS: the peer offers no group, we require modp2048 (group 14)",
+      "turn on PFS with modp2048 (group 14) at the peer", "or add aes256gcm16 to esp here"},
+     "encryption:"},
+    {PROPOSAL_ESP,
+     "aes256gcm16",
+     "aes256gcm16-ecp384",
+     {"PFS: the peer wants ecp384 (group 20), we accept only proposals without a group", "turn off PFS at the peer",
+      "or add aes256gcm16-ecp384 to esp here"},
+     "hash:"},
+    {PROPOSAL_ESP,
+     "aes256-sha256-modp2048",
+     "aes256-sha256-modp3072",
+     {"group: the peer offers modp3072 (group 15), we accept modp2048 (group 14)"},
+     "encryption:"},
+    /* AEAD against cipher and hash */
+    {PROPOSAL_ESP,
+     "aes256gcm16",
+     "aes256-sha256",
+     {"encryption: the peer offers aes256, we accept aes256gcm16", "hash: the peer offers sha256, we accept no hash"},
+     NULL},
+    /* of many the nearest */
+    {PROPOSAL_IKE,
+     "aes256-sha384-ecp384, aes256-sha256-modp2048",
+     "3des-sha1-modp1024, aes128-sha256-modp2048",
+     {"nearest: aes128-sha256-modp2048 of the peer and aes256-sha256-modp2048 of ours", "the key size differs"},
+     "hash:"},
+    /* the algorithms are not the reason */
+    {PROPOSAL_ESP,
+     "aes256-sha256",
+     "aes128-sha256, aes256-sha256",
+     {"both have aes256-sha256", "authentication method"},
+     "nearest"},
+};
+
+static void test_explanations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(explanations); i++) {
+        const struct explanation *e = &explanations[i];
+        struct proposal_list ours = a_list(e->kind, e->ours), offered = a_list(e->kind, e->offered);
+        char text[EXPLAIN_TEXT];
+        assert_ptr_equal(proposal_explain(&ours, &offered, text, sizeof text), text);
+        for (size_t k = 0; k < COUNT(e->says) && e->says[k] != NULL; k++)
+            assert_has(text, e->says[k]);
+        if (e->silent != NULL && strstr(text, e->silent) != NULL)
+            fail_msg("'%s' should not say '%s'", text, e->silent);
+    }
+}
+
+static void test_explanation_lists_both_sides_line_by_line(void **state)
+{
+    (void)state;
+    struct proposal_list ours = a_list(PROPOSAL_ESP, "aes256gcm16, aes256-sha256");
+    struct proposal_list offered = a_list(PROPOSAL_ESP, "3des-sha1, 3des-md5");
+    char text[EXPLAIN_TEXT];
+    proposal_explain(&ours, &offered, text, sizeof text);
+    static const char head[] =
+        "the peer offers:\n  3des-sha1\n  3des-md5\nwe accept:\n  aes256gcm16\n  aes256-sha256\n";
+    assert_memory_equal(text, head, sizeof head - 1);
+    assert_true(text[strlen(text) - 1] != '\n');
+}
+
+static void test_explanation_of_a_group_that_is_never_accepted(void **state)
+{
+    (void)state;
+    struct proposal_list ours = a_list(PROPOSAL_IKE, "aes256-sha256-modp2048"), offered = ours;
+    char text[EXPLAIN_TEXT];
+    offered.items[0].group = GROUP_MODP768;
+    proposal_explain(&ours, &offered, text, sizeof text);
+    assert_has(text, "modp768 (group 1) is broken and never accepted");
+    assert_null(strstr(text, "here"));
+}
+
+static void test_explanation_of_nothing(void **state)
+{
+    (void)state;
+    struct proposal_list none = {0}, some = a_list(PROPOSAL_ESP, "aes256-sha256");
+    char text[EXPLAIN_TEXT];
+    assert_has(proposal_explain(&some, &none, text, sizeof text), "the peer offers nothing that we know");
+    assert_has(proposal_explain(&none, &some, text, sizeof text), "nothing is accepted here");
+    proposal_explain(&none, &none, text, sizeof text);
+}
+
+/* Full lists: the conclusion is whole, what did not fit is counted, and every room is kept. */
+static void test_explanation_in_every_room(void **state)
+{
+    (void)state;
+    struct proposal_list ours = a_list(
+        PROPOSAL_IKE, "aes128-aes192-aes256-sha256-sha384-sha512-sha1-modp2048-ecp256, 3des-md5-modp6144-modp8192");
+    struct proposal_list offered = {0};
+    while (offered.count < PROPOSALS_MAX)
+        offered.items[offered.count++] = (struct proposal){65535, 65535, 65535, 65535, 65535};
+    for (size_t len = 0; len <= EXPLAIN_TEXT + 1; len++) {
+        char *text = malloc(len > 0 ? len : 1);
+        assert_non_null(text);
+        proposal_explain(&ours, &offered, text, len);
+        if (len > 0)
+            assert_true(strlen(text) < len);
+        if (len >= EXPLAIN_TEXT) {
+            assert_has(text, " more\n");
+            assert_has(text, "\nwe accept:\n  aes128");
+            assert_has(text, "remedy: let the peer offer");
+            assert_string_equal(text + strlen(text) - 12, " to ike here");
+        }
+        free(text);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unknown_words_b8),
+        cmocka_unit_test(test_broken_structure),
+        cmocka_unit_test(test_words_that_do_not_make_a_suite),
+        cmocka_unit_test(test_legacy_only_by_allow),
+        cmocka_unit_test(test_broken_algorithms_whatever_is_allowed),
+        cmocka_unit_test(test_words_and_their_aliases),
+        cmocka_unit_test(test_numbers_behind_the_words),
+        cmocka_unit_test(test_alternatives_expand_in_the_order_written),
+        cmocka_unit_test(test_parsing_appends),
+        cmocka_unit_test(test_number_of_proposals_at_the_limit),
+        cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_reason_in_every_room),
+        cmocka_unit_test(test_print_of_unknown_numbers),
+        cmocka_unit_test(test_choice_is_by_our_preference),
+        cmocka_unit_test(test_explanations),
+        cmocka_unit_test(test_explanation_lists_both_sides_line_by_line),
+        cmocka_unit_test(test_explanation_of_a_group_that_is_never_accepted),
+        cmocka_unit_test(test_explanation_of_nothing),
+        cmocka_unit_test(test_explanation_in_every_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test/unit/policy/policy_test.h"
+
+#include "policy/spd.h"
+
+static int by_name(void *arg, const char *name)
+{
+    (void)arg;
+    static const char *const names[] = {"branch", "cloud"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static void add(struct spd *spd, enum action action, const char *text)
+{
+    char why[512];
+    if (spd_add(spd, action, text, (uint32_t)(100 + spd->count), by_name, NULL, why, sizeof why) != OK)
+        fail_msg("'%s' should be a rule: %s", text, why);
+    assert_string_equal(why, "");
+}
+
+struct refusal {
+    enum action action;
+    const char *text;
+    const char *says[3];
+};
+
+static void check_refusals(const struct refusal *cases, size_t n)
+{
+    struct spd spd = {0};
+    add(&spd, ACTION_DISCARD, "10.9.0.0/16 -> any");
+    for (size_t i = 0; i < n; i++) {
+        char why[512];
+        enum status status = spd_add(&spd, cases[i].action, cases[i].text, 7, by_name, NULL, why, sizeof why);
+        if (status == OK)
+            fail_msg("'%s' should be refused", cases[i].text);
+        for (size_t k = 0; k < COUNT(cases[i].says) && cases[i].says[k] != NULL; k++)
+            assert_has(why, cases[i].says[k]);
+        for (const char *at = why; *at != '\0'; at++)
+            assert_true(*at >= 0x20 && *at < 0x7f);
+        assert_int_equal(spd.count, 1);
+    }
+    spd_free(&spd);
+}
+
+static void test_bad_rules_b47(void **state)
+{
+    (void)state;
+    static const struct refusal cases[] = {
+        {ACTION_BYPASS, "", {"no '->'"}},
+        {ACTION_BYPASS, "any any", {"no '->'", "LOCAL -> REMOTE"}},
+        {ACTION_BYPASS, "any - > any", {"no '->'"}},
+        {ACTION_BYPASS, "any -> any -> any", {"two '->'"}},
+        {ACTION_BYPASS, "->", {"local side is missing"}},
+        {ACTION_BYPASS, "-> any", {"local side is missing"}},
+        {ACTION_BYPASS, "any ->", {"remote side is missing"}},
+        {ACTION_BYPASS, "any -> port 80", {"remote side is missing"}},
+        {ACTION_PROTECT, "any -> via branch", {"remote side is missing"}},
+        {ACTION_BYPASS, "tcp -> any", {"an address is missing behind 'tcp'", "tcp any"}},
+        {ACTION_BYPASS, "tcp port 80 -> any", {"an address is missing behind 'tcp'"}},
+        {ACTION_BYPASS, "tpc any -> any", {"unknown protocol 'tpc'", "tcp, udp"}},
+        {ACTION_BYPASS, "256 any -> any", {"unknown protocol '256'", "0 to 255"}},
+        {ACTION_BYPASS, "tcp udp any -> any", {"an address is missing behind 'udp'"}},
+        {ACTION_BYPASS, "any any any -> any", {"one word too many before '->'"}},
+        {ACTION_BYPASS, "10.1.0.0/33 -> any", {"'10.1.0.0/33' is no address", "10.1.0.0/24"}},
+        {ACTION_BYPASS, "10.1.0 -> any", {"'10.1.0' is no address"}},
+        {ACTION_BYPASS, "%any -> any", {"'%any' is no address", "write any"}},
+        {ACTION_BYPASS, "gw.example.org -> any", {"is no address"}},
+        {ACTION_BYPASS, "10.1.0.0/255.255.0.0 -> any", {"is no address"}},
+        {ACTION_BYPASS, "any -> \x1b[31m", {"'\\x1b[31m' is no address"}},
+        {ACTION_BYPASS, "10.1.0.5/24 -> any", {"host bits", "10.1.0.0/24 for the network", "10.1.0.5 for the host"}},
+        {ACTION_BYPASS, "any -> 10.0.0.1/0", {"host bits", "0.0.0.0/0"}},
+        {ACTION_BYPASS, "any -> 2001:db8::1/32", {"host bits", "2001:db8::/32", "2001:db8::1 for"}},
+        {ACTION_BYPASS, "10.1.0.9-10.1.0.1 -> any", {"is no address"}},
+        {ACTION_BYPASS, "10.1.0.0/24 -> 2001:db8::/32", {"IPv4", "IPv6", "each family"}},
+        {ACTION_BYPASS, "icmp any -> 2001:db8::/32", {"icmpv6"}},
+        {ACTION_BYPASS, "icmpv6 10.1.0.0/24 -> any", {"write icmp"}},
+        {ACTION_BYPASS, "any -> any extra", {"'extra' is one word too many"}},
+        {ACTION_BYPASS, "any -> any 1 2 3 4 5 6 7 8 9", {"too many words"}},
+    };
+    check_refusals(cases, COUNT(cases));
+}
+
+static void test_bad_ports_b47(void **state)
+{
+    (void)state;
+    static const struct refusal cases[] = {
+        {ACTION_BYPASS, "any -> any port 80", {"a port needs a protocol", "tcp"}},
+        {ACTION_BYPASS, "any port 80 -> any", {"a port needs a protocol"}},
+        {ACTION_BYPASS, "icmp any -> any port 8", {"a port needs a protocol"}},
+        {ACTION_BYPASS, "gre any -> any port 8", {"a port needs a protocol"}},
+        {ACTION_BYPASS, "tcp any -> any port", {"number is missing behind 'port'"}},
+        {ACTION_BYPASS, "tcp any port -> any", {"number is missing"}},
+        {ACTION_BYPASS, "tcp any -> any port http", {"'http' is no port", "1 to 65535"}},
+        {ACTION_BYPASS, "tcp any -> any port 0", {"'0' is no port"}},
+        {ACTION_BYPASS, "tcp any -> any port 65536", {"'65536' is no port"}},
+        {ACTION_BYPASS, "tcp any -> any port 4294967376", {"is no port"}}, /* 80 modulo 2^32 */
+        {ACTION_BYPASS, "tcp any -> any port -80", {"is no port"}},
+        {ACTION_BYPASS, "tcp any -> any port 80-", {"is no port"}},
+        {ACTION_BYPASS, "tcp any -> any port 90-80", {"low end first"}},
+        {ACTION_BYPASS, "tcp any -> any port 80-90-100", {"is no port"}},
+        {ACTION_BYPASS, "tcp any -> any port 80,443", {"is no port"}},
+        {ACTION_BYPASS, "tcp any -> any port +80", {"is no port"}},
+        {ACTION_BYPASS, "tcp any -> any port 80 port 90", {"'port' is one word too many"}},
+    };
+    check_refusals(cases, COUNT(cases));
+}
+
+static void test_bad_via_b47(void **state)
+{
+    (void)state;
+    static const struct refusal cases[] = {
+        {ACTION_PROTECT, "any -> any", {"protect needs a connection", "via"}},
+        {ACTION_BYPASS, "any -> any via branch", {"bypass goes through no connection"}},
+        {ACTION_DISCARD, "any -> any via branch", {"discard goes through no connection"}},
+        {ACTION_PROTECT, "any -> any via", {"a name is missing behind 'via'"}},
+        {ACTION_PROTECT, "any -> any via nowhere", {"there is no connection 'nowhere'"}},
+        {ACTION_PROTECT, "any -> any via Branch", {"there is no connection 'Branch'"}},
+        {ACTION_PROTECT, "any -> any via branch cloud", {"'cloud' is one word too many"}},
+        {ACTION_PROTECT, "any -> any via branch via cloud", {"'via' is one word too many"}},
+        {ACTION_PROTECT, "any via branch -> any", {"local side is missing"}},
+        {ACTION_PROTECT, "tcp any -> any via branch port 80", {"'port' is one word too many"}},
+    };
+    check_refusals(cases, COUNT(cases));
+    struct spd spd = {0};
+    char why[128];
+    assert_int_equal(spd_add(&spd, ACTION_PROTECT, "any -> any via branch", 1, NULL, NULL, why, sizeof why),
+                     ERR_NOT_FOUND);
+    spd_free(&spd);
+}
+
+static void test_long_rules_and_every_room_for_the_reason_b47(void **state)
+{
+    (void)state;
+    static char text[5000];
+    struct spd spd = {0};
+    char why[128];
+    memset(text, 'a', sizeof text - 1);
+    assert_int_equal(spd_add(&spd, ACTION_BYPASS, text, 1, by_name, NULL, why, sizeof why), ERR_LIMIT);
+    for (size_t len = 0; len < 128; len++) {
+        char *room = malloc(len > 0 ? len : 1);
+        assert_non_null(room);
+        assert_int_not_equal(spd_add(&spd, ACTION_BYPASS, "nonsense -> any", 1, by_name, NULL, room, len), OK);
+        if (len > 0)
+            assert_true(strlen(room) < len);
+        free(room);
+    }
+    assert_int_equal(spd.count, 0);
+    spd_free(&spd);
+}
+
+/* --- what is accepted --- */
+
+static void test_rules_and_their_effective_form(void **state)
+{
+    (void)state;
+    static const struct {
+        enum action action;
+        const char *text, *first, *second;
+    } cases[] = {
+        {ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch", "protect 10.1.0.0/24 -> 10.2.0.0/24 via branch",
+         NULL},
+        {ACTION_PROTECT, "tcp 10.1.0.0/24 -> 10.3.0.9/32 port 443 via branch",
+         "protect tcp 10.1.0.0/24 -> 10.3.0.9/32 port 443 via branch", NULL},
+        {ACTION_PROTECT, "any -> any via cloud", "protect 0.0.0.0/0 -> 0.0.0.0/0 via cloud",
+         "protect ::/0 -> ::/0 via cloud"},
+        {ACTION_BYPASS, "any -> 192.168.0.0/16", "bypass 0.0.0.0/0 -> 192.168.0.0/16", NULL},
+        {ACTION_BYPASS, "2001:db8::/32 -> any", "bypass 2001:db8::/32 -> ::/0", NULL},
+        {ACTION_DISCARD, "any -> any", "discard 0.0.0.0/0 -> 0.0.0.0/0", "discard ::/0 -> ::/0"},
+        {ACTION_DISCARD, "any any -> any", "discard 0.0.0.0/0 -> 0.0.0.0/0", "discard ::/0 -> ::/0"},
+        {ACTION_DISCARD, "any->any", "discard 0.0.0.0/0 -> 0.0.0.0/0", "discard ::/0 -> ::/0"},
+        {ACTION_BYPASS, "udp any port 500 -> any port 500-4500",
+         "bypass udp 0.0.0.0/0 port 500 -> 0.0.0.0/0 port 500-4500", "bypass udp ::/0 port 500 -> ::/0 port 500-4500"},
+        {ACTION_BYPASS, "47 10.1.0.1-10.1.0.9 -> 10.2.0.1", "bypass gre 10.1.0.1-10.1.0.9 -> 10.2.0.1/32", NULL},
+        {ACTION_BYPASS, "tcp 10.1.0.1->10.2.0.1 port 0-65535", "bypass tcp 10.1.0.1/32 -> 10.2.0.1/32", NULL},
+        {ACTION_BYPASS, "tcp any -> 10.2.0.1 port any", "bypass tcp 0.0.0.0/0 -> 10.2.0.1/32", NULL},
+        {ACTION_BYPASS, "sctp 10.1.0.1 port 1 -> any port 65535",
+         "bypass sctp 10.1.0.1/32 port 1 -> 0.0.0.0/0 port 65535", NULL},
+        {ACTION_BYPASS, "icmp any -> any", "bypass icmp 0.0.0.0/0 -> 0.0.0.0/0", NULL},
+        {ACTION_BYPASS, "icmpv6 any -> any", "bypass icmpv6 ::/0 -> ::/0", NULL},
+        {ACTION_BYPASS, "\t any \t->  10.1.0.1\r\n", "bypass 0.0.0.0/0 -> 10.1.0.1/32", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spd spd = {0};
+        char text[RULE_TEXT];
+        add(&spd, cases[i].action, cases[i].text);
+        assert_int_equal(spd.count, cases[i].second != NULL ? 2 : 1);
+        assert_string_equal(rule_print(&spd.rules[0], text), cases[i].first);
+        if (cases[i].second != NULL)
+            assert_string_equal(rule_print(&spd.rules[1], text), cases[i].second);
+        spd_free(&spd);
+        assert_int_equal(spd.count, 0);
+        assert_null(spd.rules);
+        spd_free(&spd);
+    }
+}
+
+static void test_numbers_lines_and_texts(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    add(&spd, ACTION_BYPASS, "any   ->  192.168.0.0/16");
+    add(&spd, ACTION_PROTECT, "any -> any via cloud");
+    add(&spd, ACTION_DISCARD, "10.1.0.1 -> any");
+    static const struct {
+        uint32_t number, line, connection;
+        const char *text;
+    } expected[] = {
+        {1, 100, 0, "bypass any -> 192.168.0.0/16"},
+        {2, 101, 1, "protect any -> any via cloud"},
+        {2, 101, 1, "protect any -> any via cloud"},
+        {3, 103, 0, "discard 10.1.0.1 -> any"},
+    };
+    assert_int_equal(spd.count, COUNT(expected));
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        assert_int_equal(spd.rules[i].number, expected[i].number);
+        assert_int_equal(spd.rules[i].line, expected[i].line);
+        assert_int_equal(spd.rules[i].connection, expected[i].connection);
+        assert_string_equal(spd.rules[i].text, expected[i].text);
+    }
+    spd_free(&spd);
+}
+
+static void test_names_of_actions(void **state)
+{
+    (void)state;
+    assert_string_equal(action_name(ACTION_PROTECT), "protect");
+    assert_string_equal(action_name(ACTION_BYPASS), "bypass");
+    assert_string_equal(action_name(ACTION_DISCARD), "discard");
+    assert_string_equal(action_name((enum action)99), "unknown");
+}
+
+/* --- looking up --- */
+
+static struct flow a_flow(const char *source, const char *destination, int port)
+{
+    struct flow f = {.source = an_address(source), .destination = an_address(destination), .protocol = 6};
+    f.has_ports = port >= 0;
+    f.source_port = f.has_ports ? 40000 : 0;
+    f.destination_port = (uint16_t)(f.has_ports ? port : 0);
+    return f;
+}
+
+static void test_first_match_wins_and_the_end_discards(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    struct flow f = a_flow("10.1.0.2", "10.2.0.9", 443);
+    assert_int_equal(spd_lookup(&spd, &f), SPD_RULE_NONE);
+    assert_int_equal(spd_lookup_inbound(&spd, &f), SPD_RULE_NONE);
+    add(&spd, ACTION_DISCARD, "tcp 10.1.0.0/24 -> 10.2.0.0/24 port 25");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch");
+    add(&spd, ACTION_BYPASS, "10.1.0.0/16 -> 10.2.0.0/16");
+    add(&spd, ACTION_PROTECT, "2001:db8:1::/48 -> any via cloud");
+    static const struct {
+        const char *source, *destination;
+        int port, rule;
+    } cases[] = {
+        {"10.1.0.2", "10.2.0.9", 25, 0},
+        {"10.1.0.2", "10.2.0.9", 443, 1},
+        {"10.1.0.2", "10.2.0.9", -1, 1}, /* a later fragment: no port, no port rule */
+        {"10.1.7.2", "10.2.0.9", 25, 2},
+        {"10.1.0.2", "10.3.0.9", 25, SPD_RULE_NONE},
+        {"10.2.0.9", "10.1.0.2", 25, SPD_RULE_NONE},
+        {"2001:db8:1::5", "2001:db8:2::5", 25, 3},
+        {"2001:db8:2::5", "2001:db8:1::5", 25, SPD_RULE_NONE},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        f = a_flow(cases[i].source, cases[i].destination, cases[i].port);
+        assert_int_equal(spd_lookup(&spd, &f), cases[i].rule);
+        struct flow in = f;
+        in.source = f.destination;
+        in.destination = f.source;
+        in.source_port = f.destination_port;
+        in.destination_port = f.source_port;
+        assert_int_equal(spd_lookup_inbound(&spd, &in), cases[i].rule);
+    }
+    spd_free(&spd);
+}
+
+static struct selector a_selector(const char *local, const char *remote)
+{
+    return (struct selector){a_range(local), a_range(remote), 0, port_any(), port_any()};
+}
+
+static void test_rule_for_a_peers_proposal(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    add(&spd, ACTION_BYPASS, "10.1.0.0/24 -> 10.2.0.0/24");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/16 -> 10.2.0.0/16 via branch");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via cloud");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch");
+    add(&spd, ACTION_PROTECT, "tcp 10.1.0.0/24 -> 10.9.0.0/24 port 443 via branch");
+    static const struct {
+        uint32_t connection;
+        const char *local, *remote;
+        int rule;
+    } cases[] = {
+        {0, "10.1.0.0/24", "10.2.0.0/24", 3}, /* the equal one, though an earlier one contains it */
+        {1, "10.1.0.0/24", "10.2.0.0/24", 2},
+        {0, "10.1.0.0/16", "10.2.0.0/16", 1},
+        {0, "10.1.5.0/24", "10.2.0.0/24", 1},
+        {0, "10.1.0.128/25", "10.2.0.0/24", 1}, /* the first that contains it */
+        {0, "10.0.0.0/8", "10.2.0.0/24", SPD_RULE_NONE},
+        {0, "10.1.0.0/24", "10.9.0.0/24", SPD_RULE_NONE}, /* wider than the rule: all protocols */
+        {0, "10.2.0.0/24", "10.1.0.0/24", SPD_RULE_NONE},
+        {7, "10.1.0.0/24", "10.2.0.0/24", SPD_RULE_NONE},
+        {0, "::/0", "::/0", SPD_RULE_NONE},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct selector s = a_selector(cases[i].local, cases[i].remote);
+        assert_int_equal(spd_find_protect(&spd, cases[i].connection, &s), cases[i].rule);
+    }
+    struct selector https = a_selector("10.1.0.0/24", "10.9.0.0/24");
+    https.protocol = 6;
+    https.remote_port = (struct port_range){443, 443};
+    assert_int_equal(spd_find_protect(&spd, 0, &https), 4);
+    https.remote_port.last = 444;
+    assert_int_equal(spd_find_protect(&spd, 0, &https), SPD_RULE_NONE);
+    spd_free(&spd);
+}
+
+static void test_many_rules(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    struct spd spd = {0};
+    char text[64], why[256];
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(text, sizeof text, "10.%u.%u.%u -> 10.255.0.0/16", i >> 16, i >> 8 & 255, i & 255);
+        assert_int_equal(spd_add(&spd, ACTION_BYPASS, text, i, by_name, NULL, why, sizeof why), OK);
+    }
+    assert_int_equal(spd.count, MANY);
+    assert_true(spd.capacity <= 2 * MANY);
+    assert_int_equal(spd.rules[MANY - 1].number, MANY);
+    struct flow f = a_flow("10.1.134.159", "10.255.3.4", 80);
+    assert_int_equal(spd_lookup(&spd, &f), MANY - 1);
+    f = a_flow("10.1.134.160", "10.255.3.4", 80);
+    assert_int_equal(spd_lookup(&spd, &f), SPD_RULE_NONE);
+    spd_free(&spd);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bad_rules_b47),
+        cmocka_unit_test(test_bad_ports_b47),
+        cmocka_unit_test(test_bad_via_b47),
+        cmocka_unit_test(test_long_rules_and_every_room_for_the_reason_b47),
+        cmocka_unit_test(test_rules_and_their_effective_form),
+        cmocka_unit_test(test_numbers_lines_and_texts),
+        cmocka_unit_test(test_names_of_actions),
+        cmocka_unit_test(test_first_match_wins_and_the_end_discards),
+        cmocka_unit_test(test_rule_for_a_peers_proposal),
+        cmocka_unit_test(test_many_rules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tun/host.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+static uint8_t family_of(int af)
+{
+    return af == AF_INET ? 4 : af == AF_INET6 ? 6 : 0;
+}
+
+static bool attribute_address(const struct nlattr *attribute, uint8_t family, struct address *out)
+{
+    struct address a = {.family = family};
+    if (family == 0 || mnl_attr_get_payload_len(attribute) != address_len(&a))
+        return false;
+    *out = address_of(family, mnl_attr_get_payload(attribute));
+    return true;
+}
+
+struct address_list {
+    struct address *items;
+    size_t count;
+    bool failed;
+};
+
+static void list_append(struct address_list *list, const struct address *a)
+{
+    struct address *items = realloc(list->items, (list->count + 1) * sizeof *items);
+    if (items == NULL) {
+        list->failed = true;
+        return;
+    }
+    list->items = items;
+    list->items[list->count++] = *a;
+}
+
+struct address_fields {
+    struct address address;
+    uint8_t family;
+    bool local;
+};
+
+/* On a point-to-point interface IFA_ADDRESS is the other end; IFA_LOCAL, where there is one, is always ours. */
+static int look_at_address_attribute(const struct nlattr *attribute, void *arg)
+{
+    struct address_fields *fields = arg;
+    unsigned type = mnl_attr_get_type(attribute);
+    if (type == IFA_LOCAL)
+        fields->local = attribute_address(attribute, fields->family, &fields->address);
+    else if (type == IFA_ADDRESS && !fields->local)
+        (void)attribute_address(attribute, fields->family, &fields->address);
+    return MNL_CB_OK;
+}
+
+static int look_at_address(const struct nlmsghdr *message, void *arg)
+{
+    const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+    if (header->ifa_scope == RT_SCOPE_HOST || header->ifa_scope == RT_SCOPE_LINK)
+        return MNL_CB_OK;
+    struct address_fields fields = {.family = family_of(header->ifa_family)};
+    (void)mnl_attr_parse(message, sizeof *header, look_at_address_attribute, &fields);
+    if (fields.address.family != 0)
+        list_append(arg, &fields.address);
+    return MNL_CB_OK;
+}
+
+int host_addresses(struct netlink *netlink, struct address **out, size_t *count)
+{
+    char buffer[NETLINK_REQUEST];
+    void *header;
+    struct address_list list = {0};
+    struct nlmsghdr *request = netlink_request(buffer, RTM_GETADDR, 0, sizeof(struct ifaddrmsg), &header);
+    int error = netlink_dump(netlink, request, look_at_address, &list);
+    if (error == 0 && list.failed)
+        error = -ENOMEM;
+    if (error != 0) {
+        free(list.items);
+        list = (struct address_list){0};
+    }
+    *out = list.items;
+    *count = list.count;
+    return error;
+}
+
+int host_address(struct netlink *netlink, bool add, const struct address *address, unsigned index)
+{
+    char buffer[NETLINK_REQUEST];
+    void *extra;
+    struct nlmsghdr *request =
+        netlink_request(buffer, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_REPLACE : 0,
+                        sizeof(struct ifaddrmsg), &extra);
+    struct ifaddrmsg *header = extra;
+    header->ifa_family = address->family == 4 ? AF_INET : AF_INET6;
+    header->ifa_prefixlen = (unsigned char)(address_len(address) * 8);
+    header->ifa_index = index;
+    if (add && address->family == 6)
+        header->ifa_flags = IFA_F_NODAD;
+    mnl_attr_put(request, IFA_LOCAL, address_len(address), address->bytes);
+    mnl_attr_put(request, IFA_ADDRESS, address_len(address), address->bytes);
+    return netlink_ask(netlink, request);
+}
+
+/* The carrier of a TUN is on while a process is attached. */
+static bool interface_runs(unsigned index)
+{
+    struct ifreq request = {0};
+    if (if_indextoname(index, request.ifr_name) == NULL)
+        return false;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool runs = ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+    close(fd);
+    return runs;
+}
+
+struct table_search {
+    uint32_t table;
+    unsigned own;
+    bool in_use;
+    uint8_t protocol;
+    char *kept; /* copies of the messages to delete, end to end */
+    size_t kept_len;
+};
+
+struct route_fields {
+    uint32_t table;
+    unsigned interface;
+};
+
+static int look_at_route_attribute(const struct nlattr *attribute, void *arg)
+{
+    struct route_fields *fields = arg;
+    if (mnl_attr_get_type(attribute) == RTA_TABLE)
+        fields->table = mnl_attr_get_u32(attribute);
+    else if (mnl_attr_get_type(attribute) == RTA_OIF)
+        fields->interface = mnl_attr_get_u32(attribute);
+    return MNL_CB_OK;
+}
+
+/* Netlink messages lie end to end at multiples of four. */
+static size_t message_room(const struct nlmsghdr *message)
+{
+    return ((size_t)message->nlmsg_len + 3) & ~(size_t)3;
+}
+
+static void keep_message(struct table_search *search, const struct nlmsghdr *message)
+{
+    char *more = realloc(search->kept, search->kept_len + message_room(message));
+    if (more == NULL)
+        return;
+    memcpy(more + search->kept_len, message, message->nlmsg_len);
+    search->kept = more;
+    search->kept_len += message_room(message);
+}
+
+static int look_at_route(const struct nlmsghdr *message, void *arg)
+{
+    struct table_search *search = arg;
+    const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+    struct route_fields fields = {.table = header->rtm_table};
+    (void)mnl_attr_parse(message, sizeof *header, look_at_route_attribute, &fields);
+    if (fields.table != search->table)
+        return MNL_CB_OK;
+    if (header->rtm_type == RTN_UNICAST && fields.interface != 0 && fields.interface != search->own && !search->in_use)
+        search->in_use = interface_runs(fields.interface);
+    if (search->protocol != 0 && header->rtm_protocol == search->protocol)
+        keep_message(search, message);
+    return MNL_CB_OK;
+}
+
+static void table_dump(struct netlink *netlink, int af, struct table_search *search)
+{
+    char buffer[NETLINK_REQUEST];
+    void *header;
+    struct nlmsghdr *request = netlink_request(buffer, RTM_GETROUTE, 0, sizeof(struct rtmsg), &header);
+    ((struct rtmsg *)header)->rtm_family = (unsigned char)af;
+    (void)netlink_dump(netlink, request, look_at_route, search);
+}
+
+bool host_table_in_use(struct netlink *netlink, uint32_t table, unsigned own)
+{
+    struct table_search search = {.table = table, .own = own};
+    table_dump(netlink, AF_INET, &search);
+    table_dump(netlink, AF_INET6, &search);
+    return search.in_use;
+}
+
+void host_table_flush(struct netlink *netlink, uint32_t table, uint8_t protocol)
+{
+    struct table_search search = {.table = table, .protocol = protocol};
+    table_dump(netlink, AF_INET, &search);
+    table_dump(netlink, AF_INET6, &search);
+    /* What the kernel told about a route is also what names it for deletion. */
+    for (size_t at = 0; at < search.kept_len;) {
+        struct nlmsghdr *message = (struct nlmsghdr *)(void *)(search.kept + at);
+        size_t len = message_room(message);
+        message->nlmsg_type = RTM_DELROUTE;
+        message->nlmsg_flags = NLM_F_REQUEST;
+        (void)netlink_ask(netlink, message);
+        at += len;
+    }
+    free(search.kept);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the host has: its addresses and the content of a route table. */
+#ifndef TUN_HOST_H
+#define TUN_HOST_H
+
+#include "policy/address.h"
+#include "tun/netlink.h"
+
+/* All addresses but loopback and link-local ones. *out is the caller's to free(). 0, or a negative errno. */
+int host_addresses(struct netlink *netlink, struct address **out, size_t *count);
+
+/* Adds (or removes) one address, /32 or /128, of an interface. 0, or a negative errno. */
+int host_address(struct netlink *netlink, bool add, const struct address *address, unsigned index);
+
+/* True when the table has a route to another interface than `own` to which a process is attached: it belongs to a
+ * running instance. */
+bool host_table_in_use(struct netlink *netlink, uint32_t table, unsigned own);
+
+/* Deletes the routes of this protocol from the table, both families. */
+void host_table_flush(struct netlink *netlink, uint32_t table, uint8_t protocol);
+
+#endif

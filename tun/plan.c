@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tun/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum status routes_append(struct plan_routes *routes, const struct plan_route *route)
+{
+    if (routes->count == routes->capacity) {
+        size_t capacity = routes->capacity > 0 ? routes->capacity * 2 : 16;
+        struct plan_route *items = realloc(routes->items, capacity * sizeof *items);
+        if (items == NULL)
+            return ERR_MEMORY;
+        routes->items = items;
+        routes->capacity = capacity;
+    }
+    routes->items[routes->count++] = *route;
+    return OK;
+}
+
+static enum status routes_append_range(struct plan_routes *routes, const struct address_range *range,
+                                       const struct plan_route *like)
+{
+    struct prefix prefixes[PREFIX_SPLIT_MAX];
+    size_t count = prefix_split(range, prefixes);
+    for (size_t i = 0; i < count; i++) {
+        struct plan_route route = *like;
+        route.to = prefixes[i];
+        enum status status = routes_append(routes, &route);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+static int route_compare(const void *a, const void *b)
+{
+    const struct plan_route *left = a, *right = b;
+    int order = prefix_compare(&left->to, &right->to);
+    return order != 0 ? order : (left->rule > right->rule) - (left->rule < right->rule);
+}
+
+/* Sorts, and keeps of each prefix the route of the first rule. */
+static void routes_settle(struct plan_routes *routes)
+{
+    if (routes->count == 0)
+        return;
+    qsort(routes->items, routes->count, sizeof *routes->items, route_compare);
+    size_t kept = 1;
+    for (size_t i = 1; i < routes->count; i++)
+        if (prefix_compare(&routes->items[i].to, &routes->items[kept - 1].to) != 0)
+            routes->items[kept++] = routes->items[i];
+    routes->count = kept;
+}
+
+static int prefix_of_route_compare(const void *key, const void *item)
+{
+    return prefix_compare(key, &((const struct plan_route *)item)->to);
+}
+
+/* The next route that covers p, from the widest on; *len starts at 0. `strict` leaves out p itself. */
+static const struct plan_route *route_covering(const struct plan_routes *routes, const struct prefix *p, bool strict,
+                                               unsigned *len)
+{
+    while (*len < p->len + (strict ? 0u : 1u)) {
+        struct prefix wider = prefix_shorten(p, (uint8_t)*len);
+        (*len)++;
+        const struct plan_route *found = NULL;
+        if (routes->count > 0)
+            found = bsearch(&wider, routes->items, routes->count, sizeof *routes->items, prefix_of_route_compare);
+        if (found != NULL)
+            return found;
+    }
+    return NULL;
+}
+
+static struct address source_for(const struct address_range *local, const struct address *host, size_t count)
+{
+    struct address_range any = range_any(local->first.family);
+    for (size_t i = 0; i < count && !range_equal(local, &any); i++)
+        if (range_has(local, &host[i]))
+            return host[i];
+    if (address_equal(&local->first, &local->last))
+        return local->first;
+    return (struct address){0};
+}
+
+static enum status plan_protect(struct plan *plan, const struct rule *rule, uint32_t index, const struct address *host,
+                                size_t host_count)
+{
+    struct plan_route like = {.kind = PLAN_DEVICE, .rule = index};
+    like.source = source_for(&rule->selector.local, host, host_count);
+    return routes_append_range(&plan->outbound, &rule->selector.remote, &like);
+}
+
+/* A bypass that holds for whatever source, protocol and port. */
+static bool rule_is_plain_bypass(const struct rule *rule)
+{
+    const struct selector *s = &rule->selector;
+    struct address_range any = range_any(s->local.first.family);
+    return rule->action == ACTION_BYPASS && s->protocol == 0 && range_equal(&s->local, &any);
+}
+
+static bool discarded_before(const struct spd *spd, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++)
+        if (spd->rules[i].action == ACTION_DISCARD &&
+            range_overlaps(&spd->rules[i].selector.remote, &spd->rules[index].selector.remote))
+            return true;
+    return false;
+}
+
+/* Thrown only when a protect rule covers it (else the table has nothing to say anyway), and no earlier one does. A
+ * narrower protect route stays in force beside it, because it is the longer prefix. */
+static bool may_throw(const struct plan_routes *device, const struct prefix *p, uint32_t index)
+{
+    const struct plan_route *route;
+    bool covered = false;
+    for (unsigned len = 0; (route = route_covering(device, p, false, &len)) != NULL; covered = true)
+        if (route->rule < index)
+            return false;
+    return covered;
+}
+
+static enum status plan_bypass(struct plan_routes *thrown, const struct plan_routes *device, const struct rule *rule,
+                               uint32_t index)
+{
+    struct prefix prefixes[PREFIX_SPLIT_MAX];
+    size_t count = prefix_split(&rule->selector.remote, prefixes);
+    for (size_t i = 0; i < count; i++) {
+        struct plan_route route = {.to = prefixes[i], .kind = PLAN_THROW, .rule = index};
+        if (!may_throw(device, &route.to, index))
+            continue;
+        enum status status = routes_append(thrown, &route);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+static enum status routes_join(struct plan_routes *into, const struct plan_routes *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        enum status status = routes_append(into, &from->items[i]);
+        if (status != OK)
+            return status;
+    }
+    routes_settle(into);
+    return OK;
+}
+
+static enum status plan_outbound(struct plan *plan, const struct spd *spd, const struct address *host,
+                                 size_t host_count)
+{
+    struct plan_routes thrown = {0};
+    enum status status = OK;
+    for (uint32_t i = 0; i < spd->count && status == OK; i++)
+        if (spd->rules[i].action == ACTION_PROTECT)
+            status = plan_protect(plan, &spd->rules[i], i, host, host_count);
+    routes_settle(&plan->outbound);
+    for (uint32_t i = 0; i < spd->count && status == OK; i++)
+        if (rule_is_plain_bypass(&spd->rules[i]) && !discarded_before(spd, i))
+            status = plan_bypass(&thrown, &plan->outbound, &spd->rules[i], i);
+    /* An equal prefix is thrown only by an earlier rule, which settling prefers. */
+    if (status == OK)
+        status = routes_join(&plan->outbound, &thrown);
+    free(thrown.items);
+    return status;
+}
+
+static enum status plan_from_device(struct plan *plan, const struct spd *spd)
+{
+    struct plan_routes thrown = {0};
+    enum status status = OK;
+    for (uint32_t i = 0; i < spd->count && status == OK; i++) {
+        struct prefix prefixes[PREFIX_SPLIT_MAX];
+        size_t count = 0;
+        if (spd->rules[i].action == ACTION_PROTECT)
+            count = prefix_split(&spd->rules[i].selector.local, prefixes);
+        for (size_t k = 0; k < count && status == OK; k++) {
+            unsigned len = 0;
+            /* UINT32_MAX: where a local side is also a remote one (a hub), the route to the device stays. */
+            struct plan_route route = {.to = prefixes[k], .kind = PLAN_THROW, .rule = UINT32_MAX};
+            if (route_covering(&plan->outbound, &route.to, true, &len) != NULL)
+                status = routes_append(&thrown, &route);
+        }
+    }
+    routes_settle(&thrown);
+    if (status == OK && thrown.count > 0) {
+        status = routes_join(&plan->from_device, &plan->outbound);
+        if (status == OK)
+            status = routes_join(&plan->from_device, &thrown);
+    }
+    free(thrown.items);
+    return status;
+}
+
+static bool addresses_have(const struct address *list, size_t count, const struct address *a)
+{
+    for (size_t i = 0; i < count; i++)
+        if (address_equal(&list[i], a))
+            return true;
+    return false;
+}
+
+static enum status plan_missing(struct plan *plan, const struct spd *spd, const struct address *host, size_t host_count)
+{
+    for (size_t i = 0; i < spd->count; i++) {
+        const struct address_range *local = &spd->rules[i].selector.local;
+        if (spd->rules[i].action != ACTION_PROTECT || !address_equal(&local->first, &local->last) ||
+            addresses_have(host, host_count, &local->first) ||
+            addresses_have(plan->missing, plan->missing_count, &local->first))
+            continue;
+        struct address *more = realloc(plan->missing, (plan->missing_count + 1) * sizeof *more);
+        if (more == NULL)
+            return ERR_MEMORY;
+        plan->missing = more;
+        plan->missing[plan->missing_count++] = local->first;
+    }
+    return OK;
+}
+
+enum status plan_make(const struct spd *spd, const struct address *host, size_t host_count, struct plan *out)
+{
+    *out = (struct plan){0};
+    enum status status = plan_outbound(out, spd, host, host_count);
+    if (status == OK)
+        status = plan_from_device(out, spd);
+    if (status == OK)
+        status = plan_missing(out, spd, host, host_count);
+    if (status != OK)
+        plan_free(out);
+    return status;
+}
+
+void plan_free(struct plan *plan)
+{
+    free(plan->outbound.items);
+    free(plan->from_device.items);
+    free(plan->missing);
+    *plan = (struct plan){0};
+}
+
+bool plan_has_family(const struct plan_routes *routes, uint8_t family)
+{
+    for (size_t i = 0; i < routes->count; i++)
+        if (routes->items[i].kind == PLAN_DEVICE && routes->items[i].to.base.family == family)
+            return true;
+    return false;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which routes an SPD wants: a pure function of the rules and of the addresses that this host has.
+ *
+ * Longest-prefix match is not first match, so the plan errs to the TUN: whatever some protect rule may want meets the
+ * SPD there. `throw` (let the host's other routes decide) is planned only where no earlier rule has a say.
+ */
+#ifndef TUN_PLAN_H
+#define TUN_PLAN_H
+
+#include "policy/spd.h"
+#include "tun/prefix.h"
+
+enum plan_kind { PLAN_DEVICE, PLAN_THROW };
+
+struct plan_route {
+    struct prefix to;
+    enum plan_kind kind;
+    uint32_t rule;         /* the first that wants it */
+    struct address source; /* preferred source, inside the rule's local side; family 0: none */
+};
+
+struct plan_routes {
+    struct plan_route *items; /* owned, ascending by prefix, no prefix twice */
+    size_t count, capacity;
+};
+
+struct plan {
+    /* For all but our own marked packets. */
+    struct plan_routes outbound;
+    /* For packets that came out of the TUN, where a local side lies inside a remote one (10.1.0.0/24 -> 0.0.0.0/0): the
+     * same, but local sides are thrown, so that what was decrypted for them does not go back in. Else empty. */
+    struct plan_routes from_device;
+    /* Single local addresses of protect rules that the host lacks: to be put on the TUN. */
+    struct address *missing; /* owned */
+    size_t missing_count;
+};
+
+/* ERR_MEMORY, with *out empty. */
+MUST_USE enum status plan_make(const struct spd *spd, const struct address *host, size_t host_count, struct plan *out);
+void plan_free(struct plan *plan);
+
+/* True when some route of this family (4 or 6) goes to the device. */
+bool plan_has_family(const struct plan_routes *routes, uint8_t family);
+
+#endif

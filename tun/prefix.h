@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prefixes, the only shape that a route table knows, out of ranges, the shape that a selector has. */
+#ifndef TUN_PREFIX_H
+#define TUN_PREFIX_H
+
+#include "policy/address.h"
+
+/* The worst range of w bits needs 2w - 2 prefixes. */
+enum { PREFIX_SPLIT_MAX = 2 * 128 - 2 };
+
+struct prefix {
+    struct address base;
+    uint8_t len;
+};
+
+/* The fewest prefixes that cover exactly the range, ascending. Returns how many; 0 for a range that is none. */
+size_t prefix_split(const struct address_range *range, struct prefix out[PREFIX_SPLIT_MAX]);
+
+/* The prefix of `len` bits that holds p; len must not exceed p->len. */
+struct prefix prefix_shorten(const struct prefix *p, uint8_t len);
+
+/* Family, then base, then length. */
+int prefix_compare(const struct prefix *a, const struct prefix *b);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tun/route.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tun/host.h"
+#include "tun/plan.h"
+#include "tun/rule.h"
+
+#include <linux/rtnetlink.h>
+
+/* Of our three ip rules, by offset from the slot's number. */
+enum { RULE_FROM_DEVICE, RULE_FROM_DEVICE_MAIN, RULE_OUTBOUND, RULE_COUNT };
+
+struct routes {
+    struct netlink netlink;
+    const struct device *device;
+    const struct log *log;
+    struct plan plan;
+    uint32_t number; /* table and first priority of our slot */
+    size_t added;    /* of plan.missing */
+    bool filled[2];  /* tables */
+    bool ruled[2];   /* by family: 4, 6 */
+    char *why;
+    size_t why_len;
+};
+
+static const uint8_t families[2] = {4, 6};
+
+static int af_of(uint8_t family)
+{
+    return family == 4 ? AF_INET : AF_INET6;
+}
+
+static enum status fail(struct routes *routes, int error, const char *what)
+{
+    const char *remedy = "";
+    if (error == -EPERM)
+        remedy = "; it needs CAP_NET_ADMIN, or 'routes = no' in [gateway]";
+    else if (error == -EOPNOTSUPP || error == -EAFNOSUPPORT)
+        remedy = "; this kernel has no policy routing for the family, use 'routes = no' in [gateway]";
+    (void)snprintf(routes->why, routes->why_len, "cannot %s: %s%s", what, strerror(-error), remedy);
+    return ERR_IO;
+}
+
+/* --- routes --- */
+
+static int route_ask(struct routes *routes, uint16_t type, uint16_t flags, uint32_t table,
+                     const struct plan_route *route)
+{
+    char buffer[NETLINK_REQUEST];
+    void *header;
+    struct nlmsghdr *request = netlink_request(buffer, type, flags, sizeof(struct rtmsg), &header);
+    struct rtmsg *message = header;
+    message->rtm_family = (unsigned char)af_of(route->to.base.family);
+    message->rtm_dst_len = route->to.len;
+    message->rtm_protocol = ROUTE_PROTOCOL;
+    message->rtm_scope = route->kind == PLAN_DEVICE && route->to.base.family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    message->rtm_type = route->kind == PLAN_DEVICE ? RTN_UNICAST : RTN_THROW;
+    mnl_attr_put_u32(request, RTA_TABLE, table);
+    mnl_attr_put(request, RTA_DST, address_len(&route->to.base), route->to.base.bytes);
+    if (route->kind == PLAN_DEVICE) {
+        mnl_attr_put_u32(request, RTA_OIF, routes->device->index);
+        if (route->source.family != 0)
+            mnl_attr_put(request, RTA_PREFSRC, address_len(&route->source), route->source.bytes);
+    }
+    return netlink_ask(&routes->netlink, request);
+}
+
+static void table_clear(struct routes *routes, uint32_t table, const struct plan_routes *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        (void)route_ask(routes, RTM_DELROUTE, 0, table, &list->items[i]);
+}
+
+static enum status table_fill(struct routes *routes, uint32_t table, const struct plan_routes *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        int error = route_ask(routes, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, table, &list->items[i]);
+        if (error != 0) {
+            char what[RANGE_TEXT + 64], base[ADDRESS_TEXT];
+            (void)snprintf(what, sizeof what, "add the route %s/%u to %s", address_print(&list->items[i].to.base, base),
+                           list->items[i].to.len, routes->device->name);
+            return fail(routes, error, what);
+        }
+    }
+    return OK;
+}
+
+/* --- ip rules --- */
+
+static struct ip_rule rule_of(const struct routes *routes, uint8_t family, unsigned which)
+{
+    struct ip_rule rule = {.family = af_of(family), .priority = routes->number + which, .protocol = ROUTE_PROTOCOL};
+    if (which == RULE_OUTBOUND) {
+        rule.unless_mark = ROUTE_MARK;
+        rule.table = routes->number;
+    } else {
+        rule.from_device = routes->device->name;
+        rule.table = which == RULE_FROM_DEVICE ? routes->number + 1 : RT_TABLE_MAIN;
+    }
+    return rule;
+}
+
+static enum status rules_add(struct routes *routes, size_t family)
+{
+    routes->ruled[family] = true;
+    for (unsigned which = 0; which < RULE_COUNT; which++) {
+        if (which != RULE_OUTBOUND && !plan_has_family(&routes->plan.from_device, families[family]))
+            continue;
+        struct ip_rule rule = rule_of(routes, families[family], which);
+        int error = ip_rule_add(&routes->netlink, &rule);
+        if (error != 0)
+            return fail(routes, error, "add an ip rule for the protected routes");
+    }
+    return OK;
+}
+
+static void rules_delete(struct routes *routes, size_t family)
+{
+    for (unsigned which = 0; which < RULE_COUNT; which++) {
+        struct ip_rule rule = rule_of(routes, families[family], which);
+        (void)ip_rule_delete(&routes->netlink, rule.family, rule.priority);
+    }
+}
+
+/* --- the slot: a table that no other running instance holds --- */
+
+static enum slot slot_state(struct routes *routes, uint32_t number)
+{
+    enum slot worst = SLOT_FREE;
+    for (size_t f = 0; f < 2; f++) {
+        enum slot state = ip_rule_slot(&routes->netlink, af_of(families[f]), number, RULE_COUNT, ROUTE_PROTOCOL);
+        if (state > worst)
+            worst = state;
+    }
+    if (worst == SLOT_OURS && host_table_in_use(&routes->netlink, number, routes->device->index))
+        return SLOT_TAKEN;
+    return worst;
+}
+
+static enum status slot_choose(struct routes *routes)
+{
+    for (uint32_t i = 0; i < ROUTE_SLOTS; i++) {
+        routes->number = ROUTE_TABLE + i * ROUTE_SLOT_STEP;
+        enum slot state = slot_state(routes, routes->number);
+        if (state == SLOT_TAKEN)
+            continue;
+        if (state == SLOT_OURS)
+            log_write(routes->log, LOG_INFO, "replacing the routes that an earlier run left in table %u",
+                      routes->number);
+        for (size_t f = 0; f < 2; f++)
+            rules_delete(routes, f);
+        host_table_flush(&routes->netlink, routes->number, ROUTE_PROTOCOL);
+        host_table_flush(&routes->netlink, routes->number + 1, ROUTE_PROTOCOL);
+        return OK;
+    }
+    (void)snprintf(routes->why, routes->why_len,
+                   "all ip rule priorities from %d to %d are taken; remove some, or use 'routes = no' in [gateway]",
+                   ROUTE_TABLE, ROUTE_TABLE + ROUTE_SLOTS * ROUTE_SLOT_STEP - 1);
+    return ERR_LIMIT;
+}
+
+/* --- addresses --- */
+
+static enum status addresses_add(struct routes *routes)
+{
+    for (size_t i = 0; i < routes->plan.missing_count; i++) {
+        char text[ADDRESS_TEXT];
+        const struct address *address = &routes->plan.missing[i];
+        int error = host_address(&routes->netlink, true, address, routes->device->index);
+        if (error != 0)
+            return fail(routes, error, "put a local address of a protect rule on the TUN");
+        routes->added = i + 1;
+        log_write(routes->log, LOG_INFO, "address %s added to %s: it is the local side of a protect rule",
+                  address_print(address, text), routes->device->name);
+    }
+    return OK;
+}
+
+/* A reverse-path check on the TUN would drop what peers send from ranges that overlap ours. Global settings are not
+ * ours to change. */
+static void relax_reverse_path(const struct routes *routes)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/%s/rp_filter", routes->device->name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "2", 1) != 1)
+        log_write(routes->log, LOG_DEBUG, "cannot relax %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static enum status make_plan(struct routes *routes, const struct spd *spd)
+{
+    struct address *host = NULL;
+    size_t count = 0;
+    int error = host_addresses(&routes->netlink, &host, &count);
+    if (error != 0)
+        return fail(routes, error, "list the addresses of this host");
+    enum status status = plan_make(spd, host, count, &routes->plan);
+    free(host);
+    return status;
+}
+
+static enum status fill_tables(struct routes *routes)
+{
+    const struct plan_routes *lists[2] = {&routes->plan.outbound, &routes->plan.from_device};
+    for (uint32_t i = 0; i < 2; i++) {
+        routes->filled[i] = true;
+        enum status status = table_fill(routes, routes->number + i, lists[i]);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+static enum status install(struct routes *routes, const struct spd *spd)
+{
+    enum status status = make_plan(routes, spd);
+    if (status == OK)
+        status = slot_choose(routes);
+    if (status == OK)
+        status = addresses_add(routes);
+    if (status == OK)
+        status = fill_tables(routes);
+    for (size_t f = 0; f < 2 && status == OK; f++)
+        if (plan_has_family(&routes->plan.outbound, families[f]))
+            status = rules_add(routes, f);
+    return status;
+}
+
+enum status routes_install(const struct spd *spd, const struct device *device, const struct log *log,
+                           struct routes **out, char *why, size_t why_len)
+{
+    *out = NULL;
+    struct routes *routes = calloc(1, sizeof *routes);
+    if (routes == NULL)
+        return ERR_MEMORY;
+    *routes = (struct routes){.device = device, .log = log, .why = why, .why_len = why_len};
+    (void)snprintf(why, why_len, "cannot install routes: out of memory");
+    if (netlink_open(&routes->netlink) != OK) {
+        (void)fail(routes, -errno, "open a netlink socket");
+        routes_remove(routes);
+        return ERR_IO;
+    }
+    enum status status = install(routes, spd);
+    if (status != OK) {
+        routes_remove(routes);
+        return status;
+    }
+    relax_reverse_path(routes);
+    *out = routes;
+    return OK;
+}
+
+void routes_remove(struct routes *routes)
+{
+    if (routes == NULL)
+        return;
+    for (size_t f = 0; f < 2; f++)
+        if (routes->ruled[f])
+            rules_delete(routes, f);
+    if (routes->filled[0])
+        table_clear(routes, routes->number, &routes->plan.outbound);
+    if (routes->filled[1])
+        table_clear(routes, routes->number + 1, &routes->plan.from_device);
+    for (size_t i = 0; i < routes->added; i++)
+        (void)host_address(&routes->netlink, false, &routes->plan.missing[i], routes->device->index);
+    plan_free(&routes->plan);
+    netlink_close(&routes->netlink);
+    free(routes);
+}
+
+uint32_t routes_table(const struct routes *routes)
+{
+    return routes->number;
+}

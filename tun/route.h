@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routes of protect rules to the TUN, in a table of our own, so that the host's own routes stay as they are:
+ *
+ *   priority p      from the TUN: table t + 1         only where a local side lies inside a remote one (plan.h)
+ *   priority p + 1  from the TUN: the main table      likewise
+ *   priority p + 2  not marked ROUTE_MARK: table t
+ *
+ * with t = p = 14500, or the next of ROUTE_SLOTS steps that no other instance in this network namespace holds. Sockets
+ * that carry ROUTE_MARK never meet the table, so that what we send to a peer does not come back through the TUN, also
+ * when the peer lies inside a protected range. Routes follow the SPD and not the SAs: while there is no SA, packets
+ * still meet the SPD and wait or are dropped there.
+ */
+#ifndef TUN_ROUTE_H
+#define TUN_ROUTE_H
+
+#include "base/log.h"
+#include "policy/spd.h"
+#include "tun/device.h"
+
+enum {
+    ROUTE_MARK = 0x4500,
+    ROUTE_TABLE = 14500,
+    ROUTE_SLOTS = 16,
+    ROUTE_SLOT_STEP = 4,  /* rule priorities and tables of one slot */
+    ROUTE_PROTOCOL = 229, /* "who made this" of rules and routes: how a left-over of ours is known */
+};
+
+struct routes;
+
+/* Replaces what a crashed run left over. On failure nothing stays installed, and `why` says what is wrong and what
+ * would be right. */
+MUST_USE enum status routes_install(const struct spd *spd, const struct device *device, const struct log *log,
+                                    struct routes **out, char *why, size_t why_len);
+
+/* Removes everything that routes_install put there; NULL is fine. */
+void routes_remove(struct routes *routes);
+
+uint32_t routes_table(const struct routes *routes);
+
+#endif
