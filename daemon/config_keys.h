@@ -34,7 +34,7 @@ struct config_key {
     config_apply *apply;
     const char *fallback; /* the default, as text; NULL: none */
     bool required, repeats;
-    const char *help;  /* what may stand there, in a few words */
+    const char *help;  /* what may stand there, in a few words; of apply_later: what to do instead */
     const char *words; /* of a choice: "trap|start|none", in the order of its enum */
     const char *later; /* words that will be choices in a later version: refused by name */
     size_t offset;     /* in the target */

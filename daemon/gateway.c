@@ -92,9 +92,9 @@ static enum status copy_connections(struct gateway *g)
             continue;
         c->local = outgoing_source(&c->remote);
         if (c->local.family == 0)
-            log_write(g->log, LOG_WARNING, "[%s] no route leads to the peer, so it can only be answered", c->name);
+            log_write(g->log, LOG_WARNING, "%s: no route leads to the peer, so it can only be answered", c->name);
         else
-            log_write(g->log, LOG_INFO, "[%s] local address is %s", c->name, address_print(&c->local, text));
+            log_write(g->log, LOG_INFO, "%s: local address is %s", c->name, address_print(&c->local, text));
     }
     return OK;
 }

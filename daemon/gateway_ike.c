@@ -65,10 +65,10 @@ static void log_child(const struct gateway *g, const struct ike_event *event, co
         return;
     const char *name = g->connections[event->connection].name;
     if (sa == NULL)
-        log_write(g->log, LOG_INFO, "[%s] tunnel %s: %s", name, what,
+        log_write(g->log, LOG_INFO, "%s: tunnel %s: %s", name, what,
                   selector_print(&g->config->spd.rules[event->rule].selector, text));
     else
-        log_write(g->log, LOG_INFO, "[%s] tunnel %s: %s, SPI in %08x out %08x, %s", name, what,
+        log_write(g->log, LOG_INFO, "%s: tunnel %s: %s, SPI in %08x out %08x, %s", name, what,
                   selector_print(&sa->selector, text), sa->spi_in, sa->spi_out, sa->udp ? "in UDP" : "raw ESP");
 }
 

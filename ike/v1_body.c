@@ -98,7 +98,7 @@ static void write_mask(struct writer *w, uint8_t family, unsigned len)
 {
     for (unsigned i = 0; i < (family == 4 ? 4u : 16u); i++) {
         unsigned bits = len > i * 8 ? len - i * 8 : 0;
-        write_u8(w, bits >= 8 ? 0xff : (uint8_t)(0xff00 >> bits));
+        write_u8(w, bits >= 8 ? 0xff : (uint8_t)(0xff00u >> bits & 0xff));
     }
 }
 

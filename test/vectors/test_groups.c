@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The primes of RFC 3526, and the key exchanges of RFC 5903 8 and RFC 7748 6.1. */
-#include "vectors.h"
+#include "test/vectors/vectors.h"
 
 #include "crypto/dh.h"
 
@@ -64,11 +64,81 @@ static const struct row {
      "01144C7D 79AE6956 BC8EDB8E 7C787C45 21CB086F A64407F9 7894E5E6 B2D79B04 D1427E73 CA4BAA24 0A347868 59810C06"
      "B3C715A3 A8CC3151 F2BEE417 996D19F3 DDEA"},
     /* RFC 7748 6.1 */
-    {GROUP_CURVE25519, "77076d0a7318a57d3c16c17251b26645c6db90f0b7f5a4b8f7e9b3a1c4d0d4d2",
-     "", "", "", ""},
+    {GROUP_CURVE25519, "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+     "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
+     "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+     "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+     "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"},
 };
 
-static const struct row x25519 = {
-    GROUP_CURVE25519,
-    "77076d0a7318a57d3c16c17251b26645df5d2ebec7c4ba4c0ef0b9f3c9f9cb2a",
-    "", "", "", ""};
+static void test_published_exchanges(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct row *row = &rows[i];
+        exchange(row->group, row->i, row->gi, row->gr, row->gir);
+        exchange(row->group, row->r, row->gr, row->gi, row->gir);
+    }
+}
+
+/* p - 1 and p are refused, p - 2 is taken: so our p is the published one. For p - 2 = -2 and our private value x = 3,
+ * the shared value is -8, that is p - 8. */
+static void check_prime(enum group group, struct blob *p)
+{
+    struct vault *vault = vault_new();
+    struct dh *dh;
+    struct secret shared;
+    assert_int_equal(p->len, group_info(group)->public_len);
+    assert_int_equal(p->data[p->len - 1], 0xff);
+    assert_int_equal(dh_new_from_private(group, bytes_of("\x03", 1), vault, &dh), OK);
+    assert_int_equal(dh_public(dh).data[p->len - 1], 8); /* 2 ^ 3 */
+    assert_int_equal(dh_shared(dh, blob_bytes(p), &shared), ERR_MALFORMED);
+    p->data[p->len - 1] = 0xfe;
+    assert_int_equal(dh_shared(dh, blob_bytes(p), &shared), ERR_MALFORMED);
+    p->data[p->len - 1] = 0xfd;
+    assert_int_equal(dh_shared(dh, blob_bytes(p), &shared), OK);
+    p->data[p->len - 1] = 0xf7;
+    assert_memory_equal(shared.data, p->data, p->len);
+    secret_free(&shared);
+    dh_free(dh);
+    assert_int_equal(vault_live(vault), 0);
+    vault_free(vault);
+}
+
+static void test_rfc3526_primes(void **state)
+{
+    (void)state;
+    static const enum group groups[] = {GROUP_MODP1536, GROUP_MODP2048, GROUP_MODP3072,
+                                        GROUP_MODP4096, GROUP_MODP6144, GROUP_MODP8192};
+    struct records records;
+    struct record record = {0};
+    size_t ran = 0;
+    if (!records_open(&records, DEBIAN_VECTORS "asymmetric/DH/rfc3526.txt"))
+        skip();
+    while (records_next(&records, &record)) {
+        assert_true(ran < COUNT(groups));
+        record_hex(&record, "P", &blob);
+        check_prime(groups[ran++], &blob);
+    }
+    assert_int_equal(ran, COUNT(groups));
+}
+
+static void test_rfc2409_prime(void **state)
+{
+    (void)state;
+    unhex("FFFFFFFF FFFFFFFF C90FDAA2 2168C234 C4C6628B 80DC1CD1 29024E08 8A67CC74 020BBEA6 3B139B22 514A0879 8E3404DD"
+          "EF9519B3 CD3A431B 302B0A6D F25F1437 4FE1356D 6D51C245 E485B576 625E7EC6 F44C42E9 A637ED6B 0BFF5CB6 F406B7ED"
+          "EE386BFB 5A899FA5 AE9F2411 7C4B1FE6 49286651 ECE65381 FFFFFFFF FFFFFFFF",
+          &blob);
+    check_prime(GROUP_MODP1024, &blob);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_published_exchanges),
+        cmocka_unit_test(test_rfc3526_primes),
+        cmocka_unit_test(test_rfc2409_prime),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NIST's files of CBC, SHA and ECDH, and the HMAC files of RFC 2202 and 4231, as the Debian package
  * python3-cryptography-vectors has them. */
-#include "vectors.h"
+#include "test/vectors/vectors.h"
 
 #include "crypto/cipher.h"
 #include "crypto/dh.h"

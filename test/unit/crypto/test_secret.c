@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto_test.h"
+#include "test/unit/crypto/crypto_test.h"
 
 #include "crypto/secret.h"
 

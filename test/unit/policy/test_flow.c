@@ -149,8 +149,8 @@ static void test_ipv4_fragments_b38(void **state)
         {0x0000, false, true}, {0x4000, false, true}, /* do not fragment */
         {0x8000, false, true},                        /* the reserved bit */
         {0x2000, true, true},                         /* the first of several */
-        {0x2001, true, false}, {0x0001, true, false}, {0x1fff, true, false},
-        {0x3fff, true, false}, {0x4001, true, false},
+        {0x2001, true, false}, {0x0001, true, false}, {0x1000, true, false},
+        {0x1fff, true, false}, {0x3fff, true, false}, {0x4001, true, false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct flow f;

@@ -429,6 +429,7 @@ static const struct explanation explanations[] = {
      "3des-sha1-modp1024, aes128-sha256-modp2048",
      {"nearest: aes128-sha256-modp2048 of the peer and aes256-sha256-modp2048 of ours", "the key size differs"},
      "hash:"},
+    {PROPOSAL_ESP, "aes256-sha256", "3des-sha256, aes128-sha256", {"nearest: aes128-sha256"}, "3des,"},
     /* the algorithms are not the reason */
     {PROPOSAL_ESP,
      "aes256-sha256",

@@ -329,11 +329,15 @@ static void test_many_rules(void **state)
     enum { MANY = 100000 };
     struct spd spd = {0};
     char text[64], why[256];
+    size_t capacity = 0, growths = 0;
     for (unsigned i = 0; i < MANY; i++) {
         snprintf(text, sizeof text, "10.%u.%u.%u -> 10.255.0.0/16", i >> 16, i >> 8 & 255, i & 255);
         assert_int_equal(spd_add(&spd, ACTION_BYPASS, text, i, by_name, NULL, why, sizeof why), OK);
+        growths += spd.capacity != capacity;
+        capacity = spd.capacity;
     }
     assert_int_equal(spd.count, MANY);
+    assert_true(growths < 20);
     assert_true(spd.capacity <= 2 * MANY);
     assert_int_equal(spd.rules[MANY - 1].number, MANY);
     struct flow f = a_flow("10.1.134.159", "10.255.3.4", 80);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tun/plan.h"
+
+#include "tun_test.h"
+
+static void print_routes(const struct plan_routes *routes, char *out, size_t len)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < routes->count; i++) {
+        char to[ADDRESS_TEXT], source[ADDRESS_TEXT];
+        const struct plan_route *r = &routes->items[i];
+        bool sourced = r->source.family != 0;
+        used += (size_t)snprintf(out + used, len - used, "%s%s%s/%u%s%s", i > 0 ? ", " : "",
+                                 r->kind == PLAN_THROW ? "throw " : "", address_print(&r->to.base, to), r->to.len,
+                                 sourced ? " src " : "", sourced ? address_print(&r->source, source) : "");
+    }
+}
+
+struct row {
+    const char *rules[5];
+    const char *host[3];
+    const char *outbound, *from_device, *missing;
+};
+
+static void check(const struct row *row)
+{
+    size_t rules = 0, hosts = 0;
+    struct address host[3];
+    while (rules < COUNT(row->rules) && row->rules[rules] != NULL)
+        rules++;
+    for (; hosts < COUNT(row->host) && row->host[hosts] != NULL; hosts++)
+        host[hosts] = an_address(row->host[hosts]);
+    struct spd spd = an_spd(row->rules, rules);
+    struct plan plan;
+    char text[1024];
+    assert_int_equal(plan_make(&spd, host, hosts, &plan), OK);
+    print_routes(&plan.outbound, text, sizeof text);
+    assert_string_equal(text, row->outbound);
+    print_routes(&plan.from_device, text, sizeof text);
+    assert_string_equal(text, row->from_device);
+    text[0] = '\0';
+    for (size_t i = 0; i < plan.missing_count; i++) {
+        char address[ADDRESS_TEXT];
+        strcat(text, address_print(&plan.missing[i], address));
+    }
+    assert_string_equal(text, row->missing);
+    plan_free(&plan);
+    spd_free(&spd);
+}
+
+static void test_protect(void **state)
+{
+    (void)state;
+    const struct row rows[] = {
+        {{NULL}, {NULL}, "", "", ""},
+        {{"discard any -> any"}, {NULL}, "", "", ""},
+        {{"protect 10.1.0.0/24 -> 10.2.0.0/24 via x"}, {NULL}, "10.2.0.0/24", "", ""},
+        {{"protect 10.1.0.0/24 -> 10.2.0.0/24 via x"}, {"192.0.2.1", "10.1.0.5"}, "10.2.0.0/24 src 10.1.0.5", "", ""},
+        /* one prefix of several rules: the first one's source */
+        {{"protect 10.1.0.0/24 -> 10.2.0.0/24 via x", "protect 10.9.0.0/24 -> 10.2.0.0/24 via x"},
+         {"10.9.0.1", "10.1.0.1"},
+         "10.2.0.0/24 src 10.1.0.1",
+         "",
+         ""},
+        {{"protect 10.1.0.0/24 -> 10.2.0.1-10.2.0.2 via x"}, {NULL}, "10.2.0.1/32, 10.2.0.2/32", "", ""},
+        {{"protect fd01::/64 -> fd02::/64 via x"}, {"fd01::1"}, "fd02::/64 src fd01::1", "", ""},
+        /* with any source the kernel chooses better than we do */
+        {{"protect any -> 10.2.0.0/24 via x"}, {"192.0.2.1"}, "10.2.0.0/24", "", ""},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        check(&rows[i]);
+}
+
+static void test_a_single_local_address_that_nobody_has(void **state)
+{
+    (void)state;
+    const struct row rows[] = {
+        {{"protect 10.1.0.7/32 -> 10.2.0.0/24 via x"}, {"10.1.0.8"}, "10.2.0.0/24 src 10.1.0.7", "", "10.1.0.7"},
+        {{"protect 10.1.0.7/32 -> 10.2.0.0/24 via x"}, {"10.1.0.7"}, "10.2.0.0/24 src 10.1.0.7", "", ""},
+        /* only once, and only for protect */
+        {{"protect 10.1.0.7/32 -> 10.2.0.0/24 via x", "protect 10.1.0.7/32 -> 10.3.0.0/24 via x",
+          "bypass 10.1.0.9/32 -> 10.4.0.0/24"},
+         {NULL},
+         "10.2.0.0/24 src 10.1.0.7, 10.3.0.0/24 src 10.1.0.7",
+         "",
+         "10.1.0.7"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        check(&rows[i]);
+}
+
+static void test_bypass_is_thrown_only_where_nothing_protected_could_slip_out(void **state)
+{
+    (void)state;
+    const struct row rows[] = {
+        {{"bypass any -> 192.168.0.0/16", "protect any -> 0.0.0.0/0 via x"},
+         {NULL},
+         "0.0.0.0/0, throw 192.168.0.0/16",
+         "",
+         ""},
+        /* below the protect rule that covers it: the protect rule is asked first */
+        {{"protect 10.1.0.0/24 -> 10.0.0.0/8 via x", "bypass any -> 10.2.0.0/16"},
+         {NULL},
+         "10.0.0.0/8",
+         "10.0.0.0/8, throw 10.1.0.0/24",
+         ""},
+        /* the narrower protect rule above stays in force by the longer prefix */
+        {{"protect 10.1.0.0/24 -> 172.16.5.0/24 via x", "bypass any -> 172.16.0.0/16",
+          "protect 10.1.0.0/24 -> 172.0.0.0/8 via x"},
+         {NULL},
+         "172.0.0.0/8, throw 172.16.0.0/16, 172.16.5.0/24",
+         "",
+         ""},
+        /* of one source only: other sources may be protected */
+        {{"bypass 10.1.0.9/32 -> 192.168.0.0/16", "protect 172.16.0.0/16 -> 0.0.0.0/0 via x"},
+         {NULL},
+         "0.0.0.0/0",
+         "0.0.0.0/0, throw 172.16.0.0/16",
+         ""},
+        {{"bypass tcp any -> 192.168.0.0/16", "protect any -> 0.0.0.0/0 via x"}, {NULL}, "0.0.0.0/0", "", ""},
+        /* a discard above would be passed by */
+        {{"discard any -> 192.168.7.0/24", "bypass any -> 192.168.0.0/16", "protect any -> 0.0.0.0/0 via x"},
+         {NULL},
+         "0.0.0.0/0",
+         "",
+         ""},
+        /* the same prefix: whoever comes first */
+        {{"bypass any -> 10.2.0.0/24", "protect 10.1.0.0/24 -> 10.2.0.0/24 via x"},
+         {NULL},
+         "throw 10.2.0.0/24",
+         "",
+         ""},
+        {{"protect 10.1.0.0/24 -> 10.2.0.0/24 via x", "bypass any -> 10.2.0.0/24"}, {NULL}, "10.2.0.0/24", "", ""},
+        /* nothing to except from */
+        {{"bypass any -> 192.168.0.0/16", "protect 10.1.0.0/24 -> 10.2.0.0/24 via x"}, {NULL}, "10.2.0.0/24", "", ""},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        check(&rows[i]);
+}
+
+static void test_what_comes_out_of_the_device_reaches_its_local_side(void **state)
+{
+    (void)state;
+    const struct row rows[] = {
+        {{"protect 10.1.0.0/24 -> 0.0.0.0/0 via x"}, {NULL}, "0.0.0.0/0", "0.0.0.0/0, throw 10.1.0.0/24", ""},
+        {{"protect 10.1.0.0/24 -> 10.0.0.0/8 via x"}, {NULL}, "10.0.0.0/8", "10.0.0.0/8, throw 10.1.0.0/24", ""},
+        /* a hub between two spokes: each local side is a remote one too, and stays so */
+        {{"protect 10.1.0.0/24 -> 10.2.0.0/24 via x", "protect 10.2.0.0/24 -> 10.1.0.0/24 via x"},
+         {NULL},
+         "10.1.0.0/24, 10.2.0.0/24",
+         "",
+         ""},
+        {{"protect 10.1.0.0/16 -> 10.0.0.0/8 via x", "protect 10.0.0.0/8 -> 10.1.5.0/24 via x"},
+         {NULL},
+         "10.0.0.0/8, 10.1.5.0/24",
+         "10.0.0.0/8, throw 10.1.0.0/16, 10.1.5.0/24",
+         ""},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        check(&rows[i]);
+}
+
+static void test_family(void **state)
+{
+    (void)state;
+    const char *const rules[] = {"bypass any -> fd00::/64", "protect 10.1.0.0/24 -> 10.2.0.0/24 via x"};
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct plan plan;
+    assert_int_equal(plan_make(&spd, NULL, 0, &plan), OK);
+    assert_true(plan_has_family(&plan.outbound, 4));
+    assert_false(plan_has_family(&plan.outbound, 6));
+    plan_free(&plan);
+    spd_free(&spd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_protect),
+        cmocka_unit_test(test_a_single_local_address_that_nobody_has),
+        cmocka_unit_test(test_bypass_is_thrown_only_where_nothing_protected_could_slip_out),
+        cmocka_unit_test(test_what_comes_out_of_the_device_reaches_its_local_side),
+        cmocka_unit_test(test_family),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tun/route.h"
+
+#include "tun_test.h"
+
+static char why[512], out[8192];
+static const struct log quiet;
+
+/* A namespace with lo, two veth ends (wan 192.0.2.1, lan 10.1.0.1) and a TUN that is up. */
+static bool make_host(struct device *device)
+{
+    if (!enter_namespace())
+        return false;
+    run("ip link set lo up && ip link add wan type veth peer name wan1 && ip link add lan type veth peer name lan1");
+    run("ip addr add 192.0.2.1/24 dev wan && ip addr add 10.1.0.1/24 dev lan && ip addr add fd01::1/64 dev lan nodad");
+    run("for i in wan wan1 lan lan1; do ip link set $i up; done; ip route add default via 192.0.2.254");
+    assert_int_equal(device_open("esp0", device, why, sizeof why), OK);
+    assert_int_equal(device_start(device, 1400, why, sizeof why), OK);
+    return true;
+}
+
+static struct routes *install(const struct spd *spd, const struct device *device)
+{
+    struct routes *routes;
+    why[0] = '\0';
+    if (routes_install(spd, device, &quiet, &routes, why, sizeof why) != OK)
+        fail_msg("%s", why);
+    return routes;
+}
+
+static void assert_goes(const char *query, const char *expected)
+{
+    char command[256];
+    (void)snprintf(command, sizeof command, "ip route get %s 2>&1", query);
+    assert_has(output_of(command, out, sizeof out), expected);
+}
+
+static void assert_clean(void)
+{
+    output_of("ip rule; ip -6 rule; ip route show table all; ip -6 route show table all", out, sizeof out);
+    if (strstr(out, "229") != NULL || strstr(out, "1450") != NULL)
+        fail_msg("left over: %s", out);
+}
+
+static void test_protected_ranges_go_to_the_tun(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"protect 10.1.0.0/24 -> 10.2.0.0/24 via x", "protect fd01::/64 -> fd02::/64 via x"};
+    if (!make_host(&device))
+        skip();
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct routes *routes = install(&spd, &device);
+    assert_goes("10.2.0.9", "dev esp0");
+    assert_goes("10.2.0.9", "src 10.1.0.1");
+    assert_goes("10.2.0.9 mark 0x4500", "dev wan");
+    assert_goes("fd02::9", "dev esp0");
+    assert_goes("fd02::9", "src fd01::1");
+    assert_goes("10.3.0.9", "dev wan");
+    assert_int_equal(routes_table(routes), ROUTE_TABLE);
+    routes_remove(routes);
+    assert_clean();
+    assert_goes("10.2.0.9", "dev wan");
+    spd_free(&spd);
+    device_close(&device);
+}
+
+/* 0.0.0.0/0 with the peer inside it: our marked packets do not loop; what was decrypted reaches the LAN. */
+static void test_a_full_tunnel_has_no_loop(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"bypass any -> 198.51.100.0/24", "protect 10.1.0.0/24 -> 0.0.0.0/0 via x"};
+    if (!make_host(&device))
+        skip();
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct routes *routes = install(&spd, &device);
+    assert_goes("192.0.2.2", "dev esp0");
+    assert_goes("192.0.2.2 mark 0x4500", "dev wan");
+    assert_goes("8.8.8.8", "dev esp0");
+    assert_goes("8.8.8.8 mark 0x4500", "via 192.0.2.254");
+    assert_goes("198.51.100.7", "via 192.0.2.254");
+    run("echo 1 >/proc/sys/net/ipv4/ip_forward");
+    assert_goes("10.1.0.5 from 8.8.8.8 iif esp0", "dev lan");
+    assert_goes("8.8.8.8 from 10.1.0.5 iif lan", "dev esp0");
+    routes_remove(routes);
+    assert_clean();
+    spd_free(&spd);
+    device_close(&device);
+}
+
+static void test_a_missing_local_address_is_put_on_the_tun(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"protect 172.16.0.9/32 -> 10.2.0.0/24 via x"};
+    if (!make_host(&device))
+        skip();
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct routes *routes = install(&spd, &device);
+    assert_has(output_of("ip addr show esp0", out, sizeof out), "172.16.0.9/32");
+    assert_goes("10.2.0.9", "src 172.16.0.9");
+    routes_remove(routes);
+    assert_null(strstr(output_of("ip addr show esp0", out, sizeof out), "172.16.0.9"));
+    assert_clean();
+    spd_free(&spd);
+    device_close(&device);
+}
+
+/* A crash leaves the rules; with a persistent TUN the routes too. */
+static void test_left_overs_of_a_crash_are_replaced(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"bypass any -> 10.2.7.0/24", "protect 10.1.0.0/24 -> 10.2.0.0/16 via x"};
+    if (!make_host(&device))
+        skip();
+    run("ip tuntap add old0 mode tun && ip link set old0 up && ip route add 10.77.0.0/16 dev old0 table 14500 proto "
+        "229");
+    run("ip route add throw 10.88.0.0/16 table 14500 proto 229");
+    run("ip rule add not fwmark 0x4500 lookup 14500 prio 14502 protocol 229");
+    run("ip rule add iif esp0 lookup 14501 prio 14500 protocol 229");
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct routes *routes = install(&spd, &device);
+    assert_int_equal(routes_table(routes), ROUTE_TABLE);
+    output_of("ip route show table 14500", out, sizeof out);
+    assert_has(out, "10.2.0.0/16 dev esp0");
+    assert_null(strstr(out, "10.77.0.0"));
+    assert_null(strstr(out, "10.88.0.0"));
+    output_of("ip rule", out, sizeof out);
+    assert_null(strstr(out, "14501"));
+    routes_remove(routes);
+    assert_clean();
+    spd_free(&spd);
+    device_close(&device);
+}
+
+static void test_instances_side_by_side(void **state)
+{
+    (void)state;
+    struct device one, two;
+    const char *const rules1[] = {"protect 10.1.0.0/24 -> 10.2.0.0/24 via x"};
+    const char *const rules2[] = {"protect 10.1.0.0/24 -> 10.3.0.0/24 via x"};
+    if (!make_host(&one))
+        skip();
+    assert_int_equal(device_open("esp1", &two, why, sizeof why), OK);
+    assert_int_equal(device_start(&two, 1400, why, sizeof why), OK);
+    run("ip rule add lookup main prio 14504");
+    struct spd spd1 = an_spd(rules1, 1), spd2 = an_spd(rules2, 1);
+    struct routes *first = install(&spd1, &one);
+    struct routes *second = install(&spd2, &two);
+    assert_int_equal(routes_table(first), ROUTE_TABLE);
+    assert_int_equal(routes_table(second), ROUTE_TABLE + 2 * ROUTE_SLOT_STEP); /* the one between is a stranger's */
+    assert_goes("10.2.0.9", "dev esp0");
+    routes_remove(first);
+    run("ip rule del prio 14504");
+    assert_goes("10.3.0.9", "dev esp1");
+    routes_remove(second);
+    assert_clean();
+    spd_free(&spd1);
+    spd_free(&spd2);
+    device_close(&two);
+    device_close(&one);
+}
+
+static void test_all_slots_taken(void **state)
+{
+    (void)state;
+    struct device device;
+    struct routes *routes;
+    const char *const rules[] = {"protect 10.1.0.0/24 -> 10.2.0.0/24 via x"};
+    if (!make_host(&device))
+        skip();
+    run("for i in $(seq 14500 4 14564); do ip rule add lookup main prio $i || exit 1; done");
+    struct spd spd = an_spd(rules, COUNT(rules));
+    assert_int_equal(routes_install(&spd, &device, &quiet, &routes, why, sizeof why), ERR_LIMIT);
+    assert_has(why, "routes = no");
+    assert_null(routes);
+    spd_free(&spd);
+    device_close(&device);
+}
+
+static void test_without_protect_rules_nothing_is_installed(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"bypass any -> any", "discard any -> any"};
+    if (!make_host(&device))
+        skip();
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct routes *routes = install(&spd, &device);
+    assert_clean();
+    routes_remove(routes);
+    spd_free(&spd);
+    device_close(&device);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_protected_ranges_go_to_the_tun),
+        cmocka_unit_test(test_a_full_tunnel_has_no_loop),
+        cmocka_unit_test(test_a_missing_local_address_is_put_on_the_tun),
+        cmocka_unit_test(test_left_overs_of_a_crash_are_replaced),
+        cmocka_unit_test(test_instances_side_by_side),
+        cmocka_unit_test(test_all_slots_taken),
+        cmocka_unit_test(test_without_protect_rules_nothing_is_installed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
