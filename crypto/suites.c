@@ -42,7 +42,7 @@ static const struct prf_info prfs[] = {
 };
 
 static const struct group_info groups[] = {
-    {.id = GROUP_CURVE25519, .name = "curve25519", .public_len = 32,   .shared_len = 32},
+    {.id = GROUP_CURVE25519, .name = "x25519", .public_len = 32,   .shared_len = 32},
     {.id = GROUP_ECP256,     .name = "ecp256",     .public_len = 64,   .shared_len = 32},
     {.id = GROUP_ECP384,     .name = "ecp384",     .public_len = 96,   .shared_len = 48},
     {.id = GROUP_ECP521,     .name = "ecp521",     .public_len = 132,  .shared_len = 66},

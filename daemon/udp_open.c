@@ -44,12 +44,12 @@ static void set_buffer(const struct opening *o, int fd, int force, int plain, co
         set_option(o, fd, SOL_SOCKET, plain, value, name);
 }
 
-static bool set_options(const struct opening *o, int fd, uint8_t family)
+static bool set_options(const struct opening *o, int fd, enum udp_kind kind, uint8_t family)
 {
     int on = 1;
     if (family == 6) {
-        /* Without this an IPv6 wildcard would take the IPv4 port as well. */
-        if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0 ||
+        /* Without IPV6_V6ONLY an IPv6 wildcard would take the IPv4 port as well; raw sockets do not know it. */
+        if ((kind != UDP_RAW_ESP && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
             setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0)
             return false;
         set_option(o, fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT, "IPV6_MTU_DISCOVER");
@@ -96,7 +96,7 @@ static enum status open_one(struct opening *o, enum udp_kind kind, uint8_t famil
     struct address any = {.family = family};
     struct sockaddr_storage name;
     socklen_t len = sockaddr_of(local->family == 0 ? &any : local, ports[kind], &name);
-    if (fd < 0 || !set_options(o, fd, family) || bind(fd, (struct sockaddr *)&name, len) < 0) {
+    if (fd < 0 || !set_options(o, fd, kind, family) || bind(fd, (struct sockaddr *)&name, len) < 0) {
         enum status status = explain(o, kind, local);
         if (fd >= 0)
             close(fd);

@@ -98,6 +98,22 @@ void child_activate(struct ike *ike, struct child_sa *c)
                                      .old_child_id = replaced});
 }
 
+void child_activate_soon(struct ike *ike, struct child_sa *c)
+{
+    bool renewal = child_of_rule(c->peer, c->child.rule) != NULL;
+    peer_unwant(c->peer, c->child.rule);
+    timer_in(ike, &c->soft, renewal ? CONFIRM_GRACE_RENEWAL : CONFIRM_GRACE);
+}
+
+bool child_is_coming(const struct peer *peer, uint32_t rule)
+{
+    const struct child_sa *c;
+    DL_FOREACH (peer->children, c)
+        if (c->child.rule == rule && c->initiator && c->state == CHILD_INSTALLED)
+            return true;
+    return false;
+}
+
 void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, const char *why)
 {
     struct peer *peer = c->peer;
@@ -173,6 +189,8 @@ static void on_soft(struct ike *ike, struct child_sa *c)
 {
     if (c->state == CHILD_REPLACED)
         child_end(ike, c, true, true, "replaced by a newer one");
+    else if (c->state == CHILD_INSTALLED)
+        child_activate(ike, c);
     else
         child_renew(ike, c);
 }

@@ -15,6 +15,9 @@ MUST_USE enum status child_install(struct ike *ike, struct peer *peer, struct ch
 /* The peer has the keys: it seals too; older ones of the same selectors are replaced; nobody waits for the rule any more. */
 void child_activate(struct ike *ike, struct child_sa *c);
 
+/* The same, a moment after message 3 has left (CONFIRM_GRACE). */
+void child_activate_soon(struct ike *ike, struct child_sa *c);
+
 /* Removes it here and in the data plane. `event`: IKE_EVENT_CHILD_DOWN is told. Tells the peer when `tell_peer` and an IKE SA is there. */
 void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, const char *why);
 
@@ -23,6 +26,9 @@ struct child_sa *child_by_spi_out(const struct peer *peer, uint32_t spi_out);
 
 /* The newest active child of a rule; NULL. */
 struct child_sa *child_of_rule(const struct peer *peer, uint32_t rule);
+
+/* One that we have negotiated and that will be active in a moment. */
+bool child_is_coming(const struct peer *peer, uint32_t rule);
 
 /* Wants to be renewed: at once when an IKE SA is there. */
 void child_renew(struct ike *ike, struct child_sa *c);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void timer_init(struct timer *t, enum timer_kind kind, void *owner)
 {
@@ -32,13 +33,34 @@ void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, c
     log_write(log, level, "%s: %s", connection_of(ike, connection)->name, text);
 }
 
+void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        ike_say(ike, level, connection, "%.*s", (int)len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+const char *ike_list_suites(const struct proposal_list *list, char out[SUITES_TEXT])
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < list->count && used < SUITES_TEXT; i++) {
+        char suite[PROPOSAL_TEXT];
+        int n = snprintf(out + used, SUITES_TEXT - used, "%s%s", i > 0 ? ", " : "", proposal_print(&list->items[i], suite));
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return out;
+}
+
 void ike_drop(struct ike *ike, enum ike_drop why, const struct path *path, const char *format, ...)
 {
     uint32_t suppressed;
     ike->drops[why]++;
     if (!log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
         return;
-    char text[LOG_LINE_MAX], from[ENDPOINT_TEXT], more[48] = "";
+    char text[LOG_LINE_MAX], from[ENDPOINT_TEXT], more[64] = "";
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

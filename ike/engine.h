@@ -194,6 +194,13 @@ void timer_stop(struct ike *ike, struct timer *t);
 /* "branch: ...": a line about a connection. */
 void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* A text of several lines, as one log line each. */
+void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *text);
+
+/* "aes256-sha256-modp2048, aes128-sha256-ecp256", cut at the end of out. Returns out. */
+enum { SUITES_TEXT = 512 };
+const char *ike_list_suites(const struct proposal_list *list, char out[SUITES_TEXT]);
+
 /* Counts a dropped message and, within the rate, logs why. */
 void ike_drop(struct ike *ike, enum ike_drop why, const struct path *path, const char *format, ...) PRINTF_LIKE(4, 5);
 

@@ -121,7 +121,10 @@ void ike_acquire(struct ike *ike, uint64_t now_ms, uint32_t rule)
         if (peer->connection != connection || child_of_rule(peer, rule) != NULL)
             continue;
         peer->down = false;
-        peer_want(ike, peer, rule);
+        char text[RULE_TEXT];
+        ike_say(ike, peer_wants(peer, rule) ? LOG_DEBUG : LOG_INFO, connection, "interesting traffic met %s",
+                rule_print(&ike->setup.spd->rules[rule], text));
+        peer_want(peer, rule);
         peer_pursue(ike, peer);
     }
 }
@@ -152,7 +155,7 @@ enum status ike_up(struct ike *ike, uint64_t now_ms, uint32_t connection, const 
     }
     peer->down = false;
     timer_stop(ike, &peer->retry);
-    peer_want_all(ike, peer);
+    peer_want_all(peer);
     peer_pursue(ike, peer);
     return OK;
 }
@@ -227,7 +230,7 @@ void ike_start(struct ike *ike, uint64_t now_ms)
     ike->now_ms = now_ms;
     DL_FOREACH (ike->peers, peer)
         if (connection_of(ike, peer->connection)->start == START_START) {
-            peer_want_all(ike, peer);
+            peer_want_all(peer);
             peer_pursue(ike, peer);
         }
 }

@@ -26,15 +26,19 @@ enum {
     SAS_PER_PEER_MAX = 8,
     CHILDREN_PER_PEER_MAX = 4096,
 
-    /* Retransmission: 0.5, 1, 2, 4, 8, 16, 16 s after the first sending; then the peer is called silent. */
+    /* Retransmission: after 0.5, 1, 2, 4, 8 and 16 s; another 16 s later the peer is called silent. */
     RETRANSMIT_FIRST = 500,
     RETRANSMIT_LONGEST = 16000,
-    RETRANSMIT_TRIES = 7,
+    RETRANSMIT_TRIES = 6,
     HINTED_TRIES = 2,         /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
     REPEAT_EVERY = 200,       /* a repeated request is answered at most this often (B16) */
 
     HALF_OPEN_LIFE = 60000,
     LINGER = 60000,           /* how long a finished exchange still answers repeats */
+    /* As initiator we seal on a new SA only a moment after message 3, since some responders (strongSwan) install theirs only when that has
+     * arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
+    CONFIRM_GRACE = 50,
+    CONFIRM_GRACE_RENEWAL = 500,
     REPLACED_LINGER = 10000,  /* how long a replaced child still opens what was under way */
     KEEPALIVE_EVERY = 20000,  /* RFC 3948 4 */
     RETRY_FIRST = 5000,       /* start = start: again after a failure, doubling */

@@ -79,19 +79,19 @@ static uint8_t *want_of(const struct peer *peer, uint32_t rule)
     return NULL;
 }
 
-void peer_want(struct ike *ike, struct peer *peer, uint32_t rule)
+void peer_want(struct peer *peer, uint32_t rule)
 {
-    (void)ike;
     uint8_t *want = want_of(peer, rule);
-    if (want != NULL)
-        *want = 1;
+    if (want == NULL || *want || child_is_coming(peer, rule))
+        return;
+    *want = 1;
 }
 
-void peer_want_all(struct ike *ike, struct peer *peer)
+void peer_want_all(struct peer *peer)
 {
     for (size_t i = 0; i < peer->rule_count; i++)
         if (child_of_rule(peer, peer->rules[i]) == NULL)
-            peer_want(ike, peer, peer->rules[i]);
+            peer_want(peer, peer->rules[i]);
 }
 
 void peer_unwant(struct peer *peer, uint32_t rule)
@@ -113,9 +113,10 @@ static bool anything_due(const struct peer *peer)
     return false;
 }
 
-bool peer_wants_any(const struct peer *peer)
+bool peer_wants(const struct peer *peer, uint32_t rule)
 {
-    return anything_due(peer);
+    const uint8_t *want = want_of(peer, rule);
+    return (want != NULL && *want) || child_is_coming(peer, rule);
 }
 
 /* Phase 2 for a rule could not even be started. */
@@ -219,6 +220,6 @@ void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *wh
 
 void peer_timer(struct ike *ike, struct peer *peer)
 {
-    peer_want_all(ike, peer);
+    peer_want_all(peer);
     peer_pursue(ike, peer);
 }

@@ -17,10 +17,10 @@ struct peer *peer_of_identity(struct ike *ike, uint32_t connection, const struct
 /* The newest established IKE SA, or NULL. */
 struct ike_sa *peer_sa(const struct peer *peer);
 
-void peer_want(struct ike *ike, struct peer *peer, uint32_t rule);
-void peer_want_all(struct ike *ike, struct peer *peer); /* every rule without a living child */
+void peer_want(struct peer *peer, uint32_t rule);
+void peer_want_all(struct peer *peer); /* every rule without a living child */
 void peer_unwant(struct peer *peer, uint32_t rule);
-bool peer_wants_any(const struct peer *peer);
+bool peer_wants(const struct peer *peer, uint32_t rule);
 
 /* Does the next thing that is needed: phase 1, or phase 2 for what is wanted or due for renewal. */
 void peer_pursue(struct ike *ike, struct peer *peer);

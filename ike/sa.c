@@ -291,7 +291,7 @@ void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why)
     peer_end(ike, peer, false, why);
     bool restart = c->dpd_action == DPD_RESTART || c->start == START_START;
     if (restart && c->remote.family != 0 && c->start != START_NONE)
-        peer_want_all(ike, peer);
+        peer_want_all(peer);
     peer_pursue(ike, peer);
 }
 

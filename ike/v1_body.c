@@ -98,7 +98,7 @@ static void write_mask(struct writer *w, uint8_t family, unsigned len)
 {
     for (unsigned i = 0; i < (family == 4 ? 4u : 16u); i++) {
         unsigned bits = len > i * 8 ? len - i * 8 : 0;
-        write_u8(w, bits >= 8 ? 0xff : (uint8_t)(0xff00u >> bits & 0xff));
+        write_u8(w, (uint8_t)(bits >= 8 ? 0xff : 0xff00u >> bits & 0xff));
     }
 }
 
@@ -131,6 +131,8 @@ enum status v1_side_write(struct writer *w, const struct selector *s, bool local
 enum status v1_selector(const struct v1_side *local, const struct v1_side *remote, struct selector *out)
 {
     if (local->range.first.family != remote->range.first.family || local->protocol != remote->protocol)
+        return ERR_MALFORMED;
+    if ((local->port != 0 || remote->port != 0) && !protocol_has_ports(local->protocol))
         return ERR_MALFORMED;
     *out = (struct selector){.local = local->range, .remote = remote->range, .protocol = local->protocol};
     out->local_port = local->port == 0 ? port_any() : (struct port_range){local->port, local->port};

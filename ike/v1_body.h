@@ -27,7 +27,7 @@ MUST_USE enum status v1_side_read(struct bytes body, struct v1_side *out);
 /* ERR_UNSUPPORTED: a range of ports, which IKEv1 cannot express. */
 MUST_USE enum status v1_side_write(struct writer *w, const struct selector *s, bool local);
 
-/* The selector of IDci and IDcr (RFC 2409 5.5). ERR_MALFORMED: two families, or two protocols. */
+/* The selector of IDci and IDcr (RFC 2409 5.5). ERR_MALFORMED: two families, two protocols, or a port of a protocol that has none. */
 MUST_USE enum status v1_selector(const struct v1_side *local, const struct v1_side *remote, struct selector *out);
 
 /* --- notification (RFC 2408 3.14) --- */

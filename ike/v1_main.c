@@ -82,8 +82,9 @@ enum status v1_main_initiate(struct ike *ike, struct peer *peer)
     status = v1_message_finish(&m);
     if (status == OK)
         status = keep_sai(sa->phase1, body);
-    char end[ENDPOINT_TEXT];
-    ike_say(ike, LOG_INFO, peer->connection, "initiating phase 1 (main mode) with %s", endpoint_print(&path.remote, end));
+    char end[ENDPOINT_TEXT], suites[SUITES_TEXT];
+    ike_say(ike, LOG_INFO, peer->connection, "initiating phase 1 (main mode) with %s, offering %s",
+            endpoint_print(&path.remote, end), ike_list_suites(&c->ike, suites));
     if (status == OK)
         status = ike_sa_send(ike, sa, writer_bytes(&m.w), true);
     if (status != OK)
@@ -146,8 +147,8 @@ static void explain_mismatch(struct ike *ike, uint32_t connection, const struct 
     char text[EXPLAIN_TEXT], end[ENDPOINT_TEXT];
     v1_offer_list(offer, &offered);
     proposal_explain(&connection_of(ike, connection)->ike, &offered, text, sizeof text);
-    ike_say(ike, LOG_ERROR, connection, "NO_PROPOSAL_CHOSEN for phase 1 offered by %s:\n%s", endpoint_print(&path->remote, end),
-            text);
+    ike_say(ike, LOG_ERROR, connection, "NO_PROPOSAL_CHOSEN for phase 1 offered by %s:", endpoint_print(&path->remote, end));
+    ike_say_lines(ike, LOG_ERROR, connection, text);
 }
 
 static uint64_t agreed_lifetime(const struct connection *c, const struct v1_transform *t)

@@ -311,8 +311,9 @@ enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule,
         quick_free(ike, q);
         return status;
     }
-    char text[SELECTOR_TEXT];
-    ike_say(ike, LOG_INFO, sa->connection, "initiating phase 2 (quick mode) for %s", selector_print(&q->selector, text));
+    char text[SELECTOR_TEXT], suites[SUITES_TEXT];
+    ike_say(ike, LOG_INFO, sa->connection, "initiating phase 2 (quick mode) for %s, offering %s",
+            selector_print(&q->selector, text), ike_list_suites(&connection_of(ike, sa->connection)->esp, suites));
     return OK;
 }
 
@@ -481,8 +482,11 @@ static void say_no_proposal(struct ike *ike, const struct quick *q, const struct
     bool encap_differs = offered.count > 0;
     for (size_t i = 0; i < offer->count; i++)
         encap_differs &= !offer->items[i].usable || offer->items[i].encap != terms.encap;
-    ike_say(ike, LOG_ERROR, q->sa->connection, "NO_PROPOSAL_CHOSEN for phase 2:\n%s%s", text,
-            encap_differs ? "\nthe peer asks for another encapsulation (ESP in UDP or not) than NAT detection gave; see encap" : "");
+    ike_say(ike, LOG_ERROR, q->sa->connection, "NO_PROPOSAL_CHOSEN for phase 2:");
+    ike_say_lines(ike, LOG_ERROR, q->sa->connection, text);
+    if (encap_differs)
+        ike_say(ike, LOG_ERROR, q->sa->connection,
+                "the peer asks for another encapsulation (ESP in UDP or not) than NAT detection gave; see encap");
 }
 
 /* Everything that the offer says, on the locals of this exchange. 0: fine; else the notification that refuses it. */
@@ -711,7 +715,7 @@ static void on_answer(struct ike *ike, struct quick *q, const struct ike_header 
     }
     exchange_answers(&q->exchange, digest);
     quick_done(ike, q);
-    child_activate(ike, child);
+    child_activate_soon(ike, child);
     peer_pursue(ike, peer);
 }
 

@@ -39,7 +39,7 @@ struct parse {
 static const struct {
     const char *alias, *name;
 } aliases[] = {
-    {"sha", "sha1"}, {"sha2_256", "sha256"}, {"sha2_384", "sha384"}, {"sha2_512", "sha512"}, {"x25519", "curve25519"},
+    {"sha", "sha1"}, {"sha2_256", "sha256"}, {"sha2_384", "sha384"}, {"sha2_512", "sha512"}, {"curve25519", "x25519"},
 };
 
 /* Hash, integrity and prf are one word. In the order of preference in which they are named to people. */
@@ -218,7 +218,7 @@ static enum status check_word(const struct parse *p, const struct word *word, co
     if (word->kind == WORD_UNKNOWN)
         return refuse_unknown(p, text);
     if (word->kind == WORD_GROUP && group_info(word->id)->never)
-        return refuse(&p->why, ERR_UNSUPPORTED, "%s is broken and never accepted: write modp2048, ecp256 or curve25519",
+        return refuse(&p->why, ERR_UNSUPPORTED, "%s is broken and never accepted: write modp2048, ecp256 or x25519",
                       text);
     uint32_t legacy = word_legacy(word);
     if ((legacy & ~p->allow) != 0)

@@ -81,6 +81,7 @@ class Esptun:
         return children[0]
 
     def drops(self):
+        """What was dropped, by reason. out_no_rule is never empty: the kernel speaks IPv6 on each new device."""
         return {k: v for k, v in self.status()["drops"].items() if v}
 
     def up(self):

@@ -169,7 +169,9 @@ class Namespace:
         """Routes of every table and every policy rule, as text: to compare before and after."""
         parts = [["route", "show", "table", "all"], ["rule", "show"], ["-6", "route", "show", "table", "all"],
                  ["-6", "rule", "show"]]
-        return "".join(self.ip(*part).stdout for part in parts)
+        lines = "".join(self.ip(*part).stdout for part in parts).splitlines()
+        # Link-local addresses come and go in their own time.
+        return "\n".join(line.rstrip() for line in lines if "fe80:" not in line and "ff00::/8" not in line)
 
     def ping(self, to, count=1, interval=0.05, wait=2, size=56):
         """Returns (sent, received)."""
@@ -196,7 +198,7 @@ class Capture:
         self.namespace = namespace
         self.path = os.path.join(namespace.lab.folder, f"{namespace.label}-{device}-{name}-{next(_numbers)}.pcap")
         self.process = namespace.start(f"tcpdump-{device}-{next(_numbers)}", "tcpdump", "-Z", "root", "-i", device,
-                                       "-U", "--immediate-mode", "-B", 16384, "-s", 0, "-w", self.path, *only.split())
+                                       "-U", "--immediate-mode", "-B", 65536, "-s", 1600, "-w", self.path, *only.split())
         self.process.wait_log("listening on")
 
     def stop(self):
@@ -318,7 +320,7 @@ class Lab:
             self.link(a, "wan0", "192.168.7.2/24", router, "in0", "192.168.7.1/24")
             self.link(router, "out0", "192.0.2.1/24", b, "wan0", "192.0.2.2/24")
             router.nft("table ip nat {\nchain post {\ntype nat hook postrouting priority srcnat;\n"
-                       " oifname out0 masquerade random\n}\n}\n")
+                       " meta l4proto udp oifname out0 masquerade to :20000-29999 random\noifname out0 masquerade\n}\n}\n")
             a.wan, a.router, a.via = "192.168.7.2", router, "192.168.7.1"
             b.via = "192.0.2.1"
         else:

@@ -73,7 +73,7 @@ def test_peer_not_responding(lab):
     a, b = lab.gateways()
     left = Esptun(a, config(a, b))
     done = a.start("up", left.binary, "up", "peer", "-s", left.socket)
-    left.wait_log("peer not responding|retransmit", 60)
+    left.wait_log("peer not responding|not responding", 100)
     right = Esptun(b, config(b, a))
     wait_for("the tunnel, once the peer is there", lambda: left.children() or
              a.host.ping(b.host_address)[1] == 1, 60)

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test/sim/rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "esp/open.h"
+#include "esp/seal.h"
+
+static void *must(void *p)
+{
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+static unsigned roll(struct rig *rig, unsigned below)
+{
+    uint32_t n = 0;
+    if (random_u32(&rig->dice, &n) != OK)
+        abort();
+    return below > 0 ? n % below : 0;
+}
+
+/* --- the network --- */
+
+static void fly(struct rig *rig, const struct rig_datagram *d)
+{
+    if (rig->in_flight == RIG_FLIGHT_MAX)
+        return; /* a full queue loses, as queues do */
+    struct rig_datagram *slot = &rig->flight[rig->in_flight++];
+    *slot = *d;
+    const struct rig_network *n = &rig->network;
+    slot->at_ms = rig->now_ms + n->delay_min_ms + roll(rig, n->delay_max_ms - n->delay_min_ms + 1);
+    if (roll(rig, 1000) < n->corrupt && slot->len > 0)
+        slot->data[roll(rig, (unsigned)slot->len)] ^= (uint8_t)(1u << roll(rig, 8));
+}
+
+static void op_send(void *arg, const struct path *path, struct bytes message)
+{
+    struct rig_end *end = arg;
+    struct rig *rig = end->rig;
+    end->sent++;
+    if (message.len > RIG_DATAGRAM_MAX)
+        abort();
+    struct rig_datagram *d = &rig->history[rig->history_count++ % RIG_HISTORY];
+    *d = (struct rig_datagram){.to = 1 - end->index, .len = message.len};
+    d->path.local = path->remote;
+    d->path.remote = (struct endpoint){end->address, path->local.port};
+    memcpy(d->data, message.data, message.len);
+    struct rig_datagram copy = *d;
+    if (rig->filter != NULL && rig->filter(rig->filter_arg, rig, end->index, &copy))
+        return;
+    if (roll(rig, 1000) >= rig->network.loss)
+        fly(rig, &copy);
+    if (roll(rig, 1000) < rig->network.repeat)
+        fly(rig, &copy);
+}
+
+static void op_keepalive(void *arg, const struct path *path)
+{
+    (void)path;
+    ((struct rig_end *)arg)->keepalives++;
+}
+
+static uint32_t op_new_spi(void *arg)
+{
+    return sad_new_spi(((struct rig_end *)arg)->sad);
+}
+
+static enum status op_child_add(void *arg, const struct child *child)
+{
+    return sad_add(((struct rig_end *)arg)->sad, child);
+}
+
+static void op_child_activate(void *arg, uint64_t id)
+{
+    if (sad_activate(((struct rig_end *)arg)->sad, id) != OK)
+        abort();
+}
+
+static void op_child_remove(void *arg, uint64_t id)
+{
+    sad_remove(((struct rig_end *)arg)->sad, id);
+}
+
+static void op_child_move(void *arg, uint64_t id, const struct path *path)
+{
+    sad_move(((struct rig_end *)arg)->sad, id, path);
+}
+
+static uint64_t op_packets_in(void *arg, uint64_t id)
+{
+    const struct sa *sa = sad_by_child(((struct rig_end *)arg)->sad, id);
+    return sa != NULL ? sa->in.packets : 0;
+}
+
+static void op_event(void *arg, const struct ike_event *event)
+{
+    struct rig_end *end = arg;
+    end->events[event->kind]++;
+    if (event->why[0] != '\0')
+        snprintf(end->why, sizeof end->why, "%s", event->why);
+}
+
+static void sink(void *arg, enum log_level level, const char *line)
+{
+    const struct rig_end *end = arg;
+    (void)level;
+    if (end->rig->verbose)
+        fprintf(stderr, "%10.3f end %d  %s\n", (double)end->rig->now_ms / 1000, end->index, line);
+}
+
+static enum status end_random(void *arg, void *out, size_t len)
+{
+    struct rig_end *end = arg;
+    return end->fail_random ? ERR_CRYPTO : random_fill(&end->inner, out, len);
+}
+
+/* --- made and freed --- */
+
+static int only_connection(void *arg, const char *name)
+{
+    (void)arg;
+    (void)name;
+    return 0;
+}
+
+static void make_end(struct rig *rig, int i)
+{
+    static const char psk[] = "not so secret";
+    struct rig_end *end = &rig->ends[i];
+    struct connection *c = &end->connection;
+    char why[256];
+    *end = (struct rig_end){.rig = rig, .index = i};
+    const uint8_t address[4] = {192, 0, 2, (uint8_t)(1 + i)}, other[4] = {192, 0, 2, (uint8_t)(2 - i)};
+    end->address = address_of(4, address);
+    *c = (struct connection){.ike_version = 1,
+                             .local = end->address,
+                             .remote = address_of(4, other),
+                             .ike_lifetime_s = 28800,
+                             .lifetime_s = 3600,
+                             .replay_window = 1024,
+                             .start = i == 0 ? START_START : START_TRAP};
+    snprintf(c->name, sizeof c->name, "end%d", i);
+    const char *rule = i == 0 ? "10.1.0.0/24 -> 10.2.0.0/24 via peer" : "10.2.0.0/24 -> 10.1.0.0/24 via peer";
+    if (proposal_parse(PROPOSAL_IKE, "aes128-sha256-x25519", 0, &c->ike, why, sizeof why) != OK ||
+        proposal_parse(PROPOSAL_ESP, "aes128gcm16-x25519, aes256-sha256-x25519", 0, &c->esp, why, sizeof why) != OK ||
+        secret_copy(rig->vault, psk, sizeof psk - 1, &c->psk) != OK ||
+        spd_add(&end->spd, ACTION_PROTECT, rule, 1, only_connection, NULL, why, sizeof why) != OK)
+        abort();
+    end->inner = random_of_seed(&end->seeded, rig->seed * 4 + (unsigned)i + 1);
+    end->random = (struct random){.fill = end_random, .arg = end};
+    end->log = (struct log){.level = LOG_DEBUG, .sink = sink, .arg = end};
+}
+
+struct rig *rig_new(uint64_t seed)
+{
+    struct rig *rig = must(calloc(1, sizeof *rig));
+    rig->seed = seed;
+    rig->now_ms = 1000;
+    rig->network = (struct rig_network){.delay_min_ms = 5, .delay_max_ms = 5};
+    rig->dice = random_of_seed(&rig->dice_state, seed * 4);
+    rig->flight = must(calloc(RIG_FLIGHT_MAX, sizeof *rig->flight));
+    rig->history = must(calloc(RIG_HISTORY, sizeof *rig->history));
+    rig->vault = must(vault_new());
+    for (int i = 0; i < RIG_ENDS; i++)
+        make_end(rig, i);
+    return rig;
+}
+
+void rig_start(struct rig *rig)
+{
+    for (int i = 0; i < RIG_ENDS; i++) {
+        struct rig_end *end = &rig->ends[i];
+        const struct ike_setup setup = {
+            .connections = &end->connection,
+            .connection_count = 1,
+            .spd = &end->spd,
+            .random = end->random,
+            .vault = rig->vault,
+            .log = &end->log,
+            .ops = {.arg = end,
+                    .send = op_send,
+                    .send_keepalive = op_keepalive,
+                    .new_spi = op_new_spi,
+                    .child_add = op_child_add,
+                    .child_activate = op_child_activate,
+                    .child_remove = op_child_remove,
+                    .child_move = op_child_move,
+                    .child_packets_in = op_packets_in,
+                    .event = op_event},
+        };
+        if (sad_new(end->spd.count, &end->random, &end->sad) != OK || ike_new(&setup, &end->ike) != OK)
+            abort();
+    }
+    for (int i = 0; i < RIG_ENDS; i++)
+        ike_start(rig->ends[i].ike, rig->now_ms);
+}
+
+size_t rig_free(struct rig *rig)
+{
+    for (int i = 0; i < RIG_ENDS; i++) {
+        struct rig_end *end = &rig->ends[i];
+        ike_free(end->ike);
+        sad_free(end->sad);
+        connection_clear(&end->connection);
+        spd_free(&end->spd);
+    }
+    size_t live = vault_live(rig->vault);
+    vault_free(rig->vault);
+    free(rig->flight);
+    free(rig->history);
+    free(rig);
+    return live;
+}
+
+/* --- time --- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t next_event(const struct rig *rig)
+{
+    uint64_t next = DEADLINE_NEVER;
+    for (int i = 0; i < RIG_ENDS; i++)
+        next = earlier(next, ike_next(rig->ends[i].ike));
+    for (size_t i = 0; i < rig->in_flight; i++)
+        next = earlier(next, rig->flight[i].at_ms);
+    return next;
+}
+
+static void deliver_due(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->in_flight;) {
+        if (rig->flight[i].at_ms > rig->now_ms) {
+            i++;
+            continue;
+        }
+        struct rig_datagram d = rig->flight[i];
+        rig->flight[i] = rig->flight[--rig->in_flight];
+        ike_input(rig->ends[d.to].ike, rig->now_ms, &d.path, bytes_of(d.data, d.len));
+    }
+}
+
+static void step(struct rig *rig)
+{
+    deliver_due(rig);
+    for (int i = 0; i < RIG_ENDS; i++)
+        ike_tick(rig->ends[i].ike, rig->now_ms);
+}
+
+bool rig_run_until(struct rig *rig, uint64_t for_ms, bool (*done)(const struct rig *rig))
+{
+    uint64_t end = rig->now_ms + for_ms;
+    for (;;) {
+        if (done != NULL && done(rig))
+            return true;
+        uint64_t next = next_event(rig);
+        if (next > end)
+            break;
+        if (next > rig->now_ms)
+            rig->now_ms = next;
+        step(rig);
+    }
+    rig->now_ms = end;
+    return done != NULL && done(rig);
+}
+
+void rig_run(struct rig *rig, uint64_t for_ms)
+{
+    (void)rig_run_until(rig, for_ms, NULL);
+}
+
+void rig_inject(struct rig *rig, int to, uint16_t port, struct bytes message)
+{
+    const struct path path = {.local = {rig->ends[to].address, port}, .remote = {rig->ends[1 - to].address, port}};
+    ike_input(rig->ends[to].ike, rig->now_ms, &path, message);
+}
+
+const struct rig_datagram *rig_sent(const struct rig *rig, int from, size_t n)
+{
+    size_t kept = rig->history_count < RIG_HISTORY ? rig->history_count : RIG_HISTORY;
+    for (size_t i = 1; i <= kept; i++) {
+        const struct rig_datagram *d = &rig->history[(rig->history_count - i) % RIG_HISTORY];
+        if (d->to == 1 - from && n-- == 0)
+            return d;
+    }
+    return NULL;
+}
+
+/* --- looking in --- */
+
+static size_t make_ping(int from, uint8_t packet[28])
+{
+    const uint8_t head[20] = {0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0, 10, (uint8_t)(1 + from), 0, 1, 10, (uint8_t)(2 - from), 0, 1};
+    memset(packet, 0, 28);
+    memcpy(packet, head, sizeof head);
+    packet[20] = 8;
+    return 28;
+}
+
+bool rig_carries(struct rig *rig, int from)
+{
+    static const size_t capacity = PACKET_HEADROOM + 64 + PACKET_TAILROOM;
+    uint8_t buffer[512], ping[28];
+    struct packet packet = packet_of(buffer, capacity, PACKET_HEADROOM), *batch = &packet;
+    struct flow flow, opened;
+    enum drop why;
+    bool has;
+    uint32_t spi;
+    size_t len = make_ping(from, ping);
+    uint8_t *at = packet_append(&packet, len);
+    if (at == NULL)
+        abort();
+    memcpy(at, ping, len);
+    if (flow_read(bytes_of(ping, len), &flow, NULL) != OK)
+        abort();
+    struct sa *out = sad_outbound(rig->ends[from].sad, 0, &flow, &has);
+    if (out == NULL)
+        return false;
+    esp_seal(out, &batch, &why, 1);
+    if (why != DROP_NONE || !esp_peek_spi(bytes_of(packet_data(&packet), packet.len), &spi))
+        return false;
+    struct sa *in = sad_inbound(rig->ends[1 - from].sad, spi);
+    if (in == NULL)
+        return false;
+    esp_open(in, &batch, &opened, &why, 1);
+    return why == DROP_NONE && packet.len == len && memcmp(packet_data(&packet), ping, len) == 0;
+}
+
+bool rig_both_carry(const struct rig *rig)
+{
+    /* Sealing counts packets, so the rig is not really const; the SAs are reached through pointers. */
+    struct rig *r = (struct rig *)(uintptr_t)rig;
+    return rig_carries(r, 0) && rig_carries(r, 1);
+}
+
+struct counts {
+    const char *state;
+    size_t sas, children;
+};
+
+static void count_sa(void *arg, const struct ike_sa_info *info)
+{
+    struct counts *c = arg;
+    c->sas += c->state == NULL || strcmp(info->state, c->state) == 0;
+}
+
+static void count_child(void *arg, const struct ike_child_info *info)
+{
+    (void)info;
+    ((struct counts *)arg)->children++;
+}
+
+static struct counts count(const struct rig_end *end, const char *state)
+{
+    struct counts counts = {.state = state};
+    ike_visit(end->ike, &(struct ike_visitor){.arg = &counts, .sa = count_sa, .child = count_child});
+    return counts;
+}
+
+size_t rig_children(const struct rig_end *end)
+{
+    return count(end, NULL).children;
+}
+
+size_t rig_sas(const struct rig_end *end, const char *state)
+{
+    return count(end, state).sas;
+}
+
+uint64_t rig_drops(const struct rig_end *end, enum ike_drop drop)
+{
+    return ike_drop_count(end->ike, drop);
+}

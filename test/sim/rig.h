@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two whole gateways (ike, esp, policy) in one process, over a fake network and a fake clock. Everything comes from one seed: the same
+ * seed gives the same run, byte for byte.
+ */
+#ifndef TEST_SIM_RIG_H
+#define TEST_SIM_RIG_H
+
+#include "esp/sad.h"
+#include "ike/ike.h"
+
+enum { RIG_ENDS = 2, RIG_DATAGRAM_MAX = 8192, RIG_FLIGHT_MAX = 512, RIG_HISTORY = 64 };
+
+/* What the network does to datagrams, in permille each; delays are uniform between the two, so that they reorder. */
+struct rig_network {
+    unsigned loss, repeat, corrupt;
+    unsigned delay_min_ms, delay_max_ms;
+};
+
+struct rig_datagram {
+    uint64_t at_ms;
+    int to; /* index of the end */
+    struct path path; /* seen from the receiver */
+    size_t len;
+    uint8_t data[RIG_DATAGRAM_MAX];
+};
+
+struct rig;
+
+struct rig_end {
+    struct rig *rig;
+    int index;
+    struct address address;
+    struct connection connection; /* one per end; change it before rig_start */
+    struct spd spd;
+    struct log log;
+    struct ike *ike;
+    struct sad *sad;
+    unsigned events[16];          /* by enum ike_event_kind */
+    char why[512];                /* of the last failure */
+    unsigned sent, keepalives;
+    bool fail_random;             /* randomness of this end fails from now on */
+    struct random_seeded seeded;
+    struct random inner, random;
+};
+
+struct rig {
+    uint64_t now_ms;
+    uint64_t seed;
+    struct rig_network network;
+    struct random_seeded dice_state;
+    struct random dice;
+    struct vault *vault;
+    struct rig_end ends[RIG_ENDS];
+    struct rig_datagram *flight; /* RIG_FLIGHT_MAX, unordered */
+    size_t in_flight;
+    struct rig_datagram *history; /* the last RIG_HISTORY sent, oldest first overwritten */
+    size_t history_count;
+    bool verbose;                /* logs of both ends to stderr */
+    /* Called for each datagram an end sends, before the network; true swallows it. */
+    bool (*filter)(void *arg, struct rig *rig, int from, struct rig_datagram *datagram);
+    void *filter_arg;
+};
+
+/* 192.0.2.1 protecting 10.1.0.0/24 and 192.0.2.2 protecting 10.2.0.0/24, one psk, x25519 for speed. Aborts without memory. */
+struct rig *rig_new(uint64_t seed);
+
+/* Makes the engines, after connections and network were set. `rule`: NULL for the default rules of both ends. */
+void rig_start(struct rig *rig);
+
+/* Frees everything; returns how many secrets were still alive in the vault (0 is right). */
+size_t rig_free(struct rig *rig);
+
+/* Lets time pass: delivers and ticks in order, until now_ms == until. */
+void rig_run(struct rig *rig, uint64_t for_ms);
+
+/* Runs until done() or for_ms have passed; true when done. */
+bool rig_run_until(struct rig *rig, uint64_t for_ms, bool (*done)(const struct rig *rig));
+
+/* A datagram straight into an end, as if the other had sent it from its port (500 or 4500). */
+void rig_inject(struct rig *rig, int to, uint16_t port, struct bytes message);
+
+/* The n-th last datagram that `from` sent (0: the last); NULL. */
+const struct rig_datagram *rig_sent(const struct rig *rig, int from, size_t n);
+
+/* Seals a ping at one end and opens it at the other, now. True when it arrived intact. */
+bool rig_carries(struct rig *rig, int from);
+
+/* Both ends carry data to each other. */
+bool rig_both_carry(const struct rig *rig);
+
+size_t rig_children(const struct rig_end *end); /* all, by ike_visit */
+size_t rig_sas(const struct rig_end *end, const char *state);
+uint64_t rig_drops(const struct rig_end *end, enum ike_drop drop);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/mtu.h"
+
+#include "daemon_test.h"
+
+/* Outer IPv4 20, UDP 8, ESP 8; then IV, text in whole blocks with 2 bytes of trailer, ICV. */
+static void test_suites(void **state)
+{
+    (void)state;
+    const struct {
+        const char *esp, *remote;
+        enum encap_choice encap;
+        uint32_t outer, inner;
+    } rows[] = {
+        {"aes256gcm16", "192.0.2.2", ENCAP_YES, 1500, 1438},                /* 1500 - 28 - 8 - 8 - 16 = 1440, - 2 */
+        {"aes256gcm16", "192.0.2.2", ENCAP_NO, 1500, 1446},                 /* 1448 */
+        {"aes256gcm16", "192.0.2.2", ENCAP_AUTO, 1500, 1438},               /* it may become UDP */
+        {"aes256gcm16", "2001:db8::2", ENCAP_YES, 1500, 1418},              /* 1420 */
+        {"aes256-sha256", "192.0.2.2", ENCAP_YES, 1500, 1422},              /* 1500 - 28 - 8 - 16 - 16 = 1432 -> 1424 */
+        {"aes256-sha512", "192.0.2.2", ENCAP_YES, 1500, 1406},              /* 1416 -> 1408 */
+        {"aes256gcm16, aes256-sha512", "192.0.2.2", ENCAP_YES, 1500, 1406}, /* the worst counts */
+        {"aes256gcm16", "192.0.2.2", ENCAP_YES, 9000, 8938},
+        {"aes256gcm16", "192.0.2.2", ENCAP_YES, 300, MTU_INNER_MIN},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct connection c = {.encap = rows[i].encap, .remote = an_address(rows[i].remote)};
+        char why[512] = "";
+        if (proposal_parse(PROPOSAL_ESP, rows[i].esp, 0, &c.esp, why, sizeof why) != OK)
+            fail_msg("%s", why);
+        if (mtu_inner(&c, rows[i].outer) != rows[i].inner)
+            fail_msg("%s over %u: %u, not %u", rows[i].esp, rows[i].outer, mtu_inner(&c, rows[i].outer), rows[i].inner);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_suites),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

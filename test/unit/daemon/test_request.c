@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/request.h"
+
+#include "daemon_test.h"
+
+static enum status parse(const char *text, struct request *out, const char **why)
+{
+    *why = NULL;
+    return request_parse(bytes_of(text, strlen(text)), out, why);
+}
+
+static void test_garbage_is_refused_b48(void **state)
+{
+    (void)state;
+    const struct {
+        const char *line, *why;
+    } rows[] = {
+        {"", "unknown command"},
+        {" ", "unknown command"},
+        {" status", "unknown command"},
+        {"STATUS", "unknown command"},
+        {"statu", "unknown command"},
+        {"status2", "unknown command"},
+        {"\x01\xff\xfe", "unknown command"},
+        {"GET / HTTP/1.1", "unknown command"},
+        {"reload", "unknown command"},
+        {"status now", "no argument"},
+        {"status ", "no argument"},
+        {"up", "missing"},
+        {"up ", "missing"},
+        {"up a b", "not the name"},
+        {"up  a", "not the name"},
+        {"up a\tb", "not the name"},
+        {"up \x1b[31m", "not the name"},
+        {"up \xc3\xa4", "not the name"},
+        {"down ", "missing"},
+        {"rekey", "missing"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct request request;
+        const char *why;
+        if (parse(rows[i].line, &request, &why) != ERR_MALFORMED)
+            fail_msg("'%s' should be refused", rows[i].line);
+        assert_has(why, rows[i].why);
+    }
+}
+
+static void test_embedded_nul_is_refused_b48(void **state)
+{
+    (void)state;
+    struct request request;
+    const char *why;
+    assert_int_equal(request_parse(bytes_of("up a\0b", 6), &request, &why), ERR_MALFORMED);
+    assert_int_equal(request_parse(bytes_of("status\0", 7), &request, &why), ERR_MALFORMED);
+    assert_int_equal(request_parse(bytes_of(NULL, 0), &request, &why), ERR_MALFORMED);
+}
+
+static void test_names_up_to_the_limit(void **state)
+{
+    (void)state;
+    char line[3 + CONNECTION_NAME_MAX + 2] = "up ";
+    struct request request;
+    const char *why;
+    memset(line + 3, 'n', CONNECTION_NAME_MAX);
+    assert_int_equal(parse(line, &request, &why), OK);
+    assert_int_equal(strlen(request.name), CONNECTION_NAME_MAX);
+    line[3 + CONNECTION_NAME_MAX] = 'n';
+    assert_int_equal(parse(line, &request, &why), ERR_MALFORMED);
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    const struct {
+        const char *line;
+        enum request_verb verb;
+        const char *name;
+    } rows[] = {
+        {"status", REQUEST_STATUS, ""}, {"status\r", REQUEST_STATUS, ""},          {"up branch", REQUEST_UP, "branch"},
+        {"up b\r", REQUEST_UP, "b"},    {"down a.b-c_d", REQUEST_DOWN, "a.b-c_d"}, {"rekey x", REQUEST_REKEY, "x"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct request request;
+        const char *why;
+        assert_int_equal(parse(rows[i].line, &request, &why), OK);
+        assert_int_equal(request.verb, rows[i].verb);
+        assert_string_equal(request.name, rows[i].name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_garbage_is_refused_b48),
+        cmocka_unit_test(test_embedded_nul_is_refused_b48),
+        cmocka_unit_test(test_names_up_to_the_limit),
+        cmocka_unit_test(test_requests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

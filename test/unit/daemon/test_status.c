@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/status.h"
+
+#include "daemon_test.h"
+
+static const struct connection connections[] = {{.name = "branch"}};
+static struct drops drops;
+static uint64_t ike_drops[IKE_DROP_COUNT];
+static struct rule_counters rules[4];
+
+struct fixture {
+    struct spd spd;
+    struct random random;
+    struct random_seeded seed;
+    struct sad *sad;
+    struct child child;
+    uint8_t key[36];
+    struct status_input input;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    add_rule(&f->spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via x");
+    add_rule(&f->spd, ACTION_DISCARD, "tcp 10.0.0.0/8 -> 10.9.0.9 port 443");
+    f->random = random_of_seed(&f->seed, 1);
+    assert_int_equal(sad_new(f->spd.count, &f->random, &f->sad), OK);
+    f->child = (struct child){
+        .id = 5,
+        .connection = "branch",
+        .spi_in = 0xab,
+        .spi_out = 0xfedcba98,
+        .suite = {.encr = ENCR_AES_GCM_16, .key_bits = 256},
+        .udp = true,
+        .selector = f->spd.rules[0].selector,
+        .key_in = {.data = f->key, .len = sizeof f->key},
+        .key_out = {.data = f->key, .len = sizeof f->key},
+        .replay_window = 64,
+    };
+    assert_int_equal(sad_add(f->sad, &f->child), OK);
+    f->input = (struct status_input){
+        .version = "1.2.3",
+        .now_ms = 100500,
+        .started_ms = 500,
+        .connections = connections,
+        .connection_count = COUNT(connections),
+        .spd = &f->spd,
+        .sad = f->sad,
+        .drops = &drops,
+        .rules = rules,
+        .ike_drops = ike_drops,
+    };
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    sad_free(f->sad);
+    spd_free(&f->spd);
+    free(f);
+    return 0;
+}
+
+static json_t *finish(struct status_document *document)
+{
+    size_t len;
+    char *text = status_finish(document, &len);
+    assert_non_null(text);
+    assert_int_equal(strlen(text), len);
+    json_t *root = json_loads(text, 0, NULL);
+    assert_non_null(root);
+    free(text);
+    return root;
+}
+
+static void assert_keys(const json_t *object, const char *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (json_object_get(object, keys[i]) == NULL)
+            fail_msg("no member %s", keys[i]);
+    assert_int_equal(json_object_size(object), count);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    assert_non_null(text);
+    return text;
+}
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_integer(value))
+        fail_msg("%s is not a number", key);
+    return json_integer_value(value);
+}
+
+static void test_without_sas(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const keys[] = {"version", "uptime_s", "ike_sas", "rules", "drops"};
+    struct status_document document;
+    rules[1] = (struct rule_counters){3, UINT64_MAX};
+    drops.count[DROP_OUT_NO_RULE] = 7;
+    ike_drops[IKE_DROP_REPLAY] = 9;
+    status_begin(&document, &f->input);
+    json_t *root = finish(&document);
+    assert_keys(root, keys, COUNT(keys));
+    assert_string_equal(text_of(root, "version"), "1.2.3");
+    assert_int_equal(number_of(root, "uptime_s"), 100);
+    assert_true(json_is_array(json_object_get(root, "ike_sas")));
+    assert_int_equal(json_array_size(json_object_get(root, "ike_sas")), 0);
+
+    static const char *const rule_keys[] = {"rule", "action", "packets", "bytes"};
+    const json_t *list = json_object_get(root, "rules");
+    assert_int_equal(json_array_size(list), 2);
+    assert_keys(json_array_get(list, 1), rule_keys, COUNT(rule_keys));
+    assert_string_equal(text_of(json_array_get(list, 0), "action"), "protect");
+    assert_string_equal(text_of(json_array_get(list, 1), "action"), "discard");
+    assert_has(text_of(json_array_get(list, 1), "rule"), "10.9.0.9");
+    assert_int_equal(number_of(json_array_get(list, 1), "packets"), 3);
+    assert_true(number_of(json_array_get(list, 1), "bytes") == INT64_MAX);
+
+    const json_t *all = json_object_get(root, "drops");
+    assert_int_equal(json_object_size(all), DROP_COUNT + IKE_DROP_COUNT);
+    assert_int_equal(number_of(all, "out_no_rule"), 7);
+    assert_int_equal(number_of(all, "ike_replay"), 9);
+    json_decref(root);
+}
+
+static const struct identity branch_id = {.type = ID_FQDN, .len = 6, .data = "branch"};
+
+static void visit(struct status_document *document, struct fixture *f, bool whole)
+{
+    static const struct proposal suite = {
+        .encr = ENCR_AES_CBC, .key_bits = 256, .integ = INTEG_HMAC_SHA2_256_128, .prf = PRF_HMAC_SHA2_256, .group = 14};
+    struct ike_visitor visitor = status_visitor(document);
+    struct ike_sa_info sa = {
+        .connection = 0,
+        .state = whole ? "established" : "connecting",
+        .initiator = true,
+        .version = 1,
+        .path = {{an_address("192.0.2.1"), 4500}, {an_address("2001:db8::2"), 500}},
+        .local_id = &branch_id,
+        .remote_id = whole ? &branch_id : NULL,
+        .nat_remote = whole,
+        .proposal = whole ? &suite : NULL,
+        .established_ms = whole ? 90500 : 0,
+        .rekey_at_ms = whole ? 200500 : DEADLINE_NEVER,
+    };
+    visitor.sa(visitor.arg, &sa);
+    const struct ike_child_info child = {
+        .id = 5, .rule = 0, .state = "rekeying", .child = &f->child, .established_ms = 90500, .rekey_at_ms = 1};
+    if (whole)
+        visitor.child(visitor.arg, &child);
+}
+
+static void test_an_sa_and_its_child(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const sa_keys[] = {"connection",    "ike_version", "state",     "initiator", "local",
+                                          "remote",        "local_id",    "remote_id", "nat",       "proposal",
+                                          "established_s", "rekey_in_s",  "children"};
+    static const char *const child_keys[] = {"rule",  "state",         "spi_in",    "spi_out", "proposal",
+                                             "encap", "local_ts",      "remote_ts", "esn",     "in",
+                                             "out",   "established_s", "rekey_in_s"};
+    static const char *const in_keys[] = {"packets", "bytes", "replay", "auth_failed", "selector", "malformed"};
+    struct sa *pair = sad_by_child(f->sad, 5);
+    pair->in = (struct sa_counters){.packets = 1, .bytes = 2, .replay = 3, .auth_failed = 4};
+    pair->out = (struct sa_counters){.packets = 5, .bytes = 6};
+    struct status_document document;
+    status_begin(&document, &f->input);
+    visit(&document, f, true);
+    json_t *root = finish(&document);
+    const json_t *sa = json_array_get(json_object_get(root, "ike_sas"), 0);
+    assert_keys(sa, sa_keys, COUNT(sa_keys));
+    assert_string_equal(text_of(sa, "connection"), "branch");
+    assert_int_equal(number_of(sa, "ike_version"), 1);
+    assert_string_equal(text_of(sa, "local"), "192.0.2.1:4500");
+    assert_string_equal(text_of(sa, "remote"), "[2001:db8::2]:500");
+    assert_string_equal(text_of(sa, "remote_id"), "branch");
+    assert_string_equal(text_of(sa, "proposal"), "aes256-sha256-modp2048");
+    assert_true(json_is_true(json_object_get(sa, "nat")));
+    assert_int_equal(number_of(sa, "established_s"), 10);
+    assert_int_equal(number_of(sa, "rekey_in_s"), 100);
+
+    const json_t *child = json_array_get(json_object_get(sa, "children"), 0);
+    assert_keys(child, child_keys, COUNT(child_keys));
+    assert_string_equal(text_of(child, "spi_in"), "000000ab");
+    assert_string_equal(text_of(child, "spi_out"), "fedcba98");
+    assert_string_equal(text_of(child, "proposal"), "aes256gcm16");
+    assert_string_equal(text_of(child, "encap"), "udp");
+    assert_string_equal(text_of(child, "local_ts"), "10.1.0.0/24");
+    assert_string_equal(text_of(child, "rule"), text_of(json_array_get(json_object_get(root, "rules"), 0), "rule"));
+    assert_int_equal(number_of(child, "rekey_in_s"), 0); /* overdue */
+    assert_keys(json_object_get(child, "in"), in_keys, COUNT(in_keys));
+    assert_int_equal(number_of(json_object_get(child, "in"), "auth_failed"), 4);
+    assert_int_equal(number_of(json_object_get(child, "out"), "bytes"), 6);
+    json_decref(root);
+}
+
+static void test_what_is_not_known_yet_is_null(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const unknown[] = {"remote_id", "proposal", "established_s", "rekey_in_s"};
+    struct status_document document;
+    status_begin(&document, &f->input);
+    visit(&document, f, false);
+    json_t *root = finish(&document);
+    const json_t *sa = json_array_get(json_object_get(root, "ike_sas"), 0);
+    for (size_t i = 0; i < COUNT(unknown); i++)
+        assert_true(json_is_null(json_object_get(sa, unknown[i])));
+    assert_int_equal(json_array_size(json_object_get(sa, "children")), 0);
+    json_decref(root);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_without_sas, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_sa_and_its_child, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_not_known_yet_is_null, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* In a network namespace of this process, over the loopback interface. */
+#include "daemon/udp.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon_test.h"
+
+static const struct log quiet;
+static char why[512];
+static uint8_t buffers[4][PACKET_BUFFER];
+static struct datagram datagrams[4];
+
+static bool enter(void)
+{
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) {
+        print_message("skipped: needs root\n");
+        return false;
+    }
+    assert_int_equal(system("ip link set lo up && ip addr add 2001:db8::1/128 dev lo"), 0);
+    for (size_t i = 0; i < COUNT(datagrams); i++)
+        datagrams[i].packet = packet_of(buffers[i], sizeof buffers[i], PACKET_HEADROOM);
+    return true;
+}
+
+static struct udp *open_for(const struct connection *connections, size_t count)
+{
+    struct udp *udp;
+    if (udp_open(connections, count, &quiet, &udp, why, sizeof why) != OK)
+        fail_msg("%s", why);
+    return udp;
+}
+
+static void print_sockets(const struct udp *udp, char *out, size_t len)
+{
+    static const char *const kinds[] = {"500", "4500", "raw"};
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < udp_count(udp); i++) {
+        const struct udp_socket *s = udp_at(udp, i);
+        char text[ADDRESS_TEXT];
+        used +=
+            (size_t)snprintf(out + used, len - used, "%s%s/v%u/%s", i > 0 ? " " : "",
+                             s->local.family == 0 ? "any" : address_print(&s->local, text), s->family, kinds[s->kind]);
+    }
+}
+
+static void test_which_sockets(void **state)
+{
+    (void)state;
+    const struct {
+        struct connection connections[2];
+        const char *sockets;
+    } rows[] = {
+        {{{.local = an_address("127.0.0.1")}, {.local = an_address("127.0.0.1")}},
+         "127.0.0.1/v4/500 127.0.0.1/v4/4500"},
+        {{{.local = an_address("127.0.0.1")}, {.local = an_address("127.0.0.2"), .encap = ENCAP_NO}},
+         "127.0.0.1/v4/500 127.0.0.1/v4/4500 127.0.0.2/v4/500 127.0.0.2/v4/4500 127.0.0.2/v4/raw"},
+        {{{.local = an_address("2001:db8::1"), .encap = ENCAP_AUTO}, {.local = an_address("2001:db8::1")}},
+         "2001:db8::1/v6/500 2001:db8::1/v6/4500 2001:db8::1/v6/raw"},
+        {{{.remote = an_address("192.0.2.2")}, {.remote = an_address("192.0.2.2")}}, "any/v4/500 any/v4/4500"},
+        /* a wildcard serves the specific address, too; the other kinds are added */
+        {{{.local = an_address("127.0.0.1"), .encap = ENCAP_AUTO}, {.encap = ENCAP_YES}},
+         "any/v4/500 any/v4/4500 any/v6/500 any/v6/4500 127.0.0.1/v4/raw"},
+    };
+    if (!enter())
+        skip();
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct udp *udp = open_for(rows[i].connections, 2);
+        char text[512];
+        print_sockets(udp, text, sizeof text);
+        assert_string_equal(text, rows[i].sockets);
+        udp_close(udp);
+    }
+}
+
+static void test_errors_say_what_to_do(void **state)
+{
+    (void)state;
+    struct connection c = {.local = an_address("192.0.2.77")};
+    struct udp *udp, *second;
+    if (!enter())
+        skip();
+    assert_int_equal(udp_open(&c, 1, &quiet, &udp, why, sizeof why), ERR_IO);
+    assert_has(why, "UDP port 500 on 192.0.2.77");
+    assert_has(why, "does not have the address");
+    c.local = an_address("127.0.0.1");
+    udp = open_for(&c, 1);
+    assert_int_equal(udp_open(&c, 1, &quiet, &second, why, sizeof why), ERR_IO);
+    assert_has(why, "another IKE daemon");
+    assert_null(second);
+    udp_close(udp);
+}
+
+static const struct udp_socket *socket_of(const struct udp *udp, enum udp_kind kind, uint8_t family)
+{
+    for (size_t i = 0; i < udp_count(udp); i++)
+        if (udp_at(udp, i)->kind == kind && udp_at(udp, i)->family == family)
+            return udp_at(udp, i);
+    fail();
+    return NULL;
+}
+
+/* From one local address to another through wildcard sockets: the reply leaves from the address that was addressed. */
+static void check_round_trip(struct udp *udp, const char *from, const char *to, uint16_t port, bool marker)
+{
+    enum udp_kind kind = port == 500 ? UDP_IKE : UDP_NATT;
+    struct path path = {{an_address(from), port}, {an_address(to), port}};
+    const struct udp_socket *socket = socket_of(udp, kind, path.local.address.family);
+    for (int hop = 0; hop < 2; hop++) {
+        assert_true(udp_send(udp, &path, marker, bytes_of("hello", 5)));
+        assert_int_equal(udp_receive(udp, socket, datagrams, COUNT(datagrams)), 1);
+        assert_true(endpoint_equal(&datagrams[0].path.remote, &path.local));
+        assert_true(endpoint_equal(&datagrams[0].path.local, &path.remote));
+        assert_int_equal(datagrams[0].packet.len, marker ? 9 : 5);
+        assert_memory_equal(packet_data(&datagrams[0].packet), marker ? "\0\0\0\0hello" : "hello", marker ? 9 : 5);
+        path = datagrams[0].path;
+    }
+}
+
+static void test_replies_leave_from_the_address_that_was_addressed(void **state)
+{
+    (void)state;
+    const struct connection c = {0};
+    if (!enter())
+        skip();
+    struct udp *udp = open_for(&c, 1);
+    check_round_trip(udp, "127.0.0.5", "127.0.0.6", 500, false);
+    check_round_trip(udp, "127.0.0.5", "127.0.0.6", 4500, true);
+    check_round_trip(udp, "::1", "2001:db8::1", 500, false);
+    check_round_trip(udp, "::1", "2001:db8::1", 4500, true);
+    udp_close(udp);
+}
+
+static void check_esp(struct udp *udp, const char *from, const char *to, bool in_udp)
+{
+    static uint8_t bytes[3][PACKET_BUFFER];
+    struct packet packets[3], *list[3];
+    struct drops drops = {0};
+    struct path path = {{an_address(from), 4500}, {an_address(to), 4500}};
+    for (uint8_t i = 0; i < 3; i++) {
+        packets[i] = packet_of(bytes[i], sizeof bytes[i], PACKET_HEADROOM);
+        memset(packet_append(&packets[i], 100u + i), 'a' + i, 100u + i);
+        list[i] = &packets[i];
+    }
+    udp_send_esp(udp, &path, in_udp, list, 3, &drops);
+    const struct udp_socket *socket = socket_of(udp, in_udp ? UDP_NATT : UDP_RAW_ESP, path.local.address.family);
+    assert_int_equal(udp_receive(udp, socket, datagrams, COUNT(datagrams)), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(datagrams[i].packet.len, 100 + i);
+        assert_memory_equal(packet_data(&datagrams[i].packet), packet_data(&packets[i]), 100 + i);
+        assert_true(address_equal(&datagrams[i].path.remote.address, &path.local.address));
+        assert_true(address_equal(&datagrams[i].path.local.address, &path.remote.address));
+        assert_int_equal(datagrams[i].path.remote.port, in_udp ? 4500 : 0);
+    }
+    assert_int_equal(drops.count[DROP_OUT_SOCKET] + drops.count[DROP_OUT_TOO_BIG], 0);
+}
+
+static void test_esp_both_ways_of_carrying(void **state)
+{
+    (void)state;
+    const struct connection c = {.encap = ENCAP_AUTO};
+    if (!enter())
+        skip();
+    struct udp *udp = open_for(&c, 1);
+    check_esp(udp, "127.0.0.5", "127.0.0.6", true);
+    check_esp(udp, "127.0.0.5", "127.0.0.6", false);
+    check_esp(udp, "::1", "2001:db8::1", true);
+    check_esp(udp, "::1", "2001:db8::1", false);
+    udp_close(udp);
+}
+
+static void test_what_cannot_leave_is_counted(void **state)
+{
+    (void)state;
+    static uint8_t bytes[PACKET_BUFFER];
+    const struct connection c = {.remote = an_address("192.0.2.2")};
+    struct packet packet = packet_of(bytes, sizeof bytes, PACKET_HEADROOM), *list[] = {&packet, &packet};
+    struct drops drops = {0};
+    if (!enter())
+        skip();
+    struct udp *udp = open_for(&c, 1);
+    assert_non_null(packet_append(&packet, 100));
+    struct path path = {{{.family = 0}, 4500}, {an_address("192.0.2.2"), 4500}}; /* no route */
+    udp_send_esp(udp, &path, true, list, 2, &drops);
+    assert_int_equal(drops.count[DROP_OUT_SOCKET], 2);
+    assert_false(udp_send(udp, &path, true, bytes_of("x", 1)));
+    udp_send_esp(udp, &path, false, list, 2, &drops); /* no raw socket was asked for */
+    assert_int_equal(drops.count[DROP_OUT_SOCKET], 4);
+    path = (struct path){{{.family = 0}, 4500}, {an_address("127.0.0.1"), 4500}};
+    assert_non_null(packet_append(&packet, PACKET_PAYLOAD_MAX - 100));
+    udp_send_esp(udp, &path, true, list, 2, &drops);
+    assert_int_equal(drops.count[DROP_OUT_TOO_BIG], 2);
+    udp_close(udp);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_which_sockets),
+        cmocka_unit_test(test_errors_say_what_to_do),
+        cmocka_unit_test(test_replies_leave_from_the_address_that_was_addressed),
+        cmocka_unit_test(test_esp_both_ways_of_carrying),
+        cmocka_unit_test(test_what_cannot_leave_is_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
