@@ -12,6 +12,7 @@
 #include "daemon/gateway_state.h"
 #include "daemon/mtu.h"
 #include "daemon/outgoing.h"
+#include "daemon/reverse_path.h"
 
 /* --- what wakes the loop --- */
 
@@ -31,6 +32,7 @@ static void stop(struct gateway *g, int exit_code)
     if (g->stopping)
         return;
     ike_shutdown(g->ike, gateway_now(g));
+    gateway_end_commands(g);
     g->stopping = true;
     g->exit_code = exit_code;
     loop_stop(&g->loop);
@@ -197,6 +199,8 @@ static void run(struct gateway *g)
     log_write(g->log, LOG_INFO, "esptun %s is ready: TUN %s (%s, MTU %u), %zu connections, %zu rules", ESPTUN_VERSION,
               device->name, device->attached ? "attached" : "created", device->mtu, g->config->connection_count,
               g->config->spd.count);
+    if (g->routes != NULL)
+        reverse_path_warn(&g->config->spd, g->connections, g->config->connection_count, g->log);
     if (g->routes != NULL)
         log_write(g->log, LOG_INFO, "routes of protect rules are in table %u", routes_table(g->routes));
     ike_start(g->ike, g->started_ms);

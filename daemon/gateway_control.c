@@ -113,6 +113,18 @@ void gateway_judge_commands(struct gateway *g)
     }
 }
 
+void gateway_end_commands(struct gateway *g)
+{
+    gateway_judge_commands(g);
+    for (size_t i = 0; i < COMMANDS_MAX; i++) {
+        struct client *client = g->commands.items[i].client;
+        if (client == NULL)
+            continue;
+        command_end(&g->commands.items[i]);
+        control_error(client, "esptun is stopping");
+    }
+}
+
 static enum status ask_ike(struct gateway *g, enum request_verb verb, uint32_t connection, const char **why)
 {
     switch (verb) {

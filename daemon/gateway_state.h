@@ -62,5 +62,6 @@ void gateway_settle(struct gateway *g);
 
 MUST_USE enum status gateway_open_control(struct gateway *g, char *why, size_t why_len);
 void gateway_judge_commands(struct gateway *g);
+void gateway_end_commands(struct gateway *g); /* at the end: who still waits is told */
 
 #endif

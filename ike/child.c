@@ -48,6 +48,13 @@ enum status child_install(struct ike *ike, struct peer *peer, struct child *chil
     return OK;
 }
 
+/* The two ends wait differently long, so that they do not delete crosswise when each takes the other's new child for the old one. */
+static uint64_t replaced_linger(const struct child_sa *c)
+{
+    const struct path *path = &c->child.path;
+    return address_compare(&path->local.address, &path->remote.address) < 0 ? REPLACED_LINGER : 2 * REPLACED_LINGER;
+}
+
 /* Older children of the same selectors give way. Who started the new one deletes them, after packets under way have arrived. */
 static uint64_t replace_older(struct ike *ike, struct child_sa *c)
 {
@@ -62,11 +69,42 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
         other->soft_ms = DEADLINE_NEVER;
         replaced = other->child.id;
         if (c->initiator)
-            timer_in(ike, &other->soft, REPLACED_LINGER);
+            timer_in(ike, &other->soft, replaced_linger(c));
         else
             timer_stop(ike, &other->soft);
     }
     return replaced;
+}
+
+/* Its successor is gone: it serves again. So two ends that renewed at once, and kept different children, meet on one. */
+static void serve_again(struct ike *ike, struct child_sa *c)
+{
+    uint64_t soft = ike_soft_ms(ike, c->lifetime_s, c->initiator), age = ike->now_ms - c->established_ms;
+    uint64_t rest = soft > age ? soft - age : REKEY_RETRY / 10;
+    c->state = CHILD_ACTIVE;
+    c->soft_ms = ike->now_ms + rest;
+    timer_in(ike, &c->soft, rest);
+    ike_say(ike, LOG_DEBUG, c->peer->connection, "SPIs %08x (in) %08x (out) serve again", c->child.spi_in, c->child.spi_out);
+    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_CHILD_UP,
+                                     .connection = c->peer->connection,
+                                     .rule = c->child.rule,
+                                     .child_id = c->child.id});
+}
+
+void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const char *why)
+{
+    struct peer *peer = c->peer;
+    uint32_t rule = c->child.rule;
+    struct selector selector = c->child.selector;
+    child_end(ike, c, tell_peer, true, why);
+    if (child_of_rule(peer, rule) != NULL || child_is_coming(peer, rule))
+        return;
+    struct child_sa *other, *newest = NULL;
+    DL_FOREACH (peer->children, other)
+        if (other->state == CHILD_REPLACED && other->child.rule == rule && selector_equal(&other->child.selector, &selector))
+            newest = other;
+    if (newest != NULL)
+        serve_again(ike, newest);
 }
 
 static void say_established(struct ike *ike, const struct child_sa *c, bool renewed)
@@ -188,7 +226,7 @@ void child_renew_failed(struct ike *ike, uint64_t id)
 static void on_soft(struct ike *ike, struct child_sa *c)
 {
     if (c->state == CHILD_REPLACED)
-        child_end(ike, c, true, true, "replaced by a newer one");
+        child_end_one(ike, c, true, "replaced by a newer one");
     else if (c->state == CHILD_INSTALLED)
         child_activate(ike, c);
     else
@@ -200,5 +238,5 @@ void child_timer(struct ike *ike, struct child_sa *c, enum timer_kind kind)
     if (kind == TIMER_CHILD_SOFT)
         on_soft(ike, c);
     else
-        child_end(ike, c, true, true, c->state == CHILD_INSTALLED ? "the peer never confirmed it" : "its lifetime is over");
+        child_end_one(ike, c, true, c->state == CHILD_INSTALLED ? "the peer never confirmed it" : "its lifetime is over");
 }

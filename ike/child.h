@@ -21,6 +21,9 @@ void child_activate_soon(struct ike *ike, struct child_sa *c);
 /* Removes it here and in the data plane. `event`: IKE_EVENT_CHILD_DOWN is told. Tells the peer when `tell_peer` and an IKE SA is there. */
 void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, const char *why);
 
+/* The same for one child alone: one that it had replaced, and that is still there, serves again. */
+void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const char *why);
+
 struct child_sa *child_by_id(const struct ike *ike, uint64_t id);
 struct child_sa *child_by_spi_out(const struct peer *peer, uint32_t spi_out);
 

@@ -210,7 +210,7 @@ void ike_child_hard(struct ike *ike, uint64_t now_ms, uint64_t child_id)
     ike->now_ms = now_ms;
     struct child_sa *child = child_by_id(ike, child_id);
     if (child != NULL && !ike->closed)
-        child_end(ike, child, true, true, "its bytes or sequence numbers are used up");
+        child_end_one(ike, child, true, "its bytes or sequence numbers are used up");
 }
 
 void ike_child_moved(struct ike *ike, uint64_t now_ms, uint64_t child_id, const struct endpoint *remote)

@@ -132,7 +132,7 @@ static bool on_delete(struct ike *ike, struct ike_sa *sa, const struct path *pat
         if (d.protocol == V1_PROTOCOL_ESP) {
             struct child_sa *child = child_by_spi_out(sa->peer, read_u32(&r));
             if (child != NULL)
-                child_end(ike, child, false, true, "deleted by the peer");
+                child_end_one(ike, child, false, "deleted by the peer");
             continue;
         }
         uint64_t spi_i = read_u64(&r), spi_r = read_u64(&r);

@@ -522,6 +522,8 @@ static void on_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header 
     read_initial_contact(sa, &p);
     if (!sa->initiator) {
         sa->path = *path; /* authentic now: follow the float to 4500 */
+        /* NAT-D payloads are not authenticated, the float is: it tells what the initiator has found (RFC 3947 4). */
+        sa->udp = sa->peer_natt && path->local.port == IKE_NATT_PORT;
         status = send_auth(ike, sa, false);
         if (status == OK)
             exchange_answers(&sa->exchange, digest);

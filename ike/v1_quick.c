@@ -42,6 +42,7 @@ struct quick {
     uint32_t spi_in, spi_out;
     struct proposal suite;
     struct selector selector;
+    bool udp;            /* encapsulation that was agreed */
     uint64_t lifetime_s, lifetime_kb;
     struct dh *dh;       /* with PFS */
     uint8_t nonce_i[NONCE_MAX], nonce_r[NONCE_MAX];
@@ -299,6 +300,7 @@ enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule,
         return status;
     q->rule = rule;
     q->replaces = replaces != NULL ? replaces->child.id : 0;
+    q->udp = sa->udp;
     q->selector = replaces != NULL ? replaces->child.selector : ike->setup.spd->rules[rule].selector;
     status = new_nonce(ike, q);
     if (status == OK)
@@ -358,7 +360,7 @@ static enum status install(struct ike *ike, struct quick *q, struct bytes peer_p
                           .spi_in = q->spi_in,
                           .spi_out = q->spi_out,
                           .suite = q->suite,
-                          .udp = sa->udp,
+                          .udp = q->udp,
                           .path = sa->path,
                           .selector = q->selector,
                           .replay_window = c->replay_window};
@@ -489,6 +491,12 @@ static void say_no_proposal(struct ike *ike, const struct quick *q, const struct
                 "the peer asks for another encapsulation (ESP in UDP or not) than NAT detection gave; see encap");
 }
 
+/* Some peers float to 4500 without NAT (Juniper) or ask for UDP all the same: as they like, where both ways can work. */
+static bool may_differ_in_encap(const struct ike_sa *sa)
+{
+    return sa->peer_natt && !(sa->udp && (sa->nat_local || sa->nat_remote));
+}
+
 /* Everything that the offer says, on the locals of this exchange. 0: fine; else the notification that refuses it. */
 static unsigned read_offer(struct ike *ike, struct quick *q, const struct payloads *p, struct v1_terms *terms,
                            struct v1_offer *offer, const struct v1_transform **chosen)
@@ -508,6 +516,11 @@ static unsigned read_offer(struct ike *ike, struct quick *q, const struct payloa
     q->rule = (uint32_t)rule;
     *terms = terms_of(ike, q->sa, 0);
     *chosen = v1_offer_choose(offer, terms, &c->esp);
+    if (*chosen == NULL && may_differ_in_encap(q->sa)) {
+        terms->encap = q->sa->udp ? V1_ENCAP_TUNNEL : V1_ENCAP_UDP_TUNNEL;
+        *chosen = v1_offer_choose(offer, terms, &c->esp);
+    }
+    q->udp = terms->encap == V1_ENCAP_UDP_TUNNEL;
     if (*chosen == NULL) {
         say_no_proposal(ike, q, offer);
         return NOTIFY_NO_PROPOSAL_CHOSEN;

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two whole engines, no stubs. The first four bytes are the plan:
+ *
+ *   0  settings: encapsulation, which end is meant, whether the true message follows
+ *   1  which datagram of the run is changed
+ *   2  how: as it lies on the wire, or its plain text with a hash that verifies again (an authenticated peer that means
+ * harm) 3  milliseconds between raw datagrams, times 64
+ *
+ * The rest is a list of edits of that datagram; and, when the run is over, raw datagrams and sealed payloads for both
+ * ends. At the end no secret may be alive.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/sim/craft.h"
+#include "test/sim/rig.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct plan {
+    uint8_t settings, which, how, wait;
+    struct reader r;
+    unsigned seen;
+    /* Of the quick mode in progress: IV, and the initiator's nonce. */
+    uint32_t quick_id;
+    uint8_t iv[IV_MAX], nonce[NONCE_MAX];
+    size_t nonce_len;
+};
+
+/* Up to 16 edits of (kind, place, value): set, flip, insert, remove, cut. */
+static size_t edit(struct reader *r, uint8_t *data, size_t len, size_t capacity)
+{
+    for (unsigned i = 0; i < 16 && r->left >= 4; i++) {
+        uint8_t kind = read_u8(r), value = read_u8(r);
+        size_t at = read_u16(r);
+        if (len == 0 || kind >= 250)
+            break;
+        at %= len;
+        switch (kind % 5) {
+        case 0: data[at] = value; break;
+        case 1: data[at] ^= value; break;
+        case 2:
+            if (len + 4 <= capacity) {
+                memmove(data + at + 4, data + at, len - at);
+                memset(data + at, value, 4);
+                len += 4;
+            }
+            break;
+        case 3:
+            memmove(data + at, data + at + 1, len - at - 1);
+            len--;
+            break;
+        default: len = at; break;
+        }
+    }
+    return len;
+}
+
+/* Follows phase 2, to know IV and nonce for the next message; decodes the one at hand. */
+static bool open_phase2(struct plan *plan, const struct ike_sa *sa, struct bytes message, uint8_t iv[IV_MAX],
+                        struct craft *c)
+{
+    struct ike_header h;
+    if (sa == NULL || header_read(message, &h) != OK || h.message_id == 0 || sa->state < SA_ESTABLISHED)
+        return false;
+    bool goes_on = h.exchange == EXCHANGE_QUICK && h.message_id == plan->quick_id;
+    if (goes_on)
+        memcpy(iv, plan->iv, IV_MAX);
+    else
+        craft_first_iv(sa, h.message_id, iv);
+    uint8_t next[IV_MAX];
+    memcpy(next, iv, sizeof next);
+    if (!craft_open(sa, next, message, c))
+        return false;
+    if (h.exchange == EXCHANGE_QUICK) {
+        memcpy(plan->iv, next, sizeof next);
+        struct bytes nonce = craft_body(c, PAYLOAD_NONCE);
+        if (!goes_on && nonce.len > 0 && nonce.len <= sizeof plan->nonce) {
+            memcpy(plan->nonce, nonce.data, nonce.len);
+            plan->nonce_len = nonce.len;
+        }
+        plan->quick_id = goes_on ? 0 : h.message_id;
+    }
+    return true;
+}
+
+/* The chosen datagram: changed, and put in before the true one. */
+static bool change(void *arg, struct rig *rig, int from, struct rig_datagram *d)
+{
+    struct plan *plan = arg;
+    struct craft c;
+    uint8_t iv[IV_MAX], out[CRAFT_MAX + 64];
+    const struct ike_sa *sa = craft_sa(rig->ends[from].ike);
+    bool answers = plan->quick_id != 0;
+    bool open = open_phase2(plan, sa, bytes_of(d->data, d->len), iv, &c);
+    if (plan->seen++ != plan->which % 24)
+        return false;
+    struct rig_datagram *copy = malloc(sizeof *copy);
+    if (copy == NULL)
+        abort();
+    *copy = *d;
+    if (open && plan->how & 1) {
+        c.len = edit(&plan->r, c.text, c.len, sizeof c.text - IV_MAX);
+        craft_rehash(sa, answers ? bytes_of(plan->nonce, plan->nonce_len) : (struct bytes){0}, &c);
+        copy->len = craft_seal(sa, iv, &c, out);
+        memcpy(copy->data, out, copy->len);
+    } else {
+        copy->len = edit(&plan->r, copy->data, copy->len, sizeof copy->data);
+        if (plan->how & 2 && copy->len >= IKE_HEADER_LEN)
+            store_u32(copy->data + IKE_HEADER_LENGTH_AT, (uint32_t)copy->len);
+    }
+    copy->at_ms = rig->now_ms + 1;
+    if (rig->in_flight < RIG_FLIGHT_MAX)
+        rig->flight[rig->in_flight++] = *copy;
+    free(copy);
+    return plan->settings & 4;
+}
+
+/* What is left of the input, as datagrams: raw, or sealed as a message of phase 2. */
+static void shower(struct rig *rig, struct plan *plan)
+{
+    uint8_t out[CRAFT_MAX + 64];
+    while (plan->r.left >= 4) {
+        uint8_t kind = read_u8(&plan->r), type = read_u8(&plan->r);
+        size_t len = read_u16(&plan->r) % 600;
+        struct bytes body = read_bytes(&plan->r, len < plan->r.left ? len : plan->r.left);
+        int to = kind & 1;
+        const struct ike_sa *sa = craft_sa(rig->ends[to].ike);
+        if (kind & 2 && sa != NULL && sa->state >= SA_ESTABLISHED) {
+            size_t n =
+                craft_phase2(sa, kind & 4 ? EXCHANGE_QUICK : EXCHANGE_INFORMATIONAL, 0x1000u + type, type, body, out);
+            rig_inject(rig, to, kind & 8 ? 4500 : 500, bytes_of(out, n));
+        } else {
+            rig_inject(rig, to, kind & 8 ? 4500 : 500, body);
+        }
+        rig_run(rig, (uint64_t)plan->wait * 64);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 4 || size > 4096)
+        return 0;
+    struct plan plan = {
+        .settings = data[0], .which = data[1], .how = data[2], .wait = data[3], .r = reader_of(data + 4, size - 4)};
+    struct rig *rig = rig_new(1);
+    for (int i = 0; i < RIG_ENDS; i++) {
+        rig->ends[i].connection.encap = plan.settings & 1 ? ENCAP_YES : ENCAP_AUTO;
+        rig->ends[i].connection.dpd_delay_s = 10;
+        rig->ends[i].connection.start = i == 0 || plan.settings & 2 ? START_START : START_TRAP;
+    }
+    rig->filter = change;
+    rig->filter_arg = &plan;
+    rig_start(rig);
+    rig_run(rig, plan.which % 24 < 10 ? 4000 : 60000); /* later datagrams are probes and retransmissions */
+    shower(rig, &plan);
+    if (plan.settings & 8)
+        ike_shutdown(rig->ends[plan.settings >> 4 & 1].ike, rig->now_ms);
+    rig_run(rig, 1000);
+    if (rig_free(rig) != 0)
+        abort();
+    return 0;
+}
