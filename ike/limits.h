@@ -22,7 +22,7 @@ enum {
     /* Memory that an authenticated peer can make us hold. */
     QUICK_PER_SA_MAX = 64,
     QUICK_IDS_MAX = 4096,     /* quick modes per phase 1; then it is renewed */
-    INFO_IDS = 32,            /* informational message ids remembered (replays) */
+    INFO_IDS = 64,            /* informational message ids remembered, ours and the peer's (replays, reflections) */
     SAS_PER_PEER_MAX = 8,
     CHILDREN_PER_PEER_MAX = 4096,
 

@@ -27,7 +27,17 @@ static struct v1_message begin(struct ike *ike, const struct ike_sa *sa, uint32_
     return v1_message_begin_hashed(ike, sa, EXCHANGE_INFORMATIONAL, *id);
 }
 
-static struct bytes seal_and_send(struct ike *ike, const struct ike_sa *sa, uint32_t id, struct v1_message *m)
+/* Also our own ids are remembered: the hash is the same in both directions, and a message thrown back at us must not count as the peer's. */
+static bool info_id_is_new(struct ike_sa *sa, uint32_t id)
+{
+    for (size_t i = 0; i < INFO_IDS; i++)
+        if (sa->info_ids[i] == id)
+            return false;
+    sa->info_ids[sa->info_id_at++ % INFO_IDS] = id;
+    return true;
+}
+
+static struct bytes seal_and_send(struct ike *ike, struct ike_sa *sa, uint32_t id, struct v1_message *m)
 {
     uint8_t iv[IV_MAX];
     enum status status = m->w.failed ? ERR_CRYPTO : v1_phase2_iv(&sa->keys, sa->iv, id, iv);
@@ -37,6 +47,7 @@ static struct bytes seal_and_send(struct ike *ike, const struct ike_sa *sa, uint
         ike_say(ike, LOG_ERROR, sa->connection, "an informational message could not be sent: %s", status_text(status));
         return (struct bytes){0};
     }
+    (void)info_id_is_new(sa, id);
     ike_send(ike, &sa->path, writer_bytes(&m->w));
     return writer_bytes(&m->w);
 }
@@ -224,15 +235,6 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
     snprintf(sa->hint, sizeof sa->hint, "the peer answered %s: %s", v1_notify_name(n.type), remedy(n.type));
     exchange_hurry(&sa->exchange);
     timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
-}
-
-static bool info_id_is_new(struct ike_sa *sa, uint32_t id)
-{
-    for (size_t i = 0; i < INFO_IDS; i++)
-        if (sa->info_ids[i] == id)
-            return false;
-    sa->info_ids[sa->info_id_at++ % INFO_IDS] = id;
-    return true;
 }
 
 static enum status open_info(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct bytes message,

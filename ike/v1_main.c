@@ -376,11 +376,11 @@ static enum status on_key_exchange(struct ike *ike, struct ike_sa *sa, const str
 {
     enum status status = keep_peer_values(sa, p);
     if (status == OK)
-        status = detect_nat(ike, sa, path, p);
-    if (status == OK)
         status = make_our_values(ike, sa);
     if (status == OK)
         status = make_keys(ike, sa);
+    if (status == OK)
+        status = detect_nat(ike, sa, path, p); /* last: a message that is refused must not switch it off */
     if (status == OK)
         status = send_key_exchange(ike, sa, false);
     if (status == OK)
@@ -423,9 +423,9 @@ static enum status on_key_answer(struct ike *ike, struct ike_sa *sa, const struc
 {
     enum status status = keep_peer_values(sa, p);
     if (status == OK)
-        status = detect_nat(ike, sa, path, p);
-    if (status == OK)
         status = make_keys(ike, sa);
+    if (status == OK)
+        status = detect_nat(ike, sa, path, p);
     if (status != OK)
         return status;
     if (sa->udp) {
@@ -451,14 +451,29 @@ static bool identity_fits(struct ike *ike, const struct ike_sa *sa, const struct
     return false;
 }
 
-static void read_initial_contact(struct ike_sa *sa, const struct payloads *p)
+/*
+ * HASH_I and HASH_R do not cover the notifications behind them. One that makes no sense, or an INITIAL_CONTACT for other cookies, therefore
+ * means that the message was changed on the way: it is refused whole, because its last block would become the next IV (B19).
+ */
+static enum status read_notifications(const struct ike_sa *sa, const struct payloads *p, bool *initial_contact)
 {
+    uint8_t spi[16];
+    store_u64(spi, sa->spi_i);
+    store_u64(spi + 8, sa->spi_r);
+    *initial_contact = false;
     for (size_t i = 0; i < p->count; i++) {
         struct v1_notify n;
-        if (p->items[i].type == PAYLOAD_NOTIFY && v1_notify_read(p->items[i].body, &n) == OK &&
-            n.type == NOTIFY_INITIAL_CONTACT)
-            sa->initial_contact = true;
+        if (p->items[i].type != PAYLOAD_NOTIFY)
+            continue;
+        if (v1_notify_read(p->items[i].body, &n) != OK)
+            return ERR_AUTHENTICATION;
+        if (n.type != NOTIFY_INITIAL_CONTACT)
+            continue;
+        if (n.spi.len == sizeof spi && memcmp(n.spi.data, spi, sizeof spi) != 0)
+            return ERR_AUTHENTICATION;
+        *initial_contact = true;
     }
+    return OK;
 }
 
 /* Decrypts and verifies 5 or 6. State (also the IV) changes only on OK; a corrupt one leaves room for the right one (B19). */
@@ -478,12 +493,17 @@ static enum status verify_auth(struct ike *ike, struct ike_sa *sa, const struct 
         return status;
     if (!v1_hash_equal(&sa->keys, p, expected))
         return ERR_AUTHENTICATION;
-    status = v1_id_read(id_body, id);
+    bool initial_contact;
+    status = read_notifications(sa, p, &initial_contact);
+    if (status == OK)
+        status = v1_id_read(id_body, id);
     if (status == OK && !identity_fits(ike, sa, id))
         status = ERR_MISMATCH;
-    if (status == OK)
-        memcpy(sa->iv, next_iv, sizeof next_iv);
-    return status;
+    if (status != OK)
+        return status;
+    sa->initial_contact = initial_contact;
+    memcpy(sa->iv, next_iv, sizeof next_iv);
+    return OK;
 }
 
 static void refuse_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
@@ -519,7 +539,6 @@ static void on_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header 
         refuse_auth(ike, sa, header, path, status);
         return;
     }
-    read_initial_contact(sa, &p);
     if (!sa->initiator) {
         sa->path = *path; /* authentic now: follow the float to 4500 */
         /* NAT-D payloads are not authenticated, the float is: it tells what the initiator has found (RFC 3947 4). */
@@ -625,7 +644,12 @@ void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
     case SA_SENT_KE:
     case SA_WAIT_KE: on_clear(ike, sa, header, path, digest, message); break;
     case SA_SENT_AUTH:
-    case SA_WAIT_AUTH: on_auth(ike, sa, header, path, digest, message); break;
+    case SA_WAIT_AUTH:
+        if (header->flags & FLAG_ENCRYPTION)
+            on_auth(ike, sa, header, path, digest, message);
+        else /* a late copy of an earlier message says nothing about the keys */
+            ike_drop(ike, IKE_DROP_STATE, path, "a clear message of main mode where an encrypted one is due");
+        break;
     default: ike_drop(ike, IKE_DROP_STATE, path, "main mode after phase 1 was complete"); break;
     }
 }

@@ -67,7 +67,7 @@ static void delete (struct bytes body)
 
 static void lifetime(struct bytes body)
 {
-    uint64_t seconds, kilobytes, again, more;
+    uint64_t seconds, kilobytes, again = 0, more = 0;
     uint8_t buffer[64];
     if (v1_lifetime_read(body, &seconds, &kilobytes) != OK || seconds > UINT32_MAX || kilobytes > UINT32_MAX)
         return;
