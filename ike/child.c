@@ -48,14 +48,16 @@ enum status child_install(struct ike *ike, struct peer *peer, struct child *chil
     return OK;
 }
 
-/* The two ends wait differently long, so that they do not delete crosswise when each takes the other's new child for the old one. */
+/* The two ends wait differently long, so that they do not delete crosswise when each takes the other's new child for
+ * the old one. */
 static uint64_t replaced_linger(const struct child_sa *c)
 {
     const struct path *path = &c->child.path;
     return address_compare(&path->local.address, &path->remote.address) < 0 ? REPLACED_LINGER : 2 * REPLACED_LINGER;
 }
 
-/* Older children of the same selectors give way. Who started the new one deletes them, after packets under way have arrived. */
+/* Older children of the same selectors give way. Who started the new one deletes them, after packets under way have
+ * arrived. */
 static uint64_t replace_older(struct ike *ike, struct child_sa *c)
 {
     uint64_t replaced = 0;
@@ -76,7 +78,8 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
     return replaced;
 }
 
-/* Its successor is gone: it serves again. So two ends that renewed at once, and kept different children, meet on one. */
+/* Its successor is gone: it serves again. So two ends that renewed at once, and kept different children, meet on one.
+ */
 static void serve_again(struct ike *ike, struct child_sa *c)
 {
     uint64_t soft = ike_soft_ms(ike, c->lifetime_s, c->initiator), age = ike->now_ms - c->established_ms;
@@ -84,7 +87,8 @@ static void serve_again(struct ike *ike, struct child_sa *c)
     c->state = CHILD_ACTIVE;
     c->soft_ms = ike->now_ms + rest;
     timer_in(ike, &c->soft, rest);
-    ike_say(ike, LOG_DEBUG, c->peer->connection, "SPIs %08x (in) %08x (out) serve again", c->child.spi_in, c->child.spi_out);
+    ike_say(ike, LOG_DEBUG, c->peer->connection, "SPIs %08x (in) %08x (out) serve again", c->child.spi_in,
+            c->child.spi_out);
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_CHILD_UP,
                                      .connection = c->peer->connection,
                                      .rule = c->child.rule,
@@ -101,7 +105,8 @@ void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const ch
         return;
     struct child_sa *other, *newest = NULL;
     DL_FOREACH (peer->children, other)
-        if (other->state == CHILD_REPLACED && other->child.rule == rule && selector_equal(&other->child.selector, &selector))
+        if (other->state == CHILD_REPLACED && other->child.rule == rule &&
+            selector_equal(&other->child.selector, &selector))
             newest = other;
     if (newest != NULL)
         serve_again(ike, newest);
@@ -111,8 +116,9 @@ static void say_established(struct ike *ike, const struct child_sa *c, bool rene
 {
     char selector[SELECTOR_TEXT], suite[PROPOSAL_TEXT];
     ike_say(ike, LOG_INFO, c->peer->connection, "phase 2 %s: %s, SPIs %08x (in) %08x (out), %s, %s",
-            renewed ? "renewed, new SA established" : "established", selector_print(&c->child.selector, selector), c->child.spi_in,
-            c->child.spi_out, proposal_print(&c->child.suite, suite), c->child.udp ? "ESP in UDP" : "ESP");
+            renewed ? "renewed, new SA established" : "established", selector_print(&c->child.selector, selector),
+            c->child.spi_in, c->child.spi_out, proposal_print(&c->child.suite, suite),
+            c->child.udp ? "ESP in UDP" : "ESP");
 }
 
 void child_activate(struct ike *ike, struct child_sa *c)
@@ -209,7 +215,8 @@ void child_renew(struct ike *ike, struct child_sa *c)
     if (c->state != CHILD_ACTIVE || c->renew_due)
         return;
     c->renew_due = true;
-    ike_say(ike, LOG_INFO, c->peer->connection, "renewing phase 2: SPIs %08x (in) %08x (out)", c->child.spi_in, c->child.spi_out);
+    ike_say(ike, LOG_INFO, c->peer->connection, "renewing phase 2: SPIs %08x (in) %08x (out)", c->child.spi_in,
+            c->child.spi_out);
     peer_pursue(ike, c->peer);
 }
 
@@ -238,5 +245,6 @@ void child_timer(struct ike *ike, struct child_sa *c, enum timer_kind kind)
     if (kind == TIMER_CHILD_SOFT)
         on_soft(ike, c);
     else
-        child_end_one(ike, c, true, c->state == CHILD_INSTALLED ? "the peer never confirmed it" : "its lifetime is over");
+        child_end_one(ike, c, true,
+                      c->state == CHILD_INSTALLED ? "the peer never confirmed it" : "its lifetime is over");
 }

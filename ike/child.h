@@ -6,19 +6,21 @@
 #include "ike/engine.h"
 
 /*
- * Installs a negotiated child: it opens from now on. Takes the keys out of `child` and wipes them on every path. replaces: id or 0.
- * lifetime_s is the negotiated one.
+ * Installs a negotiated child: it opens from now on. Takes the keys out of `child` and wipes them on every path.
+ * replaces: id or 0. lifetime_s is the negotiated one.
  */
-MUST_USE enum status child_install(struct ike *ike, struct peer *peer, struct child *child, bool initiator, uint64_t replaces,
-                                   uint64_t lifetime_s, struct child_sa **out);
+MUST_USE enum status child_install(struct ike *ike, struct peer *peer, struct child *child, bool initiator,
+                                   uint64_t replaces, uint64_t lifetime_s, struct child_sa **out);
 
-/* The peer has the keys: it seals too; older ones of the same selectors are replaced; nobody waits for the rule any more. */
+/* The peer has the keys: it seals too; older ones of the same selectors are replaced; nobody waits for the rule any
+ * more. */
 void child_activate(struct ike *ike, struct child_sa *c);
 
 /* The same, a moment after message 3 has left (CONFIRM_GRACE). */
 void child_activate_soon(struct ike *ike, struct child_sa *c);
 
-/* Removes it here and in the data plane. `event`: IKE_EVENT_CHILD_DOWN is told. Tells the peer when `tell_peer` and an IKE SA is there. */
+/* Removes it here and in the data plane. `event`: IKE_EVENT_CHILD_DOWN is told. Tells the peer when `tell_peer` and an
+ * IKE SA is there. */
 void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, const char *why);
 
 /* The same for one child alone: one that it had replaced, and that is still there, serves again. */

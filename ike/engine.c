@@ -48,7 +48,8 @@ const char *ike_list_suites(const struct proposal_list *list, char out[SUITES_TE
     out[0] = '\0';
     for (size_t i = 0; i < list->count && used < SUITES_TEXT; i++) {
         char suite[PROPOSAL_TEXT];
-        int n = snprintf(out + used, SUITES_TEXT - used, "%s%s", i > 0 ? ", " : "", proposal_print(&list->items[i], suite));
+        int n =
+            snprintf(out + used, SUITES_TEXT - used, "%s%s", i > 0 ? ", " : "", proposal_print(&list->items[i], suite));
         used += n > 0 ? (size_t)n : 0;
     }
     return out;

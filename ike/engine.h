@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside the engine: the nouns that its files share. Ownership is a tree: engine -> peers -> IKE SAs -> phase 2 exchanges, and
- * peers -> children. Children hang on the peer, not on the IKE SA that made them, so that a renewed phase 1 adopts them by itself.
+ * Inside the engine: the nouns that its files share. Ownership is a tree: engine -> peers -> IKE SAs -> phase 2
+ * exchanges, and peers -> children. Children hang on the peer, not on the IKE SA that made them, so that a renewed
+ * phase 1 adopts them by itself.
  *
  * What differs between the versions of IKE stands behind struct version: peers and children never ask for a number.
  */
@@ -38,13 +39,13 @@ struct timer {
 };
 
 enum sa_state {
-    SA_SENT_SA,     /* initiator, waits for message 2 */
-    SA_SENT_KE,     /* initiator, waits for message 4 */
-    SA_SENT_AUTH,   /* initiator, waits for message 6 */
-    SA_WAIT_KE,     /* responder, waits for message 3 */
-    SA_WAIT_AUTH,   /* responder, waits for message 5 */
+    SA_SENT_SA,   /* initiator, waits for message 2 */
+    SA_SENT_KE,   /* initiator, waits for message 4 */
+    SA_SENT_AUTH, /* initiator, waits for message 6 */
+    SA_WAIT_KE,   /* responder, waits for message 3 */
+    SA_WAIT_AUTH, /* responder, waits for message 5 */
     SA_ESTABLISHED,
-    SA_REPLACED,    /* a newer one took over; a little later it is deleted */
+    SA_REPLACED, /* a newer one took over; a little later it is deleted */
 };
 
 /* What is needed only while phase 1 runs; wiped when it is complete. */
@@ -56,7 +57,7 @@ struct phase1 {
     size_t peer_public_len;
     uint8_t *sai_b; /* owned */
     size_t sai_b_len;
-    bool refused;   /* one "authentication failed" has been sent */
+    bool refused; /* one "authentication failed" has been sent */
 };
 
 struct ike_sa {
@@ -74,29 +75,29 @@ struct ike_sa {
     uint8_t iv[IV_MAX]; /* phase 1: the running IV; later: the last block of phase 1 */
     struct phase1 *phase1;
     struct exchange exchange;
-    bool peer_natt, peer_dpd;    /* vendor ids seen */
+    bool peer_natt, peer_dpd; /* vendor ids seen */
     bool nat_local, nat_remote;
-    bool udp;                    /* children go in UDP 4500 */
-    bool initial_contact;        /* the peer said that it knows no other SA of ours */
-    struct identity *remote_id;  /* owned; NULL before authentication */
+    bool udp;                   /* children go in UDP 4500 */
+    bool initial_contact;       /* the peer said that it knows no other SA of ours */
+    struct identity *remote_id; /* owned; NULL before authentication */
     struct identity local_id;
     uint64_t lifetime_s;
     uint64_t established_ms, soft_ms;
     struct timer retransmit, life, renew, probe, keepalive, linger;
-    char hint[160];              /* an unauthenticated reason from the network, already escaped */
+    char hint[160]; /* an unauthenticated reason from the network, already escaped */
 
-    struct quick *quicks;        /* list; owned */
+    struct quick *quicks; /* list; owned */
     size_t quick_count;
-    uint32_t *quick_ids;         /* every message id of quick mode ever used here (B28); owned, sorted by nothing */
+    uint32_t *quick_ids; /* every message id of quick mode ever used here (B28); owned, sorted by nothing */
     size_t quick_id_count, quick_id_capacity;
     uint32_t info_ids[INFO_IDS];
     size_t info_id_at;
 
     uint32_t dpd_sent, dpd_received; /* sequence numbers */
     bool dpd_has_received;
-    unsigned dpd_tries;              /* unanswered probes */
-    uint64_t heard_ms;               /* last authenticated message */
-    uint64_t packets_seen;           /* of the peer's children, at the last probe timer */
+    unsigned dpd_tries;    /* unanswered probes */
+    uint64_t heard_ms;     /* last authenticated message */
+    uint64_t packets_seen; /* of the peer's children, at the last probe timer */
 
     struct ike_sa *prev, *next;
 };
@@ -104,7 +105,7 @@ struct ike_sa {
 enum child_state {
     CHILD_INSTALLED, /* opens; the peer has not shown yet that it has the keys */
     CHILD_ACTIVE,
-    CHILD_REPLACED,  /* a newer one of the same selectors took over */
+    CHILD_REPLACED, /* a newer one of the same selectors took over */
 };
 
 struct child_sa {
@@ -113,9 +114,9 @@ struct child_sa {
     struct peer *peer;
     enum child_state state;
     bool initiator;
-    bool renew_due;     /* wants to be renewed as soon as an IKE SA is there */
-    bool renewing;      /* an exchange that replaces it is under way */
-    uint64_t replaces;  /* id, or 0 */
+    bool renew_due;    /* wants to be renewed as soon as an IKE SA is there */
+    bool renewing;     /* an exchange that replaces it is under way */
+    uint64_t replaces; /* id, or 0 */
     uint64_t lifetime_s;
     uint64_t established_ms, soft_ms;
     struct timer soft, hard;
@@ -125,14 +126,14 @@ struct child_sa {
 /* A connection at run time: with one peer, or with one of several when remote = %any. */
 struct peer {
     uint32_t connection;
-    struct identity id;      /* of %any: who it is; else ID_NONE */
-    struct ike_sa *sas;      /* lists; owned */
+    struct identity id; /* of %any: who it is; else ID_NONE */
+    struct ike_sa *sas; /* lists; owned */
     struct child_sa *children;
     size_t sa_count, child_count;
-    const uint32_t *rules;   /* protect rules of the connection (indices into the SPD); owned by the engine */
+    const uint32_t *rules; /* protect rules of the connection (indices into the SPD); owned by the engine */
     size_t rule_count;
-    uint8_t *wanted;         /* per rule: someone waits for a child; owned */
-    bool down;               /* ended by command: `start` does not bring it back, only traffic or `up` does */
+    uint8_t *wanted; /* per rule: someone waits for a child; owned */
+    bool down;       /* ended by command: `start` does not bring it back, only traffic or `up` does */
     uint64_t retry_wait_ms;
     struct timer retry;
     struct peer *prev, *next;
@@ -152,8 +153,8 @@ struct ike {
     struct ike_sa *sas;       /* table by own_spi, of all */
     struct ike_sa *strangers; /* list of half-open SAs */
     size_t stranger_count;
-    struct peer *peers;       /* list */
-    struct child_sa *children; /* table by child id */
+    struct peer *peers;             /* list */
+    struct child_sa *children;      /* table by child id */
     struct connection_rules *rules; /* per connection */
     uint64_t last_child_id;
     uint8_t seed[HASH_SEED];
@@ -192,7 +193,8 @@ void timer_in(struct ike *ike, struct timer *t, uint64_t delay_ms);
 void timer_stop(struct ike *ike, struct timer *t);
 
 /* "branch: ...": a line about a connection. */
-void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...) PRINTF_LIKE(4, 5);
+void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
 /* A text of several lines, as one log line each. */
 void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One request and its reply, whatever the version of IKE: the last datagram that we sent is kept, to be sent again by a timer (as the one who waits)
- * or byte-identically when the peer repeats the request that it answers (RFC 2408 3.1, RFC 7296 2.1).
+ * One request and its reply, whatever the version of IKE: the last datagram that we sent is kept, to be sent again by a
+ * timer (as the one who waits) or byte-identically when the peer repeats the request that it answers (RFC 2408 3.1, RFC
+ * 7296 2.1).
  */
 #ifndef IKE_EXCHANGE_H
 #define IKE_EXCHANGE_H
@@ -13,7 +14,7 @@
 struct exchange {
     uint8_t *sent; /* owned */
     size_t sent_len;
-    uint64_t answered;   /* keyed hash of the message that `sent` answers */
+    uint64_t answered; /* keyed hash of the message that `sent` answers */
     bool has_answered;
     bool has_resent;
     uint64_t resent_ms;

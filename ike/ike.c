@@ -97,12 +97,13 @@ void ike_input(struct ike *ike, uint64_t now_ms, const struct path *path, struct
         return;
     enum status status = header_read(message, &header);
     if (status != OK) {
-        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_MALFORMED, path, "header: %s", status_text(status));
+        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_MALFORMED, path, "header: %s",
+                 status_text(status));
         return;
     }
     if (header.major != ike_version1.number) {
-        ike_drop(ike, IKE_DROP_VERSION, path, "IKE version %u.%u is not spoken here: set the peer to IKEv1", header.major,
-                 header.minor);
+        ike_drop(ike, IKE_DROP_VERSION, path, "IKE version %u.%u is not spoken here: set the peer to IKEv1",
+                 header.major, header.minor);
         return;
     }
     ike_version1.input(ike, &header, path, message);

@@ -51,16 +51,16 @@ static const char *integ_name(const struct proposal *suite)
     }
 }
 
-static void one_way(const struct ike *ike, const struct proposal *suite, const struct address *from, const struct address *to,
-                    uint32_t spi, const struct secret *key)
+static void one_way(const struct ike *ike, const struct proposal *suite, const struct address *from,
+                    const struct address *to, uint32_t spi, const struct secret *key)
 {
     char line[LINE_LEN], cipher[HEX_MAX], integ[HEX_MAX], src[ADDRESS_TEXT], dst[ADDRESS_TEXT];
     const struct integ_info *info = integ_info(suite->integ);
     size_t integ_len = info != NULL ? info->key : 0;
-    snprintf(line, sizeof line, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"0x%s\",\"%s\",\"%s%s\"", from->family == 4 ? "IPv4" : "IPv6",
-             address_print(from, src), address_print(to, dst), spi, cipher_name(suite),
-             hex(cipher, bytes_of(key->data, key->len - integ_len)), integ_name(suite), integ_len > 0 ? "0x" : "",
-             hex(integ, bytes_of(key->data + key->len - integ_len, integ_len)));
+    snprintf(line, sizeof line, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"0x%s\",\"%s\",\"%s%s\"",
+             from->family == 4 ? "IPv4" : "IPv6", address_print(from, src), address_print(to, dst), spi,
+             cipher_name(suite), hex(cipher, bytes_of(key->data, key->len - integ_len)), integ_name(suite),
+             integ_len > 0 ? "0x" : "", hex(integ, bytes_of(key->data + key->len - integ_len, integ_len)));
     ike->setup.ops.keylog(ike->setup.ops.arg, "esp_sa", line);
 }
 
@@ -69,7 +69,8 @@ void keylog_child(const struct ike *ike, const struct child *child)
     if (ike->setup.ops.keylog == NULL)
         return;
     one_way(ike, &child->suite, &child->path.remote.address, &child->path.local.address, child->spi_in, &child->key_in);
-    one_way(ike, &child->suite, &child->path.local.address, &child->path.remote.address, child->spi_out, &child->key_out);
+    one_way(ike, &child->suite, &child->path.local.address, &child->path.remote.address, child->spi_out,
+            &child->key_out);
 }
 
 #else

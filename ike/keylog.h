@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Test builds only (ESPTUN_KEYLOG): lines of Wireshark's key tables. In every other build these functions are empty and the code is not there. */
+/* Test builds only (ESPTUN_KEYLOG): lines of Wireshark's key tables. In every other build these functions are empty and
+ * the code is not there. */
 #ifndef IKE_KEYLOG_H
 #define IKE_KEYLOG_H
 

@@ -17,7 +17,8 @@ size_t v1_block_len(const struct v1_keys *keys)
 
 /* SKEYID_d, _a and _e: prf(SKEYID, [the one before |] g^xy | CKY-I | CKY-R | number). */
 static enum status derive_next(struct vault *vault, enum prf prf, const struct secret *skeyid, struct bytes before,
-                               struct bytes shared, const struct v1_phase1_values *values, uint8_t number, struct secret *out)
+                               struct bytes shared, const struct v1_phase1_values *values, uint8_t number,
+                               struct secret *out)
 {
     uint8_t tail[17];
     struct writer w = writer_of(tail, sizeof tail);
@@ -31,7 +32,8 @@ static enum status derive_next(struct vault *vault, enum prf prf, const struct s
     return status;
 }
 
-/* RFC 2409 App. B: a cipher key longer than SKEYID_e is K1 | K2 | ..., K1 = prf(SKEYID_e, 0), Kn = prf(SKEYID_e, Kn-1). */
+/* RFC 2409 App. B: a cipher key longer than SKEYID_e is K1 | K2 | ..., K1 = prf(SKEYID_e, 0), Kn = prf(SKEYID_e, Kn-1).
+ */
 static enum status expand_cipher_key(struct vault *vault, enum prf prf, const struct secret *skeyid_e, size_t len,
                                      struct secret *out)
 {
@@ -74,7 +76,8 @@ enum status v1_keys_derive(struct vault *vault, const struct proposal *suite, st
     if (status == OK)
         status = derive_next(vault, out->prf, &out->skeyid, (struct bytes){0}, shared, values, 0, &out->skeyid_d);
     if (status == OK)
-        status = derive_next(vault, out->prf, &out->skeyid, secret_bytes(&out->skeyid_d), shared, values, 1, &out->skeyid_a);
+        status =
+            derive_next(vault, out->prf, &out->skeyid, secret_bytes(&out->skeyid_d), shared, values, 1, &out->skeyid_a);
     if (status == OK)
         status = derive_next(vault, out->prf, &out->skeyid, secret_bytes(&out->skeyid_a), shared, values, 2, &skeyid_e);
     if (status == OK)
@@ -93,8 +96,8 @@ void v1_keys_free(struct v1_keys *keys)
     secret_free(&keys->cipher);
 }
 
-enum status v1_auth_hash(const struct v1_keys *keys, const struct v1_phase1_values *v, bool of_initiator, struct bytes id_body,
-                         uint8_t out[HASH_MAX])
+enum status v1_auth_hash(const struct v1_keys *keys, const struct v1_phase1_values *v, bool of_initiator,
+                         struct bytes id_body, uint8_t out[HASH_MAX])
 {
     uint8_t cookies[16];
     store_u64(cookies + (of_initiator ? 0 : 8), v->spi_i);
@@ -113,7 +116,8 @@ enum status v1_phase1_iv(const struct v1_keys *keys, const struct v1_phase1_valu
     return status;
 }
 
-enum status v1_phase2_iv(const struct v1_keys *keys, const uint8_t last_block[IV_MAX], uint32_t message_id, uint8_t iv[IV_MAX])
+enum status v1_phase2_iv(const struct v1_keys *keys, const uint8_t last_block[IV_MAX], uint32_t message_id,
+                         uint8_t iv[IV_MAX])
 {
     uint8_t digest[HASH_MAX], id[4];
     store_u32(id, message_id);
@@ -128,8 +132,8 @@ enum status v1_message_hash(const struct v1_keys *keys, const struct bytes *part
     return prf_parts(keys->prf, secret_bytes(&keys->skeyid_a), parts, count, out);
 }
 
-enum status v1_keymat(struct vault *vault, const struct v1_keys *keys, struct bytes shared, uint32_t spi, struct bytes nonce_i,
-                      struct bytes nonce_r, size_t len, struct secret *out)
+enum status v1_keymat(struct vault *vault, const struct v1_keys *keys, struct bytes shared, uint32_t spi,
+                      struct bytes nonce_i, struct bytes nonce_r, size_t len, struct secret *out)
 {
     uint8_t head[5] = {V1_PROTOCOL_ESP};
     store_u32(head + 1, spi);

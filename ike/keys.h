@@ -37,14 +37,17 @@ MUST_USE enum status v1_auth_hash(const struct v1_keys *keys, const struct v1_ph
                                   struct bytes id_body, uint8_t out[HASH_MAX]);
 
 /* hash(g^xi | g^xr), truncated to the cipher's block; and hash(last phase 1 block | message id). */
-MUST_USE enum status v1_phase1_iv(const struct v1_keys *keys, const struct v1_phase1_values *values, uint8_t iv[IV_MAX]);
+MUST_USE enum status v1_phase1_iv(const struct v1_keys *keys, const struct v1_phase1_values *values,
+                                  uint8_t iv[IV_MAX]);
 MUST_USE enum status v1_phase2_iv(const struct v1_keys *keys, const uint8_t last_block[IV_MAX], uint32_t message_id,
                                   uint8_t iv[IV_MAX]);
 
 /* prf(SKEYID_a, parts): HASH(1) to HASH(3) and the hash of an informational message are this with different parts. */
-MUST_USE enum status v1_message_hash(const struct v1_keys *keys, const struct bytes *parts, size_t count, uint8_t out[HASH_MAX]);
+MUST_USE enum status v1_message_hash(const struct v1_keys *keys, const struct bytes *parts, size_t count,
+                                     uint8_t out[HASH_MAX]);
 
-/* KEYMAT of one SA of a pair: prf(SKEYID_d, [g(qm)^xy |] protocol | SPI | Ni_b | Nr_b), iterated to len bytes. shared: empty without PFS. */
+/* KEYMAT of one SA of a pair: prf(SKEYID_d, [g(qm)^xy |] protocol | SPI | Ni_b | Nr_b), iterated to len bytes. shared:
+ * empty without PFS. */
 MUST_USE enum status v1_keymat(struct vault *vault, const struct v1_keys *keys, struct bytes shared, uint32_t spi,
                                struct bytes nonce_i, struct bytes nonce_r, size_t len, struct secret *out);
 

@@ -5,12 +5,12 @@
 
 enum {
     /* Messages. */
-    IKE_MESSAGE_MAX = 16384,  /* longer datagrams are dropped unread */
-    IKE_SEND_MAX = 8192,      /* the longest that we write: KE of modp8192, 32 proposals and room to spare */
-    PAYLOADS_MAX = 48,        /* per message (B6) */
-    TRANSFORMS_MAX = 128,     /* per SA payload, all proposals together (B7) */
-    DELETE_SPIS_MAX = 64,     /* per delete payload (B13) */
-    NONCE_MIN = 8,            /* RFC 2409 5 */
+    IKE_MESSAGE_MAX = 16384, /* longer datagrams are dropped unread */
+    IKE_SEND_MAX = 8192,     /* the longest that we write: KE of modp8192, 32 proposals and room to spare */
+    PAYLOADS_MAX = 48,       /* per message (B6) */
+    TRANSFORMS_MAX = 128,    /* per SA payload, all proposals together (B7) */
+    DELETE_SPIS_MAX = 64,    /* per delete payload (B13) */
+    NONCE_MIN = 8,           /* RFC 2409 5 */
     NONCE_MAX = 256,
     NONCE_OURS = 32,
 
@@ -21,8 +21,8 @@ enum {
 
     /* Memory that an authenticated peer can make us hold. */
     QUICK_PER_SA_MAX = 64,
-    QUICK_IDS_MAX = 4096,     /* quick modes per phase 1; then it is renewed */
-    INFO_IDS = 64,            /* informational message ids remembered, ours and the peer's (replays, reflections) */
+    QUICK_IDS_MAX = 4096, /* quick modes per phase 1; then it is renewed */
+    INFO_IDS = 64,        /* informational message ids remembered, ours and the peer's (replays, reflections) */
     SAS_PER_PEER_MAX = 8,
     CHILDREN_PER_PEER_MAX = 4096,
 
@@ -30,24 +30,24 @@ enum {
     RETRANSMIT_FIRST = 500,
     RETRANSMIT_LONGEST = 16000,
     RETRANSMIT_TRIES = 6,
-    HINTED_TRIES = 2,         /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
-    REPEAT_EVERY = 200,       /* a repeated request is answered at most this often (B16) */
+    HINTED_TRIES = 2,   /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
+    REPEAT_EVERY = 200, /* a repeated request is answered at most this often (B16) */
 
     HALF_OPEN_LIFE = 60000,
-    LINGER = 60000,           /* how long a finished exchange still answers repeats */
-    /* As initiator we seal on a new SA only a moment after message 3, since some responders (strongSwan) install theirs only when that has
-     * arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
+    LINGER = 60000, /* how long a finished exchange still answers repeats */
+    /* As initiator we seal on a new SA only a moment after message 3, since some responders (strongSwan) install theirs
+     * only when that has arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
     CONFIRM_GRACE = 50,
     CONFIRM_GRACE_RENEWAL = 500,
-    REPLACED_LINGER = 10000,  /* how long a replaced child still opens what was under way */
-    KEEPALIVE_EVERY = 20000,  /* RFC 3948 4 */
-    RETRY_FIRST = 5000,       /* start = start: again after a failure, doubling */
+    REPLACED_LINGER = 10000, /* how long a replaced child still opens what was under way */
+    KEEPALIVE_EVERY = 20000, /* RFC 3948 4 */
+    RETRY_FIRST = 5000,      /* start = start: again after a failure, doubling */
     RETRY_LONGEST = 300000,
     REKEY_RETRY = 10000,
     DPD_SEQUENCE_SLACK = 8,
 
-    /* Soft expiry in percent of the lifetime; up to SOFT_JITTER percent are taken off at random. The two ends differ, so that they
-     * seldom renew at once: the initiator at 75 to 80, the responder at 85 to 90. */
+    /* Soft expiry in percent of the lifetime; up to SOFT_JITTER percent are taken off at random. The two ends differ,
+     * so that they seldom renew at once: the initiator at 75 to 80, the responder at 85 to 90. */
     SOFT_INITIATOR = 80,
     SOFT_RESPONDER = 90,
     SOFT_JITTER = 5,

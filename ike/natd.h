@@ -8,6 +8,7 @@
 #include "policy/address.h"
 
 /* HASH(spi_i | spi_r | address | port). out: prf_info(hash)->len bytes. */
-MUST_USE enum status natd_hash(enum prf hash, uint64_t spi_i, uint64_t spi_r, const struct endpoint *end, uint8_t out[HASH_MAX]);
+MUST_USE enum status natd_hash(enum prf hash, uint64_t spi_i, uint64_t spi_r, const struct endpoint *end,
+                               uint8_t out[HASH_MAX]);
 
 #endif

@@ -23,8 +23,8 @@ enum payload_type {
     PAYLOAD_NOTIFY = 11,
     PAYLOAD_DELETE = 12,
     PAYLOAD_VENDOR = 13,
-    PAYLOAD_NATD = 20,  /* RFC 3947 3.2 */
-    PAYLOAD_NATOA = 21, /* RFC 3947 5.2 */
+    PAYLOAD_NATD = 20,     /* RFC 3947 3.2 */
+    PAYLOAD_NATOA = 21,    /* RFC 3947 5.2 */
     PAYLOAD_PRIVATE = 128, /* from here on: private use, ignored where it is not understood (RFC 2408 3.1) */
 };
 
@@ -41,9 +41,9 @@ struct payloads {
 };
 
 /*
- * Walks a chain whose first payload has type `first`. All results point into `chain`. ERR_MALFORMED: a length under 4 or beyond the rest
- * (B2, B3), or bytes behind the last payload (B4) unless may_pad (a decrypted message is padded to the block). ERR_LIMIT: over
- * PAYLOADS_MAX (B6).
+ * Walks a chain whose first payload has type `first`. All results point into `chain`. ERR_MALFORMED: a length under 4
+ * or beyond the rest (B2, B3), or bytes behind the last payload (B4) unless may_pad (a decrypted message is padded to
+ * the block). ERR_LIMIT: over PAYLOADS_MAX (B6).
  */
 MUST_USE enum status payloads_read(uint8_t first, struct bytes chain, bool may_pad, struct payloads *out);
 

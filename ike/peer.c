@@ -124,12 +124,15 @@ static void cannot_create(struct ike *ike, struct peer *peer, uint32_t rule, enu
 {
     peer_unwant(peer, rule);
     ike_say(ike, LOG_ERROR, peer->connection, "phase 2 cannot be started: %s", status_text(status));
-    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_CHILD_FAILED,
-                                     .connection = peer->connection,
-                                     .rule = rule,
-                                     .why = status == ERR_UNSUPPORTED
-                                                ? "this rule cannot be negotiated with IKEv1: it carries one port or all, not a range of ports"
-                                                : status_text(status)});
+    ike_tell(
+        ike,
+        (struct ike_event){
+            .kind = IKE_EVENT_CHILD_FAILED,
+            .connection = peer->connection,
+            .rule = rule,
+            .why = status == ERR_UNSUPPORTED
+                       ? "this rule cannot be negotiated with IKEv1: it carries one port or all, not a range of ports"
+                       : status_text(status)});
 }
 
 static void create_children(struct ike *ike, struct peer *peer, struct ike_sa *sa)
@@ -178,7 +181,8 @@ void peer_pursue(struct ike *ike, struct peer *peer)
     if (status == OK)
         return;
     ike_say(ike, LOG_ERROR, peer->connection, "phase 1 cannot be started: %s", status_text(status));
-    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = status_text(status)});
+    ike_tell(ike, (struct ike_event){
+                      .kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = status_text(status)});
     peer_gave_up(ike, peer, c->start == START_START);
 }
 

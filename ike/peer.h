@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a connection wants at run time, and how it gets there: an IKE SA first, then a child for each rule that someone waits for. */
+/* What a connection wants at run time, and how it gets there: an IKE SA first, then a child for each rule that someone
+ * waits for. */
 #ifndef IKE_PEER_H
 #define IKE_PEER_H
 

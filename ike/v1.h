@@ -34,7 +34,8 @@ void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
 void v1_info_delete_child(struct ike *ike, struct ike_sa *sa, const struct child_sa *child);
 void v1_info_delete_sa(struct ike *ike, struct ike_sa *sa);
 void v1_info_probe(struct ike *ike, struct ike_sa *sa);
-/* An authenticated notification about phase 2; the datagram stays in ike->out and is returned, so that it can be kept. */
+/* An authenticated notification about phase 2; the datagram stays in ike->out and is returned, so that it can be kept.
+ */
 struct bytes v1_info_notify(struct ike *ike, struct ike_sa *sa, unsigned type, uint32_t spi);
 /* A clear one, about phase 1, rate limited; at most one per received message. */
 void v1_info_notify_clear(struct ike *ike, const struct ike_header *about, const struct path *path, unsigned type);

@@ -9,7 +9,14 @@
 enum { DOI_IPSEC = 1 };
 
 /* RFC 2407 4.6.2.1 */
-enum side_type { SIDE_IPV4 = 1, SIDE_IPV4_SUBNET = 4, SIDE_IPV6 = 5, SIDE_IPV6_SUBNET = 6, SIDE_IPV4_RANGE = 7, SIDE_IPV6_RANGE = 8 };
+enum side_type {
+    SIDE_IPV4 = 1,
+    SIDE_IPV4_SUBNET = 4,
+    SIDE_IPV6 = 5,
+    SIDE_IPV6_SUBNET = 6,
+    SIDE_IPV4_RANGE = 7,
+    SIDE_IPV6_RANGE = 8
+};
 
 enum status v1_id_read(struct bytes body, struct identity *out)
 {
@@ -167,16 +174,36 @@ void v1_notify_write(struct writer *w, const struct v1_notify *notify)
 const char *v1_notify_name(unsigned type)
 {
     static const char *const names[] = {
-        [1] = "INVALID_PAYLOAD_TYPE",    [2] = "DOI_NOT_SUPPORTED",         [3] = "SITUATION_NOT_SUPPORTED",
-        [4] = "INVALID_COOKIE",          [5] = "INVALID_MAJOR_VERSION",     [6] = "INVALID_MINOR_VERSION",
-        [7] = "INVALID_EXCHANGE_TYPE",   [8] = "INVALID_FLAGS",             [9] = "INVALID_MESSAGE_ID",
-        [10] = "INVALID_PROTOCOL_ID",    [11] = "INVALID_SPI",              [12] = "INVALID_TRANSFORM_ID",
-        [13] = "ATTRIBUTES_NOT_SUPPORTED", [14] = "NO_PROPOSAL_CHOSEN",     [15] = "BAD_PROPOSAL_SYNTAX",
-        [16] = "PAYLOAD_MALFORMED",      [17] = "INVALID_KEY_INFORMATION",  [18] = "INVALID_ID_INFORMATION",
-        [19] = "INVALID_CERT_ENCODING",  [20] = "INVALID_CERTIFICATE",      [21] = "CERT_TYPE_UNSUPPORTED",
-        [22] = "INVALID_CERT_AUTHORITY", [23] = "INVALID_HASH_INFORMATION", [24] = "AUTHENTICATION_FAILED",
-        [25] = "INVALID_SIGNATURE",      [26] = "ADDRESS_NOTIFICATION",     [27] = "NOTIFY_SA_LIFETIME",
-        [28] = "CERTIFICATE_UNAVAILABLE", [29] = "UNSUPPORTED_EXCHANGE_TYPE", [30] = "UNEQUAL_PAYLOAD_LENGTHS",
+        [1] = "INVALID_PAYLOAD_TYPE",
+        [2] = "DOI_NOT_SUPPORTED",
+        [3] = "SITUATION_NOT_SUPPORTED",
+        [4] = "INVALID_COOKIE",
+        [5] = "INVALID_MAJOR_VERSION",
+        [6] = "INVALID_MINOR_VERSION",
+        [7] = "INVALID_EXCHANGE_TYPE",
+        [8] = "INVALID_FLAGS",
+        [9] = "INVALID_MESSAGE_ID",
+        [10] = "INVALID_PROTOCOL_ID",
+        [11] = "INVALID_SPI",
+        [12] = "INVALID_TRANSFORM_ID",
+        [13] = "ATTRIBUTES_NOT_SUPPORTED",
+        [14] = "NO_PROPOSAL_CHOSEN",
+        [15] = "BAD_PROPOSAL_SYNTAX",
+        [16] = "PAYLOAD_MALFORMED",
+        [17] = "INVALID_KEY_INFORMATION",
+        [18] = "INVALID_ID_INFORMATION",
+        [19] = "INVALID_CERT_ENCODING",
+        [20] = "INVALID_CERTIFICATE",
+        [21] = "CERT_TYPE_UNSUPPORTED",
+        [22] = "INVALID_CERT_AUTHORITY",
+        [23] = "INVALID_HASH_INFORMATION",
+        [24] = "AUTHENTICATION_FAILED",
+        [25] = "INVALID_SIGNATURE",
+        [26] = "ADDRESS_NOTIFICATION",
+        [27] = "NOTIFY_SA_LIFETIME",
+        [28] = "CERTIFICATE_UNAVAILABLE",
+        [29] = "UNSUPPORTED_EXCHANGE_TYPE",
+        [30] = "UNEQUAL_PAYLOAD_LENGTHS",
     };
     if (type < sizeof names / sizeof names[0] && names[type] != NULL)
         return names[type];

@@ -9,7 +9,8 @@
 
 /* --- identification of phase 1 (RFC 2407 4.6.2) --- */
 
-/* ERR_MALFORMED: too short, protocol and port other than 0/0 or UDP with 0, 500 or 4500; and what identity_read refuses (B10). */
+/* ERR_MALFORMED: too short, protocol and port other than 0/0 or UDP with 0, 500 or 4500; and what identity_read refuses
+ * (B10). */
 MUST_USE enum status v1_id_read(struct bytes body, struct identity *out);
 void v1_id_write(struct writer *w, const struct identity *id);
 
@@ -21,13 +22,15 @@ struct v1_side {
     uint16_t port; /* 0: any */
 };
 
-/* Types 1, 4, 5, 6, 7 and 8. ERR_MALFORMED: a mask with holes, a range that runs backwards, a wrong length; ERR_UNSUPPORTED: other types. */
+/* Types 1, 4, 5, 6, 7 and 8. ERR_MALFORMED: a mask with holes, a range that runs backwards, a wrong length;
+ * ERR_UNSUPPORTED: other types. */
 MUST_USE enum status v1_side_read(struct bytes body, struct v1_side *out);
 
 /* ERR_UNSUPPORTED: a range of ports, which IKEv1 cannot express. */
 MUST_USE enum status v1_side_write(struct writer *w, const struct selector *s, bool local);
 
-/* The selector of IDci and IDcr (RFC 2409 5.5). ERR_MALFORMED: two families, two protocols, or a port of a protocol that has none. */
+/* The selector of IDci and IDcr (RFC 2409 5.5). ERR_MALFORMED: two families, two protocols, or a port of a protocol
+ * that has none. */
 MUST_USE enum status v1_selector(const struct v1_side *local, const struct v1_side *remote, struct selector *out);
 
 /* --- notification (RFC 2408 3.14) --- */

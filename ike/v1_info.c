@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Informational exchanges (RFC 2409 5.7): deletes, notifications, dead-peer detection. One message, no answer. Nothing is done before the hash
- * has verified; a clear message is a hint to the log at most (B12, B30).
+ * Informational exchanges (RFC 2409 5.7): deletes, notifications, dead-peer detection. One message, no answer. Nothing
+ * is done before the hash has verified; a clear message is a hint to the log at most (B12, B30).
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,8 @@ static struct v1_message begin(struct ike *ike, const struct ike_sa *sa, uint32_
     return v1_message_begin_hashed(ike, sa, EXCHANGE_INFORMATIONAL, *id);
 }
 
-/* Also our own ids are remembered: the hash is the same in both directions, and a message thrown back at us must not count as the peer's. */
+/* Also our own ids are remembered: the hash is the same in both directions, and a message thrown back at us must not
+ * count as the peer's. */
 static bool info_id_is_new(struct ike_sa *sa, uint32_t id)
 {
     for (size_t i = 0; i < INFO_IDS; i++)
@@ -130,7 +131,8 @@ void v1_info_notify_clear(struct ike *ike, const struct ike_header *about, const
 
 /* --- receiving --- */
 
-/* A peer's SPIs: only of this peer, so that nobody ends another's SAs. Returns false when the IKE SA itself was ended. */
+/* A peer's SPIs: only of this peer, so that nobody ends another's SAs. Returns false when the IKE SA itself was ended.
+ */
 static bool on_delete(struct ike *ike, struct ike_sa *sa, const struct path *path, struct bytes body)
 {
     struct v1_delete d;
@@ -184,10 +186,14 @@ static void on_dpd(struct ike *ike, struct ike_sa *sa, const struct path *path, 
 static const char *remedy(unsigned type)
 {
     switch (type) {
-    case NOTIFY_NO_PROPOSAL_CHOSEN: return "it accepts none of our proposals: compare algorithms and groups at both ends (esp: also PFS)";
-    case NOTIFY_INVALID_ID_INFORMATION: return "it has no such selectors or does not know our identity: compare the networks of the rule (and local_id) at both ends";
+    case NOTIFY_NO_PROPOSAL_CHOSEN:
+        return "it accepts none of our proposals: compare algorithms and groups at both ends (esp: also PFS)";
+    case NOTIFY_INVALID_ID_INFORMATION:
+        return "it has no such selectors or does not know our identity: compare the networks of the rule (and "
+               "local_id) at both ends";
     case NOTIFY_AUTHENTICATION_FAILED: return "most likely the pre-shared keys differ (psk)";
-    case NOTIFY_INVALID_KEY_INFORMATION: return "it does not like our key exchange: compare the group (PFS) at both ends";
+    case NOTIFY_INVALID_KEY_INFORMATION:
+        return "it does not like our key exchange: compare the group (PFS) at both ends";
     case NOTIFY_PAYLOAD_MALFORMED: return "it cannot read our message: most likely the pre-shared keys differ (psk)";
     default: return "see the log of the peer";
     }
@@ -213,14 +219,15 @@ static void on_notify(struct ike *ike, struct ike_sa *sa, const struct path *pat
     v1_quick_refused(ike, sa, n.spi.len == 4 ? load_u32(n.spi.data) : 0, why);
 }
 
-/* Unauthenticated: no state changes, but if the peer never says anything better, this is what `up` and the log will tell. */
+/* Unauthenticated: no state changes, but if the peer never says anything better, this is what `up` and the log will
+ * tell. */
 static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                      struct bytes message)
 {
     struct payloads p;
     struct v1_notify n;
-    enum status status =
-        payloads_read(header->next_payload, bytes_of(message.data + IKE_HEADER_LEN, message.len - IKE_HEADER_LEN), false, &p);
+    enum status status = payloads_read(
+        header->next_payload, bytes_of(message.data + IKE_HEADER_LEN, message.len - IKE_HEADER_LEN), false, &p);
     if (status == OK)
         status = rules_check(MESSAGE_INFO_CLEAR, &p);
     if (status == OK)

@@ -9,7 +9,8 @@
  *   5  ID, HASH_I     ->                     encrypted, on port 4500 where there is NAT
  *   6                 <-  ID, HASH_R         encrypted
  *
- * Until 5 and 6 have verified, nothing is authenticated: messages 1 to 4 advance this one half-open SA and nothing else.
+ * Until 5 and 6 have verified, nothing is authenticated: messages 1 to 4 advance this one half-open SA and nothing
+ * else.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,8 @@
 #include "ike/peer.h"
 #include "ike/rules.h"
 #include "ike/sa.h"
-#include "ike/v1.h"
 #include "ike/v1_body.h"
+#include "ike/v1_main.h"
 #include "ike/v1_message.h"
 #include "ike/v1_vendor.h"
 
@@ -33,21 +34,6 @@ static struct v1_terms terms_of(const struct connection *c)
 static unsigned our_vendors(const struct connection *c)
 {
     return VENDOR_DPD | (c->encap != ENCAP_NO ? VENDOR_NATT : 0u);
-}
-
-static struct v1_phase1_values values_of(const struct ike_sa *sa)
-{
-    const struct phase1 *p = sa->phase1;
-    struct bytes ours = dh_public(p->dh), theirs = bytes_of(p->peer_public, p->peer_public_len);
-    return (struct v1_phase1_values){
-        .spi_i = sa->spi_i,
-        .spi_r = sa->spi_r,
-        .nonce_i = bytes_of(p->nonce_i, p->nonce_i_len),
-        .nonce_r = bytes_of(p->nonce_r, p->nonce_r_len),
-        .public_i = sa->initiator ? ours : theirs,
-        .public_r = sa->initiator ? theirs : ours,
-        .sai_b = bytes_of(p->sai_b, p->sai_b_len),
-    };
 }
 
 static enum status keep_sai(struct phase1 *p, struct bytes body)
@@ -126,7 +112,8 @@ static struct choice choose_connection(const struct ike *ike, const struct path 
     return choice;
 }
 
-/* Half-open SAs are what a stranger can make us hold: capped in all, per site, with places kept for configured addresses. */
+/* Half-open SAs are what a stranger can make us hold: capped in all, per site, with places kept for configured
+ * addresses. */
 static bool may_open(struct ike *ike, const struct path *path, size_t from_address, uint32_t connection)
 {
     bool configured = connection_of(ike, connection)->remote.family != 0;
@@ -138,7 +125,8 @@ static bool may_open(struct ike *ike, const struct path *path, size_t from_addre
     return false;
 }
 
-static void explain_mismatch(struct ike *ike, uint32_t connection, const struct path *path, const struct v1_offer *offer)
+static void explain_mismatch(struct ike *ike, uint32_t connection, const struct path *path,
+                             const struct v1_offer *offer)
 {
     uint32_t suppressed;
     if (!log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
@@ -147,7 +135,8 @@ static void explain_mismatch(struct ike *ike, uint32_t connection, const struct 
     char text[EXPLAIN_TEXT], end[ENDPOINT_TEXT];
     v1_offer_list(offer, &offered);
     proposal_explain(&connection_of(ike, connection)->ike, &offered, text, sizeof text);
-    ike_say(ike, LOG_ERROR, connection, "NO_PROPOSAL_CHOSEN for phase 1 offered by %s:", endpoint_print(&path->remote, end));
+    ike_say(ike, LOG_ERROR, connection,
+            "NO_PROPOSAL_CHOSEN for phase 1 offered by %s:", endpoint_print(&path->remote, end));
     ike_say_lines(ike, LOG_ERROR, connection, text);
 }
 
@@ -212,7 +201,8 @@ static void on_first(struct ike *ike, const struct ike_header *header, const str
     }
     enum status status = v1_offer_read(PROPOSAL_IKE, payload_body(p, PAYLOAD_SA), &offer);
     if (status != OK) {
-        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_MALFORMED, path, "SA payload: %s", status_text(status));
+        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_MALFORMED, path, "SA payload: %s",
+                 status_text(status));
         return;
     }
     struct choice choice = choose_connection(ike, path, &offer);
@@ -302,8 +292,8 @@ static enum status detect_nat(struct ike *ike, struct ike_sa *sa, const struct p
         sa->peer_natt = false; /* announced, but not done */
     sa->nat_local = seen > 0 && !local_matches;
     sa->nat_remote = seen > 1 && !remote_matches;
-    sa->udp = sa->peer_natt &&
-              (sa->nat_local || sa->nat_remote || connection_of(ike, sa->connection)->encap == ENCAP_YES);
+    sa->udp =
+        sa->peer_natt && (sa->nat_local || sa->nat_remote || connection_of(ike, sa->connection)->encap == ENCAP_YES);
     return OK;
 }
 
@@ -324,10 +314,11 @@ static enum status keep_peer_values(struct ike_sa *sa, const struct payloads *p)
 static enum status make_keys(struct ike *ike, struct ike_sa *sa)
 {
     struct secret shared = {0};
-    enum status status = dh_shared(sa->phase1->dh, bytes_of(sa->phase1->peer_public, sa->phase1->peer_public_len), &shared);
+    enum status status =
+        dh_shared(sa->phase1->dh, bytes_of(sa->phase1->peer_public, sa->phase1->peer_public_len), &shared);
     if (status != OK)
         return status;
-    const struct v1_phase1_values values = values_of(sa);
+    const struct v1_phase1_values values = main_values(sa);
     const struct secret *psk = &connection_of(ike, sa->connection)->psk;
     status = v1_keys_derive(ike->setup.vault, &sa->suite, secret_bytes(psk), &values, secret_bytes(&shared), &sa->keys);
     secret_free(&shared);
@@ -339,8 +330,8 @@ static enum status make_keys(struct ike *ike, struct ike_sa *sa)
 }
 
 /* Initiator, message 2: the choice must be one of ours, unchanged (B29). */
-static enum status on_answer(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
-                             const struct payloads *p)
+static enum status on_answer(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
+                             const struct path *path, const struct payloads *p)
 {
     const struct connection *c = connection_of(ike, sa->connection);
     const struct v1_terms terms = terms_of(c);
@@ -372,7 +363,8 @@ static enum status on_answer(struct ike *ike, struct ike_sa *sa, const struct ik
 }
 
 /* Responder, message 3. */
-static enum status on_key_exchange(struct ike *ike, struct ike_sa *sa, const struct path *path, const struct payloads *p)
+static enum status on_key_exchange(struct ike *ike, struct ike_sa *sa, const struct path *path,
+                                   const struct payloads *p)
 {
     enum status status = keep_peer_values(sa, p);
     if (status == OK)
@@ -386,36 +378,6 @@ static enum status on_key_exchange(struct ike *ike, struct ike_sa *sa, const str
     if (status == OK)
         sa->state = SA_WAIT_AUTH;
     return status;
-}
-
-/* --- messages 5 and 6 --- */
-
-static enum status send_auth(struct ike *ike, struct ike_sa *sa, bool waits)
-{
-    const struct v1_phase1_values values = values_of(sa);
-    struct v1_message m = v1_message_begin(ike, sa, EXCHANGE_MAIN, 0, true);
-    chain_open(&m.chain, &m.w, PAYLOAD_ID);
-    size_t id_at = m.w.len;
-    v1_id_write(&m.w, &sa->local_id);
-    struct bytes id = bytes_of(m.w.data + id_at, m.w.len - id_at);
-    chain_close(&m.chain, &m.w);
-    uint8_t hash[HASH_MAX];
-    enum status status = v1_auth_hash(&sa->keys, &values, sa->initiator, id, hash);
-    if (status != OK)
-        return status;
-    chain_add(&m.chain, &m.w, PAYLOAD_HASH, bytes_of(hash, v1_hash_len(&sa->keys)));
-    if (sa->initiator && sa->peer->sa_count == 1 && sa->peer->child_count == 0) {
-        uint8_t spi[16];
-        store_u64(spi, sa->spi_i);
-        store_u64(spi + 8, sa->spi_r);
-        chain_open(&m.chain, &m.w, PAYLOAD_NOTIFY);
-        v1_notify_write(&m.w, &(struct v1_notify){.type = NOTIFY_INITIAL_CONTACT,
-                                                  .protocol = V1_PROTOCOL_ISAKMP,
-                                                  .spi = bytes_of(spi, sizeof spi)});
-        chain_close(&m.chain, &m.w);
-    }
-    status = v1_message_encrypt(&sa->keys, sa->iv, &m);
-    return status == OK ? ike_sa_send(ike, sa, writer_bytes(&m.w), waits) : status;
 }
 
 /* Initiator, message 4. With NAT between, everything from message 5 on goes by port 4500 (RFC 3947 4). */
@@ -433,143 +395,22 @@ static enum status on_key_answer(struct ike *ike, struct ike_sa *sa, const struc
         sa->path.remote.port = IKE_NATT_PORT;
     }
     sa->state = SA_SENT_AUTH;
-    return send_auth(ike, sa, true);
-}
-
-static bool identity_fits(struct ike *ike, const struct ike_sa *sa, const struct identity *id)
-{
-    const struct connection *c = connection_of(ike, sa->connection);
-    struct identity expected = c->remote_id.type != ID_NONE ? c->remote_id : identity_of_address(&c->remote);
-    if (c->remote_id.type == ID_NONE && c->remote.family == 0)
-        return true; /* remote = %any without remote_id: whoever has the key */
-    if (identity_equal(&expected, id))
-        return true;
-    char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
-    ike_say(ike, LOG_ERROR, sa->connection,
-            "INVALID_ID_INFORMATION: the peer calls itself %s, but remote_id expects %s; if that is the right peer, write remote_id = %s",
-            identity_print(id, got), identity_print(&expected, want), identity_print(id, got));
-    return false;
-}
-
-/*
- * HASH_I and HASH_R do not cover the notifications behind them. One that makes no sense, or an INITIAL_CONTACT for other cookies, therefore
- * means that the message was changed on the way: it is refused whole, because its last block would become the next IV (B19).
- */
-static enum status read_notifications(const struct ike_sa *sa, const struct payloads *p, bool *initial_contact)
-{
-    uint8_t spi[16];
-    store_u64(spi, sa->spi_i);
-    store_u64(spi + 8, sa->spi_r);
-    *initial_contact = false;
-    for (size_t i = 0; i < p->count; i++) {
-        struct v1_notify n;
-        if (p->items[i].type != PAYLOAD_NOTIFY)
-            continue;
-        if (v1_notify_read(p->items[i].body, &n) != OK)
-            return ERR_AUTHENTICATION;
-        if (n.type != NOTIFY_INITIAL_CONTACT)
-            continue;
-        if (n.spi.len == sizeof spi && memcmp(n.spi.data, spi, sizeof spi) != 0)
-            return ERR_AUTHENTICATION;
-        *initial_contact = true;
-    }
-    return OK;
-}
-
-/* Decrypts and verifies 5 or 6. State (also the IV) changes only on OK; a corrupt one leaves room for the right one (B19). */
-static enum status verify_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct bytes message,
-                               struct payloads *p, struct identity *id)
-{
-    uint8_t next_iv[IV_MAX], expected[HASH_MAX];
-    enum status status = v1_message_decrypt(ike, &sa->keys, header, sa->iv, message, p, next_iv);
-    if (status == OK)
-        status = rules_check(MESSAGE_MAIN_AUTH, p);
-    if (status != OK)
-        return ERR_AUTHENTICATION; /* with another key it decrypts to rubbish */
-    const struct v1_phase1_values values = values_of(sa);
-    struct bytes id_body = payload_body(p, PAYLOAD_ID);
-    status = v1_auth_hash(&sa->keys, &values, !sa->initiator, id_body, expected);
-    if (status != OK)
-        return status;
-    if (!v1_hash_equal(&sa->keys, p, expected))
-        return ERR_AUTHENTICATION;
-    bool initial_contact;
-    status = read_notifications(sa, p, &initial_contact);
-    if (status == OK)
-        status = v1_id_read(id_body, id);
-    if (status == OK && !identity_fits(ike, sa, id))
-        status = ERR_MISMATCH;
-    if (status != OK)
-        return status;
-    sa->initial_contact = initial_contact;
-    memcpy(sa->iv, next_iv, sizeof next_iv);
-    return OK;
-}
-
-static void refuse_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
-                        enum status why)
-{
-    ike_drop(ike, IKE_DROP_AUTHENTICATION, path,
-             why == ERR_AUTHENTICATION
-                 ? "%s: AUTHENTICATION_FAILED in main mode: most likely the pre-shared keys differ (psk of this connection and the peer's)"
-                 : "%s: the identity of the peer is not acceptable",
-             connection_of(ike, sa->connection)->name);
-    if (sa->initiator) {
-        if (why == ERR_AUTHENTICATION)
-            snprintf(sa->hint, sizeof sa->hint, "AUTHENTICATION_FAILED: the peer's answer does not verify: most likely the pre-shared keys differ (psk)");
-        else
-            snprintf(sa->hint, sizeof sa->hint, "INVALID_ID_INFORMATION: the peer's identity is not the configured remote_id");
-        exchange_hurry(&sa->exchange);
-        return;
-    }
-    if (sa->phase1->refused)
-        return;
-    sa->phase1->refused = true;
-    v1_info_notify_clear(ike, header, path,
-                         why == ERR_AUTHENTICATION ? NOTIFY_AUTHENTICATION_FAILED : NOTIFY_INVALID_ID_INFORMATION);
-}
-
-static void on_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
-                    uint64_t digest, struct bytes message)
-{
-    struct payloads p;
-    struct identity id;
-    enum status status = verify_auth(ike, sa, header, message, &p, &id);
-    if (status != OK) {
-        refuse_auth(ike, sa, header, path, status);
-        return;
-    }
-    if (!sa->initiator) {
-        sa->path = *path; /* authentic now: follow the float to 4500 */
-        /* NAT-D payloads are not authenticated, the float is: it tells what the initiator has found (RFC 3947 4). */
-        sa->udp = sa->peer_natt && path->local.port == IKE_NATT_PORT;
-        status = send_auth(ike, sa, false);
-        if (status == OK)
-            exchange_answers(&sa->exchange, digest);
-    }
-    if (status == OK)
-        status = ike_sa_establish(ike, sa, &id);
-    if (status != OK) {
-        ike_drop(ike, IKE_DROP_INTERNAL, path, "phase 1 cannot be completed: %s", status_text(status));
-        ike_sa_fail(ike, sa, status_text(status));
-        return;
-    }
-    if (sa->initiator)
-        exchange_clear(&sa->exchange); /* nothing answers message 6 */
-    peer_pursue(ike, sa->peer);
+    return main_send_auth(ike, sa, true);
 }
 
 /* --- the door --- */
 
-static bool read_clear(struct ike *ike, const struct ike_header *header, const struct path *path, enum message_kind kind,
-                       struct bytes message, struct payloads *p)
+static bool read_clear(struct ike *ike, const struct ike_header *header, const struct path *path,
+                       enum message_kind kind, struct bytes message, struct payloads *p)
 {
     struct bytes chain = bytes_of(message.data + IKE_HEADER_LEN, message.len - IKE_HEADER_LEN);
-    enum status status = header->flags & FLAG_ENCRYPTION ? ERR_MALFORMED : payloads_read(header->next_payload, chain, false, p);
+    enum status status =
+        header->flags & FLAG_ENCRYPTION ? ERR_MALFORMED : payloads_read(header->next_payload, chain, false, p);
     if (status == OK)
         status = rules_check(kind, p);
     if (status != OK)
-        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_MALFORMED, path, "main mode: %s", status_text(status));
+        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_MALFORMED, path, "main mode: %s",
+                 status_text(status));
     return status == OK;
 }
 
@@ -581,7 +422,8 @@ static void complain(struct ike *ike, const struct path *path, enum status statu
                  status == ERR_MISMATCH ? "main mode: the peer chose a proposal that was not offered" : "main mode: %s",
                  status_text(status));
     else
-        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_INTERNAL, path, "main mode: %s", status_text(status));
+        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_INTERNAL, path, "main mode: %s",
+                 status_text(status));
 }
 
 static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
@@ -591,9 +433,9 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
     bool first = sa->state == SA_SENT_SA;
     if (!read_clear(ike, header, path, first ? MESSAGE_MAIN_SA : MESSAGE_MAIN_KE, message, &p))
         return;
-    enum status status = first                       ? on_answer(ike, sa, header, path, &p)
-                         : sa->state == SA_SENT_KE   ? on_key_answer(ike, sa, path, &p)
-                                                     : on_key_exchange(ike, sa, path, &p);
+    enum status status = first                     ? on_answer(ike, sa, header, path, &p)
+                         : sa->state == SA_SENT_KE ? on_key_answer(ike, sa, path, &p)
+                                                   : on_key_exchange(ike, sa, path, &p);
     if (status != OK) {
         complain(ike, path, status);
         return;
@@ -646,7 +488,7 @@ void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
     case SA_SENT_AUTH:
     case SA_WAIT_AUTH:
         if (header->flags & FLAG_ENCRYPTION)
-            on_auth(ike, sa, header, path, digest, message);
+            main_on_auth(ike, sa, header, path, digest, message);
         else /* a late copy of an earlier message says nothing about the keys */
             ike_drop(ike, IKE_DROP_STATE, path, "a clear message of main mode where an encrypted one is due");
         break;

@@ -5,8 +5,8 @@
 
 #include "crypto/cipher.h"
 
-struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange, uint32_t message_id,
-                                   bool encrypted)
+struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,
+                                   uint32_t message_id, bool encrypted)
 {
     const struct ike_header header = {.spi_i = sa->spi_i,
                                       .spi_r = sa->spi_r,
@@ -71,8 +71,8 @@ enum status v1_hash3(const struct v1_keys *keys, uint32_t message_id, struct byt
     return v1_message_hash(keys, parts, 3, out);
 }
 
-enum status v1_message_seal_hashed(const struct v1_keys *keys, uint8_t iv[IV_MAX], uint32_t message_id, struct bytes nonce_i,
-                                   struct v1_message *m)
+enum status v1_message_seal_hashed(const struct v1_keys *keys, uint8_t iv[IV_MAX], uint32_t message_id,
+                                   struct bytes nonce_i, struct v1_message *m)
 {
     if (m->w.failed)
         return ERR_LIMIT;
@@ -86,7 +86,8 @@ enum status v1_message_seal_hashed(const struct v1_keys *keys, uint8_t iv[IV_MAX
 }
 
 enum status v1_message_decrypt(struct ike *ike, const struct v1_keys *keys, const struct ike_header *header,
-                               const uint8_t iv[IV_MAX], struct bytes message, struct payloads *out, uint8_t next_iv[IV_MAX])
+                               const uint8_t iv[IV_MAX], struct bytes message, struct payloads *out,
+                               uint8_t next_iv[IV_MAX])
 {
     size_t len = message.len - IKE_HEADER_LEN, block = v1_block_len(keys);
     if (!(header->flags & FLAG_ENCRYPTION) || len == 0 || len % block != 0)

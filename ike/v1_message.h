@@ -14,8 +14,8 @@ struct v1_message {
     size_t hashed_from;
 };
 
-struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange, uint32_t message_id,
-                                   bool encrypted);
+struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,
+                                   uint32_t message_id, bool encrypted);
 
 /* As first payload a HASH whose value is filled in by v1_message_seal_hashed. */
 struct v1_message v1_message_begin_hashed(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,
@@ -27,19 +27,21 @@ MUST_USE enum status v1_message_finish(struct v1_message *m);
 /* Pads and encrypts behind the header. iv: the one to use in, the next one out (unchanged on failure). */
 MUST_USE enum status v1_message_encrypt(const struct v1_keys *keys, uint8_t iv[IV_MAX], struct v1_message *m);
 
-/* What a phase 2 hash covers besides the message: HASH(1) and informational: nothing; HASH(2): Ni_b; HASH(3): see v1_hash3. */
+/* What a phase 2 hash covers besides the message: HASH(1) and informational: nothing; HASH(2): Ni_b; HASH(3): see
+ * v1_hash3. */
 MUST_USE enum status v1_hash12(const struct v1_keys *keys, uint32_t message_id, struct bytes nonce_i, struct bytes rest,
                                uint8_t out[HASH_MAX]);
-MUST_USE enum status v1_hash3(const struct v1_keys *keys, uint32_t message_id, struct bytes nonce_i, struct bytes nonce_r,
-                              uint8_t out[HASH_MAX]);
+MUST_USE enum status v1_hash3(const struct v1_keys *keys, uint32_t message_id, struct bytes nonce_i,
+                              struct bytes nonce_r, uint8_t out[HASH_MAX]);
 
 /* Fills in HASH(1) or HASH(2) (nonce_i empty or not), then encrypts. */
 MUST_USE enum status v1_message_seal_hashed(const struct v1_keys *keys, uint8_t iv[IV_MAX], uint32_t message_id,
                                             struct bytes nonce_i, struct v1_message *m);
 
 /*
- * Decrypts into ike->in and walks the payloads (which point there). iv is not changed: next_iv gets the new one, to be committed only after
- * the hash has verified (B12, B19). ERR_MALFORMED: not encrypted, not a multiple of the block, or rubbish behind the key.
+ * Decrypts into ike->in and walks the payloads (which point there). iv is not changed: next_iv gets the new one, to be
+ * committed only after the hash has verified (B12, B19). ERR_MALFORMED: not encrypted, not a multiple of the block, or
+ * rubbish behind the key.
  */
 MUST_USE enum status v1_message_decrypt(struct ike *ike, const struct v1_keys *keys, const struct ike_header *header,
                                         const uint8_t iv[IV_MAX], struct bytes message, struct payloads *out,

@@ -33,12 +33,12 @@ struct number_pair {
 };
 
 static const struct number_pair p1_encr[] = {{5, ENCR_3DES}, {7, ENCR_AES_CBC}};
-static const struct number_pair p1_hash[] = {{1, PRF_HMAC_MD5},      {2, PRF_HMAC_SHA1},     {4, PRF_HMAC_SHA2_256},
-                                             {5, PRF_HMAC_SHA2_384}, {6, PRF_HMAC_SHA2_512}};
+static const struct number_pair p1_hash[] = {
+    {1, PRF_HMAC_MD5}, {2, PRF_HMAC_SHA1}, {4, PRF_HMAC_SHA2_256}, {5, PRF_HMAC_SHA2_384}, {6, PRF_HMAC_SHA2_512}};
 /* 28 is not registered for IKEv1 (RFC 7634 speaks of IKEv2 only); it is IKEv2's number, which strongSwan also uses. */
-static const struct number_pair p2_encr[] = {{3, ENCR_3DES},        {11, ENCR_NULL},        {12, ENCR_AES_CBC},
-                                             {18, ENCR_AES_GCM_8},  {19, ENCR_AES_GCM_12},  {20, ENCR_AES_GCM_16},
-                                             {28, ENCR_CHACHA20_POLY1305}};
+static const struct number_pair p2_encr[] = {
+    {3, ENCR_3DES},        {11, ENCR_NULL},       {12, ENCR_AES_CBC},          {18, ENCR_AES_GCM_8},
+    {19, ENCR_AES_GCM_12}, {20, ENCR_AES_GCM_16}, {28, ENCR_CHACHA20_POLY1305}};
 static const struct number_pair p2_auth[] = {{1, INTEG_HMAC_MD5_96},
                                              {2, INTEG_HMAC_SHA1_96},
                                              {5, INTEG_HMAC_SHA2_256_128},
@@ -237,7 +237,8 @@ static enum status read_proposal(enum proposal_kind kind, struct reader *r, stru
     return transforms == 0 || more != PAYLOAD_NONE ? ERR_MALFORMED : reader_finish(&body);
 }
 
-/* Equal numbers of two proposals mean AND (RFC 2408 4.2): AH with ESP, or IPCOMP. We do neither, so none of the two can be chosen. */
+/* Equal numbers of two proposals mean AND (RFC 2408 4.2): AH with ESP, or IPCOMP. We do neither, so none of the two can
+ * be chosen. */
 static void drop_bundles(struct v1_offer *out)
 {
     for (size_t i = 0; i < out->count; i++)
@@ -312,7 +313,8 @@ static void write_phase2_attributes(struct writer *w, const struct v1_terms *ter
     write_life(w, P2_LIFE_TYPE, LIFE_KILOBYTES, terms->life_kilobytes);
 }
 
-static void write_transform(struct writer *w, const struct v1_terms *terms, const struct proposal *s, uint8_t number, bool last)
+static void write_transform(struct writer *w, const struct v1_terms *terms, const struct proposal *s, uint8_t number,
+                            bool last)
 {
     size_t at = w->len;
     write_u8(w, last ? PAYLOAD_NONE : PAYLOAD_TRANSFORM);
@@ -329,7 +331,8 @@ static void write_transform(struct writer *w, const struct v1_terms *terms, cons
 }
 
 /* The fields of a proposal up to its transforms; returns where it starts, for its length. */
-static size_t open_proposal(struct writer *w, const struct v1_terms *terms, uint8_t number, size_t transforms, bool last)
+static size_t open_proposal(struct writer *w, const struct v1_terms *terms, uint8_t number, size_t transforms,
+                            bool last)
 {
     size_t at = w->len;
     write_u8(w, last ? PAYLOAD_NONE : PAYLOAD_PROPOSAL);
@@ -381,8 +384,8 @@ static bool terms_fit(const struct v1_terms *terms, const struct v1_transform *t
     return t->usable && (terms->kind == PROPOSAL_IKE ? t->auth == terms->auth : t->encap == terms->encap);
 }
 
-enum status v1_answer_check(const struct v1_offer *answer, const struct v1_terms *terms, const struct proposal_list *suites,
-                            size_t *index)
+enum status v1_answer_check(const struct v1_offer *answer, const struct v1_terms *terms,
+                            const struct proposal_list *suites, size_t *index)
 {
     if (answer->count != 1 || !terms_fit(terms, &answer->items[0]))
         return ERR_MISMATCH;

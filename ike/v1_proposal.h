@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The SA payload of IKEv1: RFC 2408 3.4 to 3.6, attribute values of RFC 2409 App. A (phase 1) and RFC 2407 4.5 (phase 2) and of
- * IANA's "IPSEC" registries behind them. Reader and writer of one format share this file.
+ * The SA payload of IKEv1: RFC 2408 3.4 to 3.6, attribute values of RFC 2409 App. A (phase 1) and RFC 2407 4.5 (phase
+ * 2) and of IANA's "IPSEC" registries behind them. Reader and writer of one format share this file.
  */
 #ifndef IKE_V1_PROPOSAL_H
 #define IKE_V1_PROPOSAL_H
 
+#include "base/wire.h"
 #include "ike/limits.h"
 #include "policy/proposal.h"
-#include "base/wire.h"
 
 enum { V1_PROTOCOL_ISAKMP = 1, V1_PROTOCOL_AH = 2, V1_PROTOCOL_ESP = 3 };
 enum { V1_AUTH_PSK = 1 };
@@ -16,16 +16,16 @@ enum { V1_ENCAP_NONE = 0, V1_ENCAP_TUNNEL = 1, V1_ENCAP_UDP_TUNNEL = 3 };
 
 /* One transform with the proposal that holds it: one complete alternative. */
 struct v1_transform {
-    struct proposal suite;      /* valid when usable */
-    bool usable;                /* false: an algorithm, size or attribute that we do not know, or a bundle of protocols */
+    struct proposal suite; /* valid when usable */
+    bool usable;           /* false: an algorithm, size or attribute that we do not know, or a bundle of protocols */
     uint8_t proposal_number, number;
     uint8_t protocol;
-    uint16_t auth;              /* phase 1 */
-    uint16_t encap;             /* phase 2 */
-    uint64_t life_seconds;      /* 0: not said */
-    uint64_t life_kilobytes;    /* 0: not said */
-    struct bytes spi;           /* phase 2: 4 bytes */
-    struct bytes raw;           /* the transform payload as received, borrowed */
+    uint16_t auth;           /* phase 1 */
+    uint16_t encap;          /* phase 2 */
+    uint64_t life_seconds;   /* 0: not said */
+    uint64_t life_kilobytes; /* 0: not said */
+    struct bytes spi;        /* phase 2: 4 bytes */
+    struct bytes raw;        /* the transform payload as received, borrowed */
 };
 
 struct v1_offer {
@@ -34,16 +34,17 @@ struct v1_offer {
 };
 
 /*
- * Reads the body of an SA payload. ERR_MALFORMED: structure. ERR_UNSUPPORTED: DOI or situation is not IPsec's. ERR_LIMIT: over TRANSFORMS_MAX (B7).
- * An unknown or absurd algorithm or attribute makes its own transform unusable, no more (B8).
+ * Reads the body of an SA payload. ERR_MALFORMED: structure. ERR_UNSUPPORTED: DOI or situation is not IPsec's.
+ * ERR_LIMIT: over TRANSFORMS_MAX (B7). An unknown or absurd algorithm or attribute makes its own transform unusable, no
+ * more (B8).
  */
 MUST_USE enum status v1_offer_read(enum proposal_kind kind, struct bytes body, struct v1_offer *out);
 
 struct v1_terms {
     enum proposal_kind kind;
-    uint16_t auth;           /* IKE */
-    uint16_t encap;          /* ESP */
-    uint32_t spi;            /* ESP: our inbound SPI */
+    uint16_t auth;                         /* IKE */
+    uint16_t encap;                        /* ESP */
+    uint32_t spi;                          /* ESP: our inbound SPI */
     uint64_t life_seconds, life_kilobytes; /* 0: leave out */
 };
 
@@ -54,11 +55,11 @@ void v1_offer_write(struct writer *w, const struct v1_terms *terms, const struct
 void v1_answer_write(struct writer *w, const struct v1_terms *terms, const struct v1_transform *chosen);
 
 /*
- * What the peer answered, checked against what we offered: exactly one transform, equal to one of ours in every attribute (B29). ERR_MISMATCH otherwise.
- * The index in `suites` goes to *index; answer->spi is the peer's.
+ * What the peer answered, checked against what we offered: exactly one transform, equal to one of ours in every
+ * attribute (B29). ERR_MISMATCH otherwise. The index in `suites` goes to *index; answer->spi is the peer's.
  */
-MUST_USE enum status v1_answer_check(const struct v1_offer *answer, const struct v1_terms *terms, const struct proposal_list *suites,
-                                     size_t *index);
+MUST_USE enum status v1_answer_check(const struct v1_offer *answer, const struct v1_terms *terms,
+                                     const struct proposal_list *suites, size_t *index);
 
 /* The first of ours, in our order, that the peer offers on our terms. NULL when there is none. */
 const struct v1_transform *v1_offer_choose(const struct v1_offer *offer, const struct v1_terms *terms,

@@ -296,7 +296,8 @@ const struct rig_datagram *rig_sent(const struct rig *rig, int from, size_t n)
 
 static size_t make_ping(int from, uint8_t packet[28])
 {
-    const uint8_t head[20] = {0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0, 10, (uint8_t)(1 + from), 0, 1, 10, (uint8_t)(2 - from), 0, 1};
+    const uint8_t head[20] = {
+        0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0, 10, (uint8_t)(1 + from), 0, 1, 10, (uint8_t)(2 - from), 0, 1};
     memset(packet, 0, 28);
     memcpy(packet, head, sizeof head);
     packet[20] = 8;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two whole gateways (ike, esp, policy) in one process, over a fake network and a fake clock. Everything comes from one seed: the same
- * seed gives the same run, byte for byte.
+ * Two whole gateways (ike, esp, policy) in one process, over a fake network and a fake clock. Everything comes from one
+ * seed: the same seed gives the same run, byte for byte.
  */
 #ifndef TEST_SIM_RIG_H
 #define TEST_SIM_RIG_H
@@ -19,7 +19,7 @@ struct rig_network {
 
 struct rig_datagram {
     uint64_t at_ms;
-    int to; /* index of the end */
+    int to;           /* index of the end */
     struct path path; /* seen from the receiver */
     size_t len;
     uint8_t data[RIG_DATAGRAM_MAX];
@@ -36,10 +36,10 @@ struct rig_end {
     struct log log;
     struct ike *ike;
     struct sad *sad;
-    unsigned events[16];          /* by enum ike_event_kind */
-    char why[512];                /* of the last failure */
+    unsigned events[16]; /* by enum ike_event_kind */
+    char why[512];       /* of the last failure */
     unsigned sent, keepalives;
-    bool fail_random;             /* randomness of this end fails from now on */
+    bool fail_random; /* randomness of this end fails from now on */
     struct random_seeded seeded;
     struct random inner, random;
 };
@@ -56,13 +56,14 @@ struct rig {
     size_t in_flight;
     struct rig_datagram *history; /* the last RIG_HISTORY sent, oldest first overwritten */
     size_t history_count;
-    bool verbose;                /* logs of both ends to stderr */
+    bool verbose; /* logs of both ends to stderr */
     /* Called for each datagram an end sends, before the network; true swallows it. */
     bool (*filter)(void *arg, struct rig *rig, int from, struct rig_datagram *datagram);
     void *filter_arg;
 };
 
-/* 192.0.2.1 protecting 10.1.0.0/24 and 192.0.2.2 protecting 10.2.0.0/24, one psk, x25519 for speed. Aborts without memory. */
+/* 192.0.2.1 protecting 10.1.0.0/24 and 192.0.2.2 protecting 10.2.0.0/24, one psk, x25519 for speed. Aborts without
+ * memory. */
 struct rig *rig_new(uint64_t seed);
 
 /* Makes the engines, after connections and network were set. `rule`: NULL for the default rules of both ends. */

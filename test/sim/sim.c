@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulator: main mode and quick mode between two gateways over a network that loses, repeats, delays, reorders and corrupts.
+ * The simulator: main mode and quick mode between two gateways over a network that loses, repeats, delays, reorders and
+ * corrupts.
  *
  *   sim                 10,000 seeds
  *   sim COUNT           so many
  *   sim -s SEED         one seed, with the logs of both ends: to replay a failure
  *
- * For every seed: both ends reach a pair of SAs that carries data both ways; then a long life at short lifetimes, in which phase 1 and
- * phase 2 are renewed again and again, never without a working pair; then the end, after which no secret is alive.
+ * For every seed: both ends reach a pair of SAs that carries data both ways; then a long life at short lifetimes, in
+ * which phase 1 and phase 2 are renewed again and again, never without a working pair; then the end, after which no
+ * secret is alive.
  */
 #include "test/sim/rig.h"
 
@@ -21,7 +23,8 @@ static struct rig *make(uint64_t seed, bool verbose)
 {
     struct rig *rig = rig_new(seed);
     rig->verbose = verbose;
-    rig->network = (struct rig_network){.loss = 200, .repeat = 100, .corrupt = 10, .delay_min_ms = 1, .delay_max_ms = 300};
+    rig->network =
+        (struct rig_network){.loss = 200, .repeat = 100, .corrupt = 10, .delay_min_ms = 1, .delay_max_ms = 300};
     static const enum encap_choice encaps[] = {ENCAP_YES, ENCAP_AUTO, ENCAP_NO};
     for (int i = 0; i < RIG_ENDS; i++) {
         struct connection *c = &rig->ends[i].connection;

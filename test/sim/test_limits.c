@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Caps of the engine: what a flood may cost, and that what is honest still comes about, only later. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "test/sim/craft.h"
+#include "test/sim/rig.h"
+
+enum { I = 0, R = 1, SECOND = 1000, RULES = QUICK_PER_SA_MAX + 16 };
+
+static int first_connection(void *arg, const char *name)
+{
+    (void)arg;
+    (void)name;
+    return 0;
+}
+
+static void add_rules(struct rig *rig)
+{
+    for (int i = 0; i < RIG_ENDS; i++)
+        for (unsigned n = 0; n + 1 < RULES; n++) {
+            char text[128], why[256];
+            snprintf(text, sizeof text,
+                     i == I ? "10.%u.1.0/24 -> 10.%u.2.0/24 via peer" : "10.%u.2.0/24 -> 10.%u.1.0/24 via peer",
+                     100 + n, 100 + n);
+            assert_int_equal(
+                spd_add(&rig->ends[i].spd, ACTION_PROTECT, text, n + 2, first_connection, NULL, why, sizeof why), OK);
+        }
+}
+
+static bool all_up(const struct rig *rig)
+{
+    return rig_children(&rig->ends[I]) == RULES && rig_children(&rig->ends[R]) == RULES;
+}
+
+static void more_rules_than_exchanges_at_once(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(5);
+    add_rules(rig);
+    rig_start(rig);
+    assert_true(rig_run_until(rig, 180 * SECOND, all_up));
+    assert_int_equal(rig->ends[I].events[IKE_EVENT_CHILD_FAILED], 0);
+    assert_int_equal(rig_free(rig), 0);
+}
+
+/* The initiator's first message, again and again with another cookie, from the address of `network`. */
+static void flood(struct rig *rig, const struct rig_datagram *first, unsigned count, const uint8_t network[3],
+                  bool spread)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct rig_datagram d = *first;
+        store_u64(d.data, 0xf100d00000000000 + i * 7919 + network[2] * 1000003u);
+        const uint8_t from[4] = {network[0], network[1], (uint8_t)(spread ? i / 250 : network[2]),
+                                 (uint8_t)(spread ? 1 + i % 250 : 7)};
+        d.path.remote.address = address_of(4, from);
+        ike_input(rig->ends[R].ike, rig->now_ms, &d.path, bytes_of(d.data, d.len));
+    }
+}
+
+static bool swallow(void *arg, struct rig *rig, int from, struct rig_datagram *datagram)
+{
+    (void)rig;
+    (void)datagram;
+    return from == *(int *)arg;
+}
+
+static struct rig *asked_by_anybody(struct rig_datagram *first)
+{
+    int initiator = I;
+    struct rig *rig = rig_new(6);
+    rig->ends[R].connection.remote = (struct address){0};
+    rig->filter = swallow;
+    rig->filter_arg = &initiator;
+    rig_start(rig);
+    *first = *rig_sent(rig, I, 0);
+    rig->filter = NULL;
+    return rig;
+}
+
+static void a_flood_from_one_address_holds_a_few_places(void **state)
+{
+    (void)state;
+    struct rig_datagram first;
+    struct rig *rig = asked_by_anybody(&first);
+    flood(rig, &first, 1000, (const uint8_t[]){203, 0, 113}, false);
+    assert_int_equal(rig_sas(&rig->ends[R], NULL), HALF_OPEN_PER_ADDRESS);
+    assert_int_equal(rig->ends[R].sent, HALF_OPEN_PER_ADDRESS);
+    assert_int_equal(rig_drops(&rig->ends[R], IKE_DROP_LIMIT), 1000 - HALF_OPEN_PER_ADDRESS);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry)); /* the honest one */
+    rig_run(rig, HALF_OPEN_LIFE + 1);
+    assert_int_equal(rig_sas(&rig->ends[R], NULL), 1); /* the flood has left nothing */
+    assert_int_equal(rig_free(rig), 0);
+}
+
+static void a_flood_from_everywhere_ends_at_the_cap(void **state)
+{
+    (void)state;
+    struct rig_datagram first;
+    struct rig *rig = asked_by_anybody(&first);
+    flood(rig, &first, 5000, (const uint8_t[]){198, 18, 0}, true);
+    assert_int_equal(rig_sas(&rig->ends[R], NULL), HALF_OPEN_MAX - HALF_OPEN_RESERVED);
+    rig_run(rig, HALF_OPEN_LIFE + 1);
+    assert_true(rig_sas(&rig->ends[R], NULL) <= 1);
+    assert_int_equal(rig_free(rig), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_rules_than_exchanges_at_once),
+        cmocka_unit_test(a_flood_from_one_address_holds_a_few_places),
+        cmocka_unit_test(a_flood_from_everywhere_ends_at_the_cap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
