@@ -82,12 +82,12 @@ struct ike_sa {
     struct identity *remote_id; /* owned; NULL before authentication */
     struct identity local_id;
     uint64_t lifetime_s;
-    uint64_t established_ms, soft_ms;
+    uint64_t created_ms, established_ms, soft_ms;
     struct timer retransmit, life, renew, probe, keepalive, linger;
     char hint[160]; /* an unauthenticated reason from the network, already escaped */
 
-    struct quick *quicks; /* list; owned */
-    size_t quick_count;
+    struct quick *quicks;                /* list; owned */
+    size_t quick_count, quick_lingering; /* under way; finished, but still answering repeats */
     uint32_t *quick_ids; /* every message id of quick mode ever used here (B28); owned, sorted by nothing */
     size_t quick_id_count, quick_id_capacity;
     uint32_t info_ids[INFO_IDS];

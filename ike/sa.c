@@ -58,6 +58,7 @@ enum status ike_sa_new(struct ike *ike, const struct version *version, struct pe
     sa->version = version;
     sa->initiator = peer != NULL;
     sa->own_spi = spi;
+    sa->created_ms = ike->now_ms;
     *(sa->initiator ? &sa->spi_i : &sa->spi_r) = spi;
     sa->peer = peer;
     sa->connection = connection;
@@ -169,17 +170,19 @@ enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagra
 }
 
 /* A restarted peer says that it knows nothing of the past: forget it here too (RFC 2407 4.6.3.3). Bound to the
- * identity. */
+ * identity, and only what is older than this exchange: when both ends call at once, the other exchange is not the past.
+ */
 static void forget_the_past(struct ike *ike, struct ike_sa *sa)
 {
     struct peer *peer = sa->peer;
     struct ike_sa *other, *next;
     struct child_sa *child, *next_child;
     DL_FOREACH_SAFE (peer->sas, other, next)
-        if (other != sa && other->state >= SA_ESTABLISHED)
+        if (other != sa && other->state >= SA_ESTABLISHED && other->established_ms < sa->created_ms)
             ike_sa_end(ike, other, false, "the peer started anew (INITIAL_CONTACT)");
     DL_FOREACH_SAFE (peer->children, child, next_child)
-        child_end(ike, child, false, true, "the peer started anew (INITIAL_CONTACT)");
+        if (child->state != CHILD_INSTALLED && child->established_ms < sa->created_ms)
+            child_end(ike, child, false, true, "the peer started anew (INITIAL_CONTACT)");
 }
 
 /* Older SAs of this peer give way to the newest; the end that started the newest deletes them a little later, when

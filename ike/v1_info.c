@@ -160,7 +160,11 @@ static bool on_delete(struct ike *ike, struct ike_sa *sa, const struct path *pat
     return true;
 }
 
-/* RFC 3706 6.2, 7: what is asked is answered at once; numbers that go back are replays. */
+/*
+ * RFC 3706 6.2, 7: what is asked is answered at once; numbers that go back are replays. Only probes count as a sign of
+ * life and of a new address: of the messages of this exchange they alone have a sequence number, and any other could be
+ * an old one replayed (B42).
+ */
 static void on_dpd(struct ike *ike, struct ike_sa *sa, const struct path *path, const struct v1_notify *n)
 {
     if (n->data.len != 4) {
@@ -172,6 +176,8 @@ static void on_dpd(struct ike *ike, struct ike_sa *sa, const struct path *path, 
         uint32_t behind = sa->dpd_sent - sequence;
         if (behind > DPD_SEQUENCE_SLACK)
             ike_drop(ike, IKE_DROP_REPLAY, path, "an answer to a probe that was not sent");
+        else
+            ike_sa_heard(ike, sa, path);
         return;
     }
     if (sa->dpd_has_received && (int32_t)(sequence - sa->dpd_received) < 0) {
@@ -179,6 +185,7 @@ static void on_dpd(struct ike *ike, struct ike_sa *sa, const struct path *path, 
         return;
     }
     sa->dpd_has_received = true;
+    ike_sa_heard(ike, sa, path);
     sa->dpd_received = sequence;
     send_dpd(ike, sa, NOTIFY_R_U_THERE_ACK, sequence);
 }
@@ -282,7 +289,6 @@ void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
         ike_drop(ike, IKE_DROP_REPLAY, path, "informational seen before");
         return;
     }
-    ike_sa_heard(ike, sa, path);
     /* Notifications first: a delete may end the SA that they speak of. */
     for (size_t i = 0; i < p.count; i++)
         if (p.items[i].type == PAYLOAD_NOTIFY)

@@ -66,10 +66,30 @@ bool quick_id_was_used(const struct ike_sa *sa, uint32_t id)
     return false;
 }
 
+void quick_free(struct ike *ike, struct quick *q)
+{
+    timer_stop(ike, &q->timer);
+    DL_DELETE(q->sa->quicks, q);
+    --*(q->state == QUICK_DONE ? &q->sa->quick_lingering : &q->sa->quick_count);
+    exchange_clear(&q->exchange);
+    dh_free(q->dh);
+    wipe(q, sizeof *q);
+    free(q);
+}
+
+static void forget_oldest(struct ike *ike, struct ike_sa *sa)
+{
+    struct quick *q, *next;
+    DL_FOREACH_SAFE (sa->quicks, q, next)
+        if (q->state == QUICK_DONE && sa->quick_lingering >= QUICK_LINGERING_MAX)
+            quick_free(ike, q);
+}
+
 enum status quick_new(struct ike *ike, struct ike_sa *sa, uint32_t message_id, bool initiator, struct quick **out)
 {
     if (sa->quick_count >= QUICK_PER_SA_MAX)
         return ERR_LIMIT;
+    forget_oldest(ike, sa);
     struct quick *q = calloc(1, sizeof *q);
     if (q == NULL)
         return ERR_MEMORY;
@@ -80,30 +100,24 @@ enum status quick_new(struct ike *ike, struct ike_sa *sa, uint32_t message_id, b
         free(q);
         return status;
     }
+    if (sa->quick_id_count == QUICK_IDS_RENEW)
+        timer_in(ike, &sa->renew, 0);
     q->sa = sa;
     q->message_id = message_id;
     q->initiator = initiator;
     timer_init(&q->timer, TIMER_QUICK, q);
     DL_APPEND(sa->quicks, q);
     sa->quick_count++;
-    (void)ike;
     *out = q;
     return OK;
 }
 
-void quick_free(struct ike *ike, struct quick *q)
-{
-    timer_stop(ike, &q->timer);
-    DL_DELETE(q->sa->quicks, q);
-    q->sa->quick_count--;
-    exchange_clear(&q->exchange);
-    dh_free(q->dh);
-    wipe(q, sizeof *q);
-    free(q);
-}
-
 void quick_done(struct ike *ike, struct quick *q)
 {
+    if (q->state != QUICK_DONE) {
+        q->sa->quick_count--;
+        q->sa->quick_lingering++;
+    }
     q->state = QUICK_DONE;
     dh_free(q->dh);
     q->dh = NULL;

@@ -74,6 +74,18 @@ class Esptun:
         return [c for sa in (status or self.status())["ike_sas"] for c in sa["children"] if
                 c["state"] in ("established", "rekeying")]
 
+    def every_child(self):
+        """Also those that are on their way out."""
+        return [c for sa in self.status()["ike_sas"] for c in sa["children"]]
+
+    def wait_settled(self, timeout=30.0):
+        """One IKE SA with one pair is left, nothing lingers. Returns that child."""
+        def look():
+            sas = self.status()["ike_sas"]
+            return len(sas) == 1 and len(sas[0]["children"]) == 1 and sas[0]["children"][0]["state"] == "established"
+        wait_for(f"one IKE SA and one pair to be left at {self.gateway.label}", look, timeout, 0.2)
+        return self.every_child()[0]
+
     def child(self):
         """The one established child."""
         children = self.children()

@@ -233,6 +233,37 @@ static void b12_our_own_messages_reflected(void **state)
     bench_free(b);
 }
 
+/* An old probe, replayed from elsewhere after its message id was forgotten: its sequence number is stale, and nobody
+ * follows it (B42). */
+static void b42_an_old_probe_replayed_from_elsewhere(void **state)
+{
+    (void)state;
+    struct bench *b = established();
+    const struct ike_sa *sa = craft_sa(end(b, I)->ike);
+    uint8_t body[64], first[CRAFT_MAX + 64], message[CRAFT_MAX + 64];
+    struct bytes probe = notify_of(b, NOTIFY_R_U_THERE, body);
+    size_t first_len = craft_phase2(sa, EXCHANGE_INFORMATIONAL, 0x7000, PAYLOAD_NOTIFY, probe, first);
+    rig_inject(b->rig, R, 4500, bytes_of(first, first_len));
+    for (uint32_t i = 1; i <= INFO_IDS + 2; i++) {
+        store_u32(body + probe.len - 4, 9 + i);
+        size_t len = craft_phase2(sa, EXCHANGE_INFORMATIONAL, 0x7000 + i, PAYLOAD_NOTIFY, probe, message);
+        rig_inject(b->rig, R, 4500, bytes_of(message, len));
+    }
+    struct snapshot was = snapshot(b, R);
+    unsigned sent = end(b, R)->sent;
+    const struct path elsewhere = {.local = {end(b, R)->address, 4500},
+                                   .remote = {address_of(4, "\xcb\0\x71\x09"), 4500}};
+    ike_input(end(b, R)->ike, b->rig->now_ms, &elsewhere, bytes_of(first, first_len));
+    unchanged(b, R, &was);
+    assert_int_equal(end(b, R)->sent, sent);
+    /* A fresh one from there is followed: the peer's NAT has a new mapping. */
+    store_u32(body + probe.len - 4, 1000);
+    size_t len = craft_phase2(sa, EXCHANGE_INFORMATIONAL, 0x7fff, PAYLOAD_NOTIFY, probe, message);
+    ike_input(end(b, R)->ike, b->rig->now_ms, &elsewhere, bytes_of(message, len));
+    assert_true(endpoint_equal(&craft_sa(end(b, R)->ike)->path.remote, &elsewhere.remote));
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +272,7 @@ int main(void)
         cmocka_unit_test(b13_deletes_that_lie_and_deletes_twice),
         cmocka_unit_test(b13_delete_then_notify_in_one_message),
         cmocka_unit_test(b14_probe_without_state_or_half_open),
+        cmocka_unit_test(b42_an_old_probe_replayed_from_elsewhere),
         cmocka_unit_test(b30_unauthenticated_initial_contact),
         cmocka_unit_test(b12_our_own_messages_reflected),
     };

@@ -62,7 +62,10 @@ static char *printed(const struct config *config)
     assert_non_null(out);
     config_print(config, out);
     fclose(out);
-    return text;
+    char *copy = strdup(text); /* gcc 12 takes the stream's buffer for the local pointer's */
+    free(text);
+    assert_non_null(copy);
+    return copy;
 }
 
 static void test_defaults(void **state)
