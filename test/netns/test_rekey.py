@@ -37,19 +37,19 @@ def under_traffic(lab, seconds, least_spis, least_ikes=1, **keys):
 
 
 def test_phase_2_by_time_with_pfs(lab):
-    under_traffic(lab, 30, 6, lifetime="10s")
+    under_traffic(lab, 20, 6, lifetime="7s")
 
 
 def test_phase_2_by_time_without_pfs(lab):
-    under_traffic(lab, 30, 6, lifetime="10s", esp="aes256-sha256")
+    under_traffic(lab, 20, 6, lifetime="7s", esp="aes256-sha256")
 
 
 def test_phase_1_by_time_adopts_the_children(lab):
-    under_traffic(lab, 35, 2, least_ikes=2, ike_lifetime="15s")
+    under_traffic(lab, 22, 2, least_ikes=2, ike_lifetime="12s")
 
 
 def test_lifetimes_that_differ_follow_the_shorter(lab):
-    under_traffic(lab, 30, 4, left={"lifetime": "1h"}, right={"lifetime": "12s"})
+    under_traffic(lab, 20, 4, left={"lifetime": "1h"}, right={"lifetime": "8s"})
 
 
 def test_by_bytes(lab):

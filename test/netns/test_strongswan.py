@@ -164,13 +164,13 @@ def test_rekey_by_strongswan_under_traffic(lab):
 
 
 def test_short_lifetimes_at_our_end(lab):
-    left, right = ends(lab, ours={"lifetime": "8s", "ike_lifetime": "20s"})
-    soak(left, right, 28)
+    left, right = ends(lab, ours={"lifetime": "7s", "ike_lifetime": "14s"})
+    soak(left, right, 20)
 
 
 def test_short_lifetimes_at_strongswans_end(lab):
-    left, right = ends(lab, rekey="6s", life="12s", ike_rekey="15s")
-    soak(left, right, 28)
+    left, right = ends(lab, rekey="5s", life="10s", ike_rekey="12s")
+    soak(left, right, 20)
 
 
 def soak(left, right, seconds):

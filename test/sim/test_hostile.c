@@ -28,7 +28,10 @@ static void spoil(uint8_t *ke, size_t len, enum ke_fault fault, uint8_t *p_minus
         memset(ke, 0, len);
         ke[len - 1] = 1;
         break;
-    case KE_MINUS_ONE: memcpy(ke, p_minus_1, len); break;
+    case KE_MINUS_ONE:
+        if (p_minus_1 != NULL)
+            memcpy(ke, p_minus_1, len);
+        break;
     case KE_ALL_ONES: memset(ke, 0xff, len); break;
     default: ke[len / 2] ^= 1; break;
     }
