@@ -112,11 +112,11 @@ void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const ch
         serve_again(ike, newest);
 }
 
-static void say_established(struct ike *ike, const struct child_sa *c, bool renewed)
+static void say_established(struct ike *ike, const struct child_sa *c, bool rekeyed)
 {
     char selector[SELECTOR_TEXT], suite[PROPOSAL_TEXT];
     ike_say(ike, LOG_INFO, c->peer->connection, "phase 2 %s: %s, SPIs %08x (in) %08x (out), %s, %s",
-            renewed ? "renewed, new SA established" : "established", selector_print(&c->child.selector, selector),
+            rekeyed ? "rekeyed, new SAs established" : "established", selector_print(&c->child.selector, selector),
             c->child.spi_in, c->child.spi_out, proposal_print(&c->child.suite, suite),
             c->child.udp ? "ESP in UDP" : "ESP");
 }
@@ -215,7 +215,7 @@ void child_renew(struct ike *ike, struct child_sa *c)
     if (c->state != CHILD_ACTIVE || c->renew_due)
         return;
     c->renew_due = true;
-    ike_say(ike, LOG_INFO, c->peer->connection, "renewing phase 2: SPIs %08x (in) %08x (out)", c->child.spi_in,
+    ike_say(ike, LOG_INFO, c->peer->connection, "rekeying phase 2: SPIs %08x (in) %08x (out)", c->child.spi_in,
             c->child.spi_out);
     peer_pursue(ike, c->peer);
 }
@@ -229,7 +229,6 @@ void child_renew_failed(struct ike *ike, uint64_t id)
     timer_in(ike, &c->soft, REKEY_RETRY);
 }
 
-/* A peer of a remote = %any connection that has no IKE SA cannot be called: it has to come back by itself. */
 static void on_soft(struct ike *ike, struct child_sa *c)
 {
     if (c->state == CHILD_REPLACED)

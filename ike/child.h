@@ -19,8 +19,10 @@ void child_activate(struct ike *ike, struct child_sa *c);
 /* The same, a moment after message 3 has left (CONFIRM_GRACE). */
 void child_activate_soon(struct ike *ike, struct child_sa *c);
 
-/* Removes it here and in the data plane. `event`: IKE_EVENT_CHILD_DOWN is told. Tells the peer when `tell_peer` and an
- * IKE SA is there. */
+/*
+ * Removes it. `event`: also from the data plane, with a log line and, when it was active, IKE_EVENT_CHILD_DOWN;
+ * without, everything is being torn down silently (ike_free). Tells the peer when `tell_peer` and an IKE SA is there.
+ */
 void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, const char *why);
 
 /* The same for one child alone: one that it had replaced, and that is still there, serves again. */

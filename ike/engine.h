@@ -26,8 +26,8 @@ enum timer_kind {
     TIMER_SA_PROBE,      /* dead-peer detection */
     TIMER_SA_KEEPALIVE,  /* hold the NAT mapping open */
     TIMER_SA_LINGER,     /* forget the cached last message of phase 1 */
-    TIMER_QUICK,         /* phase 2: send again, give up, or forget */
-    TIMER_CHILD_SOFT,    /* renew; when replaced: delete */
+    TIMER_QUICK,         /* version 1, phase 2: send again, give up, or forget */
+    TIMER_CHILD_SOFT,    /* installed: activate after the grace; active: rekey; replaced: delete */
     TIMER_CHILD_HARD,    /* end of life */
     TIMER_PEER_RETRY,    /* start = start, dpd_action = restart: try again */
 };
@@ -103,7 +103,7 @@ struct ike_sa {
 };
 
 enum child_state {
-    CHILD_INSTALLED, /* opens; the peer has not shown yet that it has the keys */
+    CHILD_INSTALLED, /* opens; the peer has not shown yet that it has the keys, or has just been told */
     CHILD_ACTIVE,
     CHILD_REPLACED, /* a newer one of the same selectors took over */
 };
@@ -174,12 +174,19 @@ struct version {
     void (*delete_child)(struct ike *ike, struct ike_sa *sa, const struct child_sa *child);
     void (*delete_sa)(struct ike *ike, struct ike_sa *sa);
     void (*probe)(struct ike *ike, struct ike_sa *sa);
-    void (*exchange_timer)(struct ike *ike, struct quick *quick);
     void (*forget_exchanges)(struct ike *ike, struct ike_sa *sa, const char *why);
     bool (*is_creating)(const struct ike_sa *sa, uint32_t rule);
+    bool (*has_room)(const struct ike_sa *sa); /* for one more create_child now */
 };
 
 extern const struct version ike_version1;
+
+/* The version that a connection speaks when we call. */
+static inline const struct version *version_of(const struct connection *c)
+{
+    (void)c; /* the configuration admits only ike_version = 1 */
+    return &ike_version1;
+}
 
 static inline const struct connection *connection_of(const struct ike *ike, uint32_t index)
 {

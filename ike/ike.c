@@ -250,7 +250,7 @@ void ike_shutdown(struct ike *ike, uint64_t now_ms)
 static void fire(struct ike *ike, struct timer *t)
 {
     switch (t->kind) {
-    case TIMER_QUICK: ike_version1.exchange_timer(ike, t->owner); break;
+    case TIMER_QUICK: v1_quick_timer(ike, t->owner); break;
     case TIMER_CHILD_SOFT:
     case TIMER_CHILD_HARD: child_timer(ike, t->owner, t->kind); break;
     case TIMER_PEER_RETRY: peer_timer(ike, t->owner); break;

@@ -41,7 +41,7 @@ enum {
      * only when that has arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
     CONFIRM_GRACE = 50,
     CONFIRM_GRACE_RENEWAL = 500,
-    REPLACED_LINGER = 10000, /* how long a replaced child still opens what was under way */
+    REPLACED_LINGER = 10000, /* how long a replaced child or IKE SA still takes what was under way */
     KEEPALIVE_EVERY = 20000, /* RFC 3948 4 */
     RETRY_FIRST = 5000,      /* start = start: again after a failure, doubling */
     RETRY_LONGEST = 300000,

@@ -122,24 +122,19 @@ bool peer_wants(const struct peer *peer, uint32_t rule)
 /* Phase 2 for a rule could not even be started. */
 static void cannot_create(struct ike *ike, struct peer *peer, uint32_t rule, enum status status)
 {
+    const char *why = status == ERR_UNSUPPORTED ? "IKEv1 carries one port or all, not a range: write one rule a port"
+                                                : status_text(status);
     peer_unwant(peer, rule);
-    ike_say(ike, LOG_ERROR, peer->connection, "phase 2 cannot be started: %s", status_text(status));
-    ike_tell(
-        ike,
-        (struct ike_event){
-            .kind = IKE_EVENT_CHILD_FAILED,
-            .connection = peer->connection,
-            .rule = rule,
-            .why = status == ERR_UNSUPPORTED
-                       ? "this rule cannot be negotiated with IKEv1: it carries one port or all, not a range of ports"
-                       : status_text(status)});
+    ike_say(ike, LOG_ERROR, peer->connection, "phase 2 cannot be started: %s", why);
+    ike_tell(ike, (struct ike_event){
+                      .kind = IKE_EVENT_CHILD_FAILED, .connection = peer->connection, .rule = rule, .why = why});
 }
 
 static void create_children(struct ike *ike, struct peer *peer, struct ike_sa *sa)
 {
     struct child_sa *child;
     DL_FOREACH (peer->children, child) {
-        if (!child->renew_due || child->renewing || sa->quick_count >= QUICK_PER_SA_MAX)
+        if (!child->renew_due || child->renewing || !sa->version->has_room(sa))
             continue;
         enum status status = sa->version->create_child(ike, sa, child->child.rule, child);
         if (status == OK)
@@ -147,7 +142,7 @@ static void create_children(struct ike *ike, struct peer *peer, struct ike_sa *s
         else
             child_renew_failed(ike, child->child.id);
     }
-    for (size_t i = 0; i < peer->rule_count && sa->quick_count < QUICK_PER_SA_MAX; i++) {
+    for (size_t i = 0; i < peer->rule_count && sa->version->has_room(sa); i++) {
         if (!peer->wanted[i] || sa->version->is_creating(sa, peer->rules[i]))
             continue;
         enum status status = sa->version->create_child(ike, sa, peer->rules[i], NULL);
@@ -177,7 +172,7 @@ void peer_pursue(struct ike *ike, struct peer *peer)
     const struct connection *c = connection_of(ike, peer->connection);
     if (is_connecting(peer) || c->remote.family == 0)
         return;
-    enum status status = ike_version1.initiate(ike, peer);
+    enum status status = version_of(c)->initiate(ike, peer);
     if (status == OK)
         return;
     ike_say(ike, LOG_ERROR, peer->connection, "phase 1 cannot be started: %s", status_text(status));
@@ -217,6 +212,7 @@ void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *wh
             continue;
         }
         ike_sa_free(ike, sa);
+        ike_say(ike, LOG_INFO, peer->connection, "phase 1 given up: %s", why);
         ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = why});
     }
     timer_stop(ike, &peer->retry);

@@ -256,7 +256,7 @@ enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct id
     ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s",
             endpoint_print(&sa->path.remote, end), identity_print(&sa->local_id, local),
             identity_print(remote_id, remote), proposal_print(&sa->suite, suite),
-            sa->nat_local ? ", we are behind NAT" : "", sa->nat_remote ? ", the peer is behind NAT" : "");
+            sa->nat_local ? ", we are behind NAT" : "", sa->nat_remote ? ", the peer is behind NAT or forces UDP" : "");
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_UP, .connection = sa->connection});
     return OK;
 }
@@ -267,8 +267,12 @@ void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why)
     uint32_t connection = sa->connection;
     bool was_initiator = sa->initiator;
     ike_sa_free(ike, sa);
-    if (!was_initiator)
+    if (!was_initiator) {
+        uint32_t suppressed;
+        if (log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
+            ike_say(ike, LOG_WARNING, connection, "phase 1 failed: %s", why);
         return;
+    }
     ike_say(ike, LOG_ERROR, connection, "phase 1 failed: %s", why);
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = connection, .why = why});
     /* Another phase 1 with this peer may be up (both ends started at once): then what waits goes on there. */
@@ -368,16 +372,16 @@ static void on_renew(struct ike *ike, struct ike_sa *sa)
     }
     struct peer *peer = sa->peer;
     if (connection_of(ike, sa->connection)->remote.family == 0) {
-        ike_say(ike, LOG_DEBUG, sa->connection, "phase 1 ends soon; its peer (remote = %%any) has to renew it");
+        ike_say(ike, LOG_DEBUG, sa->connection, "phase 1 ends soon; its peer (remote = %%any) has to rekey it");
         return;
     }
     struct ike_sa *other;
     DL_FOREACH (peer->sas, other)
         if (other->initiator && other->state < SA_ESTABLISHED)
             return; /* a renewal is under way */
-    ike_say(ike, LOG_INFO, sa->connection, "renewing phase 1");
+    ike_say(ike, LOG_INFO, sa->connection, "rekeying phase 1");
     if (sa->version->initiate(ike, peer) != OK)
-        ike_say(ike, LOG_ERROR, sa->connection, "cannot renew phase 1: out of memory or randomness");
+        ike_say(ike, LOG_ERROR, sa->connection, "cannot rekey phase 1: out of memory or randomness");
     timer_in(ike, &sa->renew, REKEY_RETRY * 6);
 }
 

@@ -23,8 +23,8 @@ struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const
 /* Keeps and sends a message of phase 1. `waits`: send it again by the timer until something comes. */
 MUST_USE enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits);
 
-/* Phase 1 is complete and remote_id authenticated: adopt, tell, start timers, continue with what waits. sa may be freed
- * on ERR_*. */
+/* Phase 1 is complete and remote_id authenticated: adopts, tells, starts timers. The caller then pursues what waits
+ * (peer_pursue), or ends the SA when this fails. */
 MUST_USE enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);
 
 /* Phase 1 never came up. Frees sa. */

@@ -29,7 +29,7 @@ const struct version ike_version1 = {
     .delete_child = v1_info_delete_child,
     .delete_sa = v1_info_delete_sa,
     .probe = v1_info_probe,
-    .exchange_timer = v1_quick_timer,
     .forget_exchanges = v1_quick_forget_all,
     .is_creating = v1_quick_is_creating,
+    .has_room = v1_quick_has_room,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exchanges of IKEv1, one file each, and the door that messages come in by. */
+/* The exchanges of IKEv1, and the door that messages come in by. */
 #ifndef IKE_V1_H
 #define IKE_V1_H
 
@@ -26,6 +26,7 @@ void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, const ch
 /* why: what waits on them is told that it failed; NULL: silently. */
 void v1_quick_forget_all(struct ike *ike, struct ike_sa *sa, const char *why);
 bool v1_quick_is_creating(const struct ike_sa *sa, uint32_t rule);
+bool v1_quick_has_room(const struct ike_sa *sa);
 
 /* --- v1_info.c: informational, RFC 2409 5.7; deletes, notifications, dead-peer detection (RFC 3706) --- */
 
@@ -39,8 +40,5 @@ void v1_info_probe(struct ike *ike, struct ike_sa *sa);
 struct bytes v1_info_notify(struct ike *ike, struct ike_sa *sa, unsigned type, uint32_t spi);
 /* A clear one, about phase 1, rate limited; at most one per received message. */
 void v1_info_notify_clear(struct ike *ike, const struct ike_header *about, const struct path *path, unsigned type);
-
-/* A random message id that is not zero. */
-MUST_USE enum status v1_message_id(struct ike *ike, uint32_t *out);
 
 #endif

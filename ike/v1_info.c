@@ -190,18 +190,28 @@ static void on_dpd(struct ike *ike, struct ike_sa *sa, const struct path *path, 
     send_dpd(ike, sa, NOTIFY_R_U_THERE_ACK, sequence);
 }
 
-static const char *remedy(unsigned type)
+/* In clear, about phase 1. */
+static const char *phase1_remedy(unsigned type)
+{
+    switch (type) {
+    case NOTIFY_NO_PROPOSAL_CHOSEN: return "it accepts none of our `ike` proposals: compare them at both ends";
+    case NOTIFY_INVALID_ID_INFORMATION: return "it does not know our identity: compare local_id with what it expects";
+    case NOTIFY_PAYLOAD_MALFORMED:
+    case NOTIFY_AUTHENTICATION_FAILED: return "most likely the pre-shared keys differ (psk)";
+    case NOTIFY_INVALID_KEY_INFORMATION: return "it does not like our key exchange: compare the group of `ike`";
+    default: return "see the log of the peer";
+    }
+}
+
+/* Authenticated, about phase 2: the keys of phase 1 are right. */
+static const char *phase2_remedy(unsigned type)
 {
     switch (type) {
     case NOTIFY_NO_PROPOSAL_CHOSEN:
-        return "it accepts none of our proposals: compare algorithms and groups at both ends (esp: also PFS)";
+        return "it accepts none of our `esp` proposals: compare algorithms and the group (PFS) at both ends";
     case NOTIFY_INVALID_ID_INFORMATION:
-        return "it has no such selectors or does not know our identity: compare the networks of the rule (and "
-               "local_id) at both ends";
-    case NOTIFY_AUTHENTICATION_FAILED: return "most likely the pre-shared keys differ (psk)";
-    case NOTIFY_INVALID_KEY_INFORMATION:
-        return "it does not like our key exchange: compare the group (PFS) at both ends";
-    case NOTIFY_PAYLOAD_MALFORMED: return "it cannot read our message: most likely the pre-shared keys differ (psk)";
+        return "it has no such selectors: compare the networks, protocol and ports of the rule at both ends";
+    case NOTIFY_INVALID_KEY_INFORMATION: return "it does not like our key exchange: compare the group (PFS) of `esp`";
     default: return "see the log of the peer";
     }
 }
@@ -222,7 +232,7 @@ static void on_notify(struct ike *ike, struct ike_sa *sa, const struct path *pat
     if (n.type > NOTIFY_ERROR_LAST)
         return;
     char why[256];
-    snprintf(why, sizeof why, "the peer answered %s: %s", v1_notify_name(n.type), remedy(n.type));
+    snprintf(why, sizeof why, "the peer answered %s: %s", v1_notify_name(n.type), phase2_remedy(n.type));
     v1_quick_refused(ike, sa, n.spi.len == 4 ? load_u32(n.spi.data) : 0, why);
 }
 
@@ -246,7 +256,7 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
     ike_drop(ike, IKE_DROP_STATE, path, "an unauthenticated %s: noted as a hint", v1_notify_name(n.type));
     if (sa->hint[0] != '\0')
         return;
-    snprintf(sa->hint, sizeof sa->hint, "the peer answered %s: %s", v1_notify_name(n.type), remedy(n.type));
+    snprintf(sa->hint, sizeof sa->hint, "the peer answered %s: %s", v1_notify_name(n.type), phase1_remedy(n.type));
     exchange_hurry(&sa->exchange);
     timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
 }

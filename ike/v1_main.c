@@ -266,15 +266,18 @@ static enum status send_key_exchange(struct ike *ike, struct ike_sa *sa, bool wa
 /* The first NAT-D is about us as the peer sees us, the others about all its own addresses (RFC 3947 3.2). */
 static enum status detect_nat(struct ike *ike, struct ike_sa *sa, const struct path *path, const struct payloads *p)
 {
-    uint8_t here[HASH_MAX], there[HASH_MAX];
+    uint8_t here[HASH_MAX], there[HASH_MAX], forced[HASH_MAX];
     size_t len = prf_info(sa->suite.prf)->len;
     size_t seen = 0;
-    bool local_matches = false, remote_matches = false;
+    bool local_matches = false, remote_matches = false, peer_forces = false;
+    const struct endpoint nowhere = {path->remote.address, 0}; /* what an esptun with encap = yes says */
     if (!sa->peer_natt)
         return OK;
     enum status status = natd_hash(sa->suite.prf, sa->spi_i, sa->spi_r, &path->local, here);
     if (status == OK)
         status = natd_hash(sa->suite.prf, sa->spi_i, sa->spi_r, &path->remote, there);
+    if (status == OK)
+        status = natd_hash(sa->suite.prf, sa->spi_i, sa->spi_r, &nowhere, forced);
     if (status != OK)
         return status;
     for (size_t i = 0; i < p->count; i++) {
@@ -283,17 +286,19 @@ static enum status detect_nat(struct ike *ike, struct ike_sa *sa, const struct p
         struct bytes body = p->items[i].body;
         if (body.len != len)
             return ERR_MALFORMED;
-        if (seen++ == 0)
+        if (seen++ == 0) {
             local_matches = memcmp(body.data, here, len) == 0;
-        else
-            remote_matches |= memcmp(body.data, there, len) == 0;
+            continue;
+        }
+        remote_matches |= memcmp(body.data, there, len) == 0;
+        peer_forces |= memcmp(body.data, forced, len) == 0;
     }
     if (seen == 0)
         sa->peer_natt = false; /* announced, but not done */
     sa->nat_local = seen > 0 && !local_matches;
-    sa->nat_remote = seen > 1 && !remote_matches;
-    sa->udp =
-        sa->peer_natt && (sa->nat_local || sa->nat_remote || connection_of(ike, sa->connection)->encap == ENCAP_YES);
+    sa->nat_remote = seen > 1 && !remote_matches && !peer_forces;
+    sa->udp = sa->peer_natt && (sa->nat_local || sa->nat_remote || peer_forces ||
+                                connection_of(ike, sa->connection)->encap == ENCAP_YES);
     return OK;
 }
 

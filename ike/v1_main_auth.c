@@ -132,14 +132,15 @@ static void refuse_auth(struct ike *ike, struct ike_sa *sa, const struct ike_hea
     ike_drop(ike, IKE_DROP_AUTHENTICATION, path,
              why == ERR_AUTHENTICATION ? "%s: AUTHENTICATION_FAILED in main mode: most likely the pre-shared keys "
                                          "differ (psk of this connection and the peer's)"
-                                       : "%s: the identity of the peer is not acceptable",
+             : why == ERR_MISMATCH     ? "%s: INVALID_ID_INFORMATION: the identity of the peer is not remote_id"
+                                       : "%s: message 5 or 6 of main mode makes no sense",
              connection_of(ike, sa->connection)->name);
     if (sa->initiator) {
         if (why == ERR_AUTHENTICATION)
             snprintf(sa->hint, sizeof sa->hint,
                      "AUTHENTICATION_FAILED: the peer's answer does not verify: most likely the pre-shared keys differ "
                      "(psk)");
-        else
+        else if (why == ERR_MISMATCH)
             snprintf(sa->hint, sizeof sa->hint,
                      "INVALID_ID_INFORMATION: the peer's identity is not the configured remote_id");
         exchange_hurry(&sa->exchange);

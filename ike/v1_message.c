@@ -5,6 +5,16 @@
 
 #include "crypto/cipher.h"
 
+enum status v1_message_id(struct ike *ike, uint32_t *out)
+{
+    do {
+        enum status status = random_u32(&ike->setup.random, out);
+        if (status != OK)
+            return status;
+    } while (*out == 0);
+    return OK;
+}
+
 struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,
                                    uint32_t message_id, bool encrypted)
 {

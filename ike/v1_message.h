@@ -14,6 +14,9 @@ struct v1_message {
     size_t hashed_from;
 };
 
+/* A random message id that is not zero. */
+MUST_USE enum status v1_message_id(struct ike *ike, uint32_t *out);
+
 struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,
                                    uint32_t message_id, bool encrypted);
 

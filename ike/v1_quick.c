@@ -145,9 +145,9 @@ void quick_fail(struct ike *ike, struct quick *q, const char *why)
     struct child_sa *half = child_id != 0 ? child_by_id(ike, child_id) : NULL;
     if (half != NULL && half->state == CHILD_INSTALLED)
         child_end(ike, half, false, true, why);
+    ike_say(ike, initiator ? LOG_ERROR : LOG_WARNING, peer->connection, "phase 2 failed: %s", why);
     if (!initiator)
         return;
-    ike_say(ike, LOG_ERROR, peer->connection, "phase 2 failed: %s", why);
     if (replaces != 0)
         child_renew_failed(ike, replaces);
     peer_unwant(peer, rule);
@@ -173,6 +173,11 @@ bool v1_quick_is_creating(const struct ike_sa *sa, uint32_t rule)
         if (q->initiator && q->state == QUICK_SENT_OFFER && q->rule == rule)
             return true;
     return false;
+}
+
+bool v1_quick_has_room(const struct ike_sa *sa)
+{
+    return sa->quick_count < QUICK_PER_SA_MAX;
 }
 
 void v1_quick_timer(struct ike *ike, struct quick *q)
@@ -214,16 +219,6 @@ enum status quick_new_dh(struct ike *ike, struct quick *q, uint16_t group)
     if (group == GROUP_NONE)
         return OK;
     return dh_new((enum group)group, &ike->setup.random, ike->setup.vault, &q->dh);
-}
-
-enum status v1_message_id(struct ike *ike, uint32_t *out)
-{
-    do {
-        enum status status = random_u32(&ike->setup.random, out);
-        if (status != OK)
-            return status;
-    } while (*out == 0);
-    return OK;
 }
 
 static enum status make_keys(struct ike *ike, const struct quick *q, struct bytes peer_public, struct child *child)

@@ -78,8 +78,9 @@ enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule,
         return status;
     }
     char text[SELECTOR_TEXT], suites[SUITES_TEXT];
+    const struct proposal_list offered = same_group(&connection_of(ike, sa->connection)->esp);
     ike_say(ike, LOG_INFO, sa->connection, "initiating phase 2 (quick mode) for %s, offering %s",
-            selector_print(&q->selector, text), ike_list_suites(&connection_of(ike, sa->connection)->esp, suites));
+            selector_print(&q->selector, text), ike_list_suites(&offered, suites));
     return OK;
 }
 
@@ -157,8 +158,8 @@ void quick_on_answer(struct ike *ike, struct quick *q, const struct ike_header *
         status = send_confirmation(ike, q);
     if (status != OK) {
         char why[160];
-        snprintf(why, sizeof why, "the answer of the peer is not acceptable (%s): it differs from what was offered",
-                 status_text(status));
+        snprintf(why, sizeof why, "the answer of the peer is not acceptable: %s",
+                 status == ERR_MISMATCH ? "it differs from what was offered" : status_text(status));
         quick_fail(ike, q, why);
         return;
     }

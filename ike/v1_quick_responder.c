@@ -153,11 +153,11 @@ void quick_on_offer(struct ike *ike, struct ike_sa *sa, const struct ike_header 
     struct v1_offer offer;
     struct v1_terms terms;
     const struct v1_transform *chosen = NULL;
-    /* A stack twin first: a message that does not verify leaves no trace, not even its message id. */
-    struct quick probe = {.sa = sa, .message_id = header->message_id};
-    enum status status = v1_phase2_iv(&sa->keys, sa->iv, header->message_id, probe.iv);
+    /* A trial on the stack first: a message that does not verify leaves no trace, not even its message id. */
+    struct quick trial = {.sa = sa, .message_id = header->message_id};
+    enum status status = v1_phase2_iv(&sa->keys, sa->iv, header->message_id, trial.iv);
     if (status == OK)
-        status = quick_open(ike, &probe, header, message, MESSAGE_QUICK_SA, (struct bytes){0}, &p);
+        status = quick_open(ike, &trial, header, message, MESSAGE_QUICK_SA, (struct bytes){0}, &p);
     struct quick *q = NULL;
     if (status == OK)
         status = quick_new(ike, sa, header->message_id, false, &q);
@@ -165,7 +165,7 @@ void quick_on_offer(struct ike *ike, struct ike_sa *sa, const struct ike_header 
         quick_drop(ike, path, status);
         return;
     }
-    memcpy(q->iv, probe.iv, sizeof q->iv);
+    memcpy(q->iv, trial.iv, sizeof q->iv);
     ike_sa_heard(ike, sa, path);
     unsigned refusal = read_offer(ike, q, &p, &terms, &offer, &chosen);
     if (refusal != 0) {
