@@ -37,11 +37,3 @@ uint8_t *packet_append(struct packet *p, size_t len)
     p->len += (uint32_t)len;
     return at;
 }
-
-uint8_t *packet_trim(struct packet *p, size_t len)
-{
-    if (len > p->len)
-        return NULL;
-    p->len -= (uint32_t)len;
-    return packet_data(p) + p->len;
-}

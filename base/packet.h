@@ -43,6 +43,5 @@ static inline uint32_t packet_tailroom(const struct packet *p)
 MUST_USE uint8_t *packet_push(struct packet *p, size_t len);   /* grow at the front */
 MUST_USE uint8_t *packet_pull(struct packet *p, size_t len);   /* shrink at the front */
 MUST_USE uint8_t *packet_append(struct packet *p, size_t len); /* grow at the end */
-MUST_USE uint8_t *packet_trim(struct packet *p, size_t len);   /* shrink at the end */
 
 #endif

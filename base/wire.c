@@ -46,15 +46,6 @@ uint64_t read_u64(struct reader *r)
     return b.data != NULL ? (uint64_t)load_u32(b.data) << 32 | load_u32(b.data + 4) : 0;
 }
 
-void read_copy(struct reader *r, void *out, size_t len)
-{
-    struct bytes b = read_bytes(r, len);
-    if (r->failed)
-        memset(out, 0, len);
-    else if (len > 0)
-        memcpy(out, b.data, len);
-}
-
 struct reader read_sub(struct reader *r, size_t len)
 {
     struct reader sub = reader_of_bytes(read_bytes(r, len));

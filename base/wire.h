@@ -51,9 +51,6 @@ struct bytes read_bytes(struct reader *r, size_t len);
 /* All that is left. */
 struct bytes read_rest(struct reader *r);
 
-/* Copies len bytes out; on failure out is zeroed. */
-void read_copy(struct reader *r, void *out, size_t len);
-
 /* A reader over the next len bytes, which leave r. A failed sub-reader must be checked by its own user. */
 struct reader read_sub(struct reader *r, size_t len);
 

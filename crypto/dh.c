@@ -89,11 +89,6 @@ void dh_free(struct dh *dh)
     free(dh);
 }
 
-enum group dh_group(const struct dh *dh)
-{
-    return dh->info->id;
-}
-
 struct bytes dh_public(const struct dh *dh)
 {
     return bytes_of(dh->public_value, dh->info->public_len);

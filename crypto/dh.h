@@ -20,8 +20,6 @@ struct dh;
 MUST_USE enum status dh_new(enum group group, const struct random *random, struct vault *vault, struct dh **out);
 void dh_free(struct dh *dh); /* NULL is fine */
 
-enum group dh_group(const struct dh *dh);
-
 /* Exactly group_info()->public_len bytes, borrowed until dh_free. */
 struct bytes dh_public(const struct dh *dh);
 

@@ -48,6 +48,17 @@ static enum status refuse(struct arguments *args, const char *what, const char *
     return ERR_MALFORMED;
 }
 
+static bool is_option_of_a_command(const char *word)
+{
+    static const char *const options[] = {"-c", "-s", "--config", "--socket", "--json"};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        size_t len = strlen(options[i]);
+        if (strncmp(word, options[i], len) == 0 && (len == 2 || word[len] == '\0' || word[len] == '='))
+            return true;
+    }
+    return false;
+}
+
 static enum status verb_find(struct arguments *args, const char *word)
 {
     const struct verb *nearest = NULL;
@@ -63,6 +74,8 @@ static enum status verb_find(struct arguments *args, const char *word)
             nearest = &verbs[i];
         }
     }
+    if (is_option_of_a_command(word))
+        return refuse(args, "the command comes first, as in esptun check -c FILE; it is missing before", word);
     enum status status = refuse(args, "unknown command", word);
     if (nearest != NULL) {
         size_t used = strlen(args->why);

@@ -17,24 +17,24 @@ struct section_keys {
     bool good[CONFIG_KEYS_MAX];
 };
 
-static void refuse_key(struct config_load *load, enum section_kind kind, const struct config_entry *entry)
+static void refuse_key(struct config_load *load, const struct config_section *section, const struct config_entry *entry)
 {
-    char shown[QUOTE_TEXT];
+    char shown[QUOTE_TEXT], known[CONFIG_KEYS_TEXT];
     quote(entry->key, shown);
-    const char *nearest = config_key_nearest(kind, entry->key);
+    const char *nearest = config_key_nearest(section->kind, entry->key);
     for (unsigned other = 0; other < SECTION_KINDS; other++) {
         if (config_key_find(other, entry->key) >= 0) {
-            config_error(load->errors, entry->line, "key '%s' does not belong in %s: move it to %s", shown,
-                         config_section_title(kind), config_section_title(other));
+            config_error(load->errors, entry->line, "key '%s' does not belong in [%s]: move it to %s", shown,
+                         section->label, config_section_title(other));
             return;
         }
     }
     if (nearest != NULL)
-        config_error(load->errors, entry->line, "unknown key '%s' in %s: did you mean '%s'?", shown,
-                     config_section_title(kind), nearest);
+        config_error(load->errors, entry->line, "unknown key '%s' in [%s]: did you mean '%s'?", shown, section->label,
+                     nearest);
     else
-        config_error(load->errors, entry->line, "unknown key '%s' in %s: remove it, or see esptun.ini(5) for the keys",
-                     shown, config_section_title(kind));
+        config_error(load->errors, entry->line, "unknown key '%s' in [%s]: remove it, or write one of %s", shown,
+                     section->label, config_keys_print(section->kind, known));
 }
 
 /* One key that stands in the file. */
@@ -64,7 +64,7 @@ static void section_scan(struct config_load *load, const struct config_section *
         const struct config_entry *entry = &load->source.entries[i];
         int index = config_key_find(section->kind, entry->key);
         if (index < 0)
-            refuse_key(load, section->kind, entry);
+            refuse_key(load, section, entry);
         else if (config_key_at((size_t)index)->repeats)
             (void)entry_apply(load, config_key_at((size_t)index), entry, NULL);
         else if (keys->entry[index] != NULL)
@@ -115,7 +115,7 @@ static void check_psk(struct config_load *load, const struct config_section *sec
                      "both psk and psk_file are given: remove one of them");
     else if (psk == NULL && file == NULL && is_good(keys, "auth"))
         config_error(load->errors, section->line,
-                     "[%s] has no pre-shared key: write psk_file = FILE; `esptun genpsk > FILE` makes one",
+                     "[%s] has no pre-shared key: write psk_file = FILE; `(umask 077; esptun genpsk > FILE)` makes one",
                      section->label);
 }
 

@@ -44,6 +44,29 @@ static void refuse_unknown(struct config_load *load, const struct config_item *i
                  used > 0 ? "write one of " : "add a section [connection NAME]", known);
 }
 
+static bool one_or_all(struct port_range port)
+{
+    return port.first == port.last || (port.first == 0 && port.last == 65535);
+}
+
+/* The identities of quick mode have one port, and 0 for all (RFC 2407 4.6.2). */
+static bool can_be_negotiated(struct config_load *load, const struct config_item *item, size_t first)
+{
+    const struct spd *spd = &load->config->spd;
+    for (size_t i = first; i < spd->count; i++) {
+        const struct rule *rule = &spd->rules[i];
+        if (rule->action != ACTION_PROTECT ||
+            (one_or_all(rule->selector.local_port) && one_or_all(rule->selector.remote_port)))
+            continue;
+        config_error(load->errors, item->line,
+                     "%s: a range of ports cannot be negotiated, since IKEv1 carries one port or all: write one rule "
+                     "a port, or leave the port out",
+                     item->key->name);
+        return false;
+    }
+    return true;
+}
+
 bool apply_rule(struct config_load *load, const struct config_item *item)
 {
     char why[512] = "";
@@ -52,9 +75,10 @@ bool apply_rule(struct config_load *load, const struct config_item *item)
     enum action action = strcmp(word, "protect") == 0 || strcmp(word, "permit") == 0 ? ACTION_PROTECT
                          : strcmp(word, "discard") == 0                              ? ACTION_DISCARD
                                                                                      : ACTION_BYPASS;
+    size_t first = load->config->spd.count;
     enum status status = spd_add(&load->config->spd, action, item->text, item->line, look_up, &lookup, why, sizeof why);
     if (status == OK)
-        return true;
+        return can_be_negotiated(load, item, first);
     if (lookup.unknown[0] != '\0')
         refuse_unknown(load, item, lookup.unknown);
     else
@@ -91,6 +115,23 @@ static void review_covered(struct config_load *load)
     }
 }
 
+/* A rule that is missing for an error makes no connection unused. */
+static bool rules_have_errors(const struct config_load *load)
+{
+    const struct config_source *source = &load->source;
+    if (config_source_find(source, "acl") == NULL)
+        return load->errors->errors > 0; /* perhaps its name is misspelt */
+    for (size_t i = 0; i < load->errors->count; i++) {
+        const struct config_message *message = &load->errors->items[i];
+        const struct config_section *holder = NULL;
+        for (size_t k = 0; k < source->section_count && source->sections[k].line <= message->line; k++)
+            holder = &source->sections[k];
+        if (!message->warning && holder != NULL && holder->kind == SECTION_ACL)
+            return true;
+    }
+    return false;
+}
+
 static void review_unused(struct config_load *load)
 {
     const struct config *config = load->config;
@@ -114,5 +155,6 @@ static void review_unused(struct config_load *load)
 void acl_review(struct config_load *load)
 {
     review_covered(load);
-    review_unused(load);
+    if (!rules_have_errors(load))
+        review_unused(load);
 }

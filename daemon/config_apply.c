@@ -87,8 +87,13 @@ bool apply_auto_or_number(struct config_load *load, const struct config_item *it
     if (strcmp(item->text, "auto") != 0) {
         bool number = value_number(item->text, &value);
         if (!number || !in_range(item, value)) {
-            config_error(load->errors, item->line, "%s = %s is not %s: write %s", item->key->name,
-                         quote(item->text, shown), number ? "available in this version" : "a number", item->key->help);
+            /* Where one number is right, larger ones are for later versions. */
+            bool later = item->key->min == item->key->max && value > item->key->max;
+            config_error(load->errors, item->line, "%s = %s is %s: write %s", item->key->name, quote(item->text, shown),
+                         !number ? "not a number"
+                         : later ? "not available in this version"
+                                 : "out of range",
+                         item->key->help);
             return false;
         }
     }
@@ -279,6 +284,21 @@ static void warn_of_legacy(struct config_load *load, const struct config_item *i
                        item->key->name, names);
 }
 
+/* RFC 2409 5.5: the one KE payload of quick mode belongs to one group. */
+static void warn_of_groups(struct config_load *load, const struct config_item *item, const struct proposal_list *list)
+{
+    char first[PROPOSAL_TEXT], other[PROPOSAL_TEXT];
+    for (size_t i = 1; i < list->count; i++) {
+        if (list->items[i].group == list->items[0].group)
+            continue;
+        config_warning(load->errors, item->line,
+                       "%s: %s and %s differ in their group, and one offer of IKEv1 has one: only the proposals with "
+                       "the group of the first are offered; write the same group in all, or in none",
+                       item->key->name, proposal_print(&list->items[0], first), proposal_print(&list->items[i], other));
+        return;
+    }
+}
+
 bool apply_proposals(struct config_load *load, const struct config_item *item)
 {
     char why[512] = "";
@@ -292,5 +312,7 @@ bool apply_proposals(struct config_load *load, const struct config_item *item)
         return false;
     }
     warn_of_legacy(load, item, list);
+    if (kind == PROPOSAL_ESP)
+        warn_of_groups(load, item, list);
     return true;
 }

@@ -13,7 +13,8 @@
 #define LATER(kind)       .section = kind, .apply = apply_later
 #define RULE              .section = SECTION_ACL, .apply = apply_rule, .repeats = true
 
-#define RULE_HELP "[PROTO] SIDE -> SIDE [port P[-Q]]"
+#define RULE_HELP    "[PROTO] SIDE -> SIDE [port P[-Q]]"
+#define PROTECT_HELP "[PROTO] SIDE -> SIDE [port P] via CONNECTION" /* IKEv1 carries no range of ports */
 
 enum { DAY = 86400, LIFE_MIN = 5, MTU_MIN = 576, MTU_MAX = 65535 };
 
@@ -83,7 +84,7 @@ static const struct config_key keys[] = {
     {CONNECTION(start), .name = "start", .apply = apply_word, .fallback = "trap", .words = "trap|start|none",
      .help = "on interesting traffic, at once, or only when the peer asks"},
 
-    {RULE, .name = "protect", .help = RULE_HELP " via CONNECTION"},
+    {RULE, .name = "protect", .help = PROTECT_HELP},
     {RULE, .name = "permit", .help = "another word for protect"},
     {RULE, .name = "bypass", .help = RULE_HELP},
     {RULE, .name = "deny", .help = "another word for bypass"},
@@ -121,6 +122,17 @@ const char *config_key_nearest(enum section_kind section, const char *name)
         }
     }
     return nearest;
+}
+
+const char *config_keys_print(enum section_kind section, char out[CONFIG_KEYS_TEXT])
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && used < CONFIG_KEYS_TEXT; i++) {
+        if (keys[i].section == section && keys[i].apply != apply_later)
+            used += (size_t)snprintf(out + used, CONFIG_KEYS_TEXT - used, "%s%s", used > 0 ? ", " : "", keys[i].name);
+    }
+    return out;
 }
 
 const char *config_section_title(enum section_kind section)

@@ -49,8 +49,12 @@ const struct config_key *config_key_at(size_t i);
 /* The index of a key, or -1. */
 int config_key_find(enum section_kind section, const char *name);
 
-/* The known key of the section that is spelled most like name; NULL when none comes near. */
+/* The known key of the section that is spelled most like name, without regard to case; NULL when none comes near. */
 const char *config_key_nearest(enum section_kind section, const char *name);
+
+/* The keys of a section that this version knows, for a message: "tun, mtu, ...". Returns out. */
+enum { CONFIG_KEYS_TEXT = 512 };
+const char *config_keys_print(enum section_kind section, char out[CONFIG_KEYS_TEXT]);
 
 /* "[gateway]", "[connection NAME]", "[acl]". */
 const char *config_section_title(enum section_kind section);

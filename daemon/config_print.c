@@ -40,6 +40,7 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
     print_key(out, "routes", gateway->routes ? "yes" : "no");
     print_key(out, "control", gateway->control);
     print_key(out, "log_level", levels[gateway->log_level]);
+    print_key(out, "log_format", "text");
 }
 
 static void print_address(FILE *out, const char *name, const struct address *address)
@@ -48,14 +49,16 @@ static void print_address(FILE *out, const char *name, const struct address *add
     print_key(out, name, address->family == 0 ? "%any" : address_print(address, text));
 }
 
-static void print_identity(FILE *out, const char *name, const struct identity *id, const struct address *address)
+static void print_identity(FILE *out, const char *name, const struct identity *id, const struct address *address,
+                           const char *of_any)
 {
     char text[IDENTITY_TEXT], number[ADDRESS_TEXT];
     if (id->type != ID_NONE)
         print_key(out, name, identity_print(id, text));
+    else if (address->family == 0)
+        fprintf(out, "%-14s = %%any  ; %s\n", name, of_any);
     else
-        fprintf(out, "%-14s = %s  ; its address\n", name,
-                address->family == 0 ? "%any" : address_print(address, number));
+        fprintf(out, "%-14s = %s  ; its address\n", name, address_print(address, number));
 }
 
 static void print_proposals(FILE *out, const char *name, const struct proposal_list *list)
@@ -85,8 +88,8 @@ static void print_connection(const struct connection *c, FILE *out)
     print_choice(out, "mode", c->mode);
     print_address(out, "local", &c->local);
     print_address(out, "remote", &c->remote);
-    print_identity(out, "local_id", &c->local_id, &c->local);
-    print_identity(out, "remote_id", &c->remote_id, &c->remote);
+    print_identity(out, "local_id", &c->local_id, &c->local, "its address");
+    print_identity(out, "remote_id", &c->remote_id, &c->remote, "whoever has the key");
     print_key(out, "auth", "psk");
     fprintf(out, "; the pre-shared key has %zu bytes and is not shown\n", c->psk.len);
     print_allow(out, c->allow);

@@ -74,9 +74,15 @@ bool value_expand(const char *text, char *out, bool *only_environment, char *why
     return true;
 }
 
+enum { PSK_SHORT = 16 };
+
 static bool keep_secret(struct config_load *load, const struct config_item *item, const void *data, size_t len)
 {
     struct secret *psk = &((struct connection *)item->target)->psk;
+    if (len < PSK_SHORT)
+        config_warning(load->errors, item->line,
+                       "%s: the key is shorter than %d bytes, so it may be guessed: `esptun genpsk` makes a good one",
+                       item->key->name, PSK_SHORT);
     if (secret_copy(load->vault, data, len, psk) == OK)
         return true;
     config_error(load->errors, item->line, "%s: no memory for a secret: raise the limit of locked memory (ulimit -l)",
@@ -124,7 +130,8 @@ static int open_secret(struct config_load *load, const struct config_item *item,
     /* Not to hang at a FIFO; what is no plain file is refused below. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &info) != 0)
-        config_error(load->errors, item->line, "cannot read psk_file %s: %s: `esptun genpsk > FILE` makes one", shown,
+        config_error(load->errors, item->line,
+                     "cannot read psk_file %s: %s: `(umask 077; esptun genpsk > FILE)` makes one", shown,
                      strerror(errno));
     else if (!S_ISREG(info.st_mode))
         config_error(load->errors, item->line, "psk_file %s is not a plain file: write the path of one", shown);
@@ -174,10 +181,10 @@ bool apply_psk_file(struct config_load *load, const struct config_item *item)
     if (len > 0 && data[len - 1] == '\n')
         len -= len > 1 && data[len - 2] == '\r' ? 2 : 1;
     if (len == 0)
-        config_error(load->errors, item->line, "psk_file is empty: `esptun genpsk > FILE` makes a key");
+        config_error(load->errors, item->line, "psk_file is empty: `(umask 077; esptun genpsk > FILE)` makes a key");
     else if (len > SECRET_MAX)
         config_error(load->errors, item->line,
-                     "psk_file holds more than %d bytes: `esptun genpsk > FILE` makes a key "
+                     "psk_file holds more than %d bytes: `(umask 077; esptun genpsk > FILE)` makes a key "
                      "that is long enough",
                      SECRET_MAX);
     else if (len > 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/config_values.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,6 +116,11 @@ const char *value_bytes_print(uint64_t bytes, char out[VALUE_TEXT])
     return "";
 }
 
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 unsigned word_distance(const char *a, const char *b)
 {
     enum { LIMIT = 31 };
@@ -126,7 +132,7 @@ unsigned word_distance(const char *a, const char *b)
         unsigned diagonal = row[0];
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= b_len; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            unsigned best = diagonal + !same_letter(a[i - 1], b[j - 1]);
             diagonal = row[j];
             best = row[j] + 1 < best ? row[j] + 1 : best;
             row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;

@@ -27,7 +27,7 @@ const char *value_duration_print(uint64_t seconds, char out[VALUE_TEXT]);
 const char *value_bytes_print(uint64_t bytes, char out[VALUE_TEXT]);
 const char *value_word_print(unsigned index, const char *words, char out[VALUE_TEXT]);
 
-/* How many insertions, deletions and replacements lie between two words; both are cut at 31 characters. */
+/* How many insertions, deletions and replacements lie between two words, A being a; both are cut at 31 characters. */
 unsigned word_distance(const char *a, const char *b);
 
 #endif

@@ -194,11 +194,12 @@ static void release(struct gateway *g)
 static void run(struct gateway *g)
 {
     const struct device *device = &g->device;
+    size_t connections = g->config->connection_count, rules = g->config->spd.count;
     loop_refresh(&g->loop);
     g->started_ms = gateway_now(g);
-    log_write(g->log, LOG_INFO, "esptun %s is ready: TUN %s (%s, MTU %u), %zu connections, %zu rules", ESPTUN_VERSION,
-              device->name, device->attached ? "attached" : "created", device->mtu, g->config->connection_count,
-              g->config->spd.count);
+    log_write(g->log, LOG_INFO, "esptun %s is ready: TUN %s (%s, MTU %u), %zu %s, %zu %s", ESPTUN_VERSION, device->name,
+              device->attached ? "attached" : "created", device->mtu, connections,
+              connections == 1 ? "connection" : "connections", rules, rules == 1 ? "rule" : "rules");
     if (g->routes != NULL)
         reverse_path_warn(&g->config->spd, g->connections, g->config->connection_count, g->log);
     if (g->routes != NULL)

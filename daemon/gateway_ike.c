@@ -1,15 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/gateway_state.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "daemon/keylog.h"
 
 /* --- what IKE asks of us: called from inside the engine, which must not be called back --- */
+
+/* IKE repeats what stays unanswered, so the same error comes again and again. */
+static void warn_unsent(struct gateway *g, const struct endpoint *to, int error)
+{
+    char end[ENDPOINT_TEXT], more[48] = "";
+    uint32_t suppressed;
+    if (!log_rate_allow(&g->unsent_rate, gateway_now(g), &suppressed))
+        return;
+    if (suppressed > 0)
+        (void)snprintf(more, sizeof more, " (%u more times)", suppressed);
+    bool no_route = error == ENETUNREACH || error == EHOSTUNREACH;
+    log_write(g->log, LOG_WARNING, "cannot send to %s: %s%s%s", endpoint_print(to, end), strerror(error),
+              no_route ? ": is there a route?" : "", more);
+}
 
 static void send_message(void *arg, const struct path *path, struct bytes message)
 {
     struct gateway *g = arg;
     if (!udp_send(g->udp, path, path->local.port == IKE_NATT_PORT, message))
-        log_write(g->log, LOG_DEBUG, "an IKE message of %zu bytes did not leave", message.len);
+        warn_unsent(g, &path->remote, errno);
 }
 
 static void send_keepalive(void *arg, const struct path *path)
@@ -57,30 +74,9 @@ static uint64_t child_packets_in(void *arg, uint64_t child_id)
     return sa != NULL ? sa->in.packets : 0;
 }
 
-static void log_child(const struct gateway *g, const struct ike_event *event, const char *what)
-{
-    const struct sa *sa = sad_by_child(g->sad, event->child_id);
-    char text[SELECTOR_TEXT];
-    if (event->connection >= g->config->connection_count || event->rule >= g->config->spd.count)
-        return;
-    const char *name = g->connections[event->connection].name;
-    if (sa == NULL)
-        log_write(g->log, LOG_INFO, "%s: tunnel %s: %s", name, what,
-                  selector_print(&g->config->spd.rules[event->rule].selector, text));
-    else
-        log_write(g->log, LOG_INFO, "%s: tunnel %s: %s, SPI in %08x out %08x, %s", name, what,
-                  selector_print(&sa->selector, text), sa->spi_in, sa->spi_out, sa->udp ? "in UDP" : "raw ESP");
-}
-
 static void on_event(void *arg, const struct ike_event *event)
 {
     struct gateway *g = arg;
-    if (event->kind == IKE_EVENT_CHILD_UP)
-        log_child(g, event, "up");
-    else if (event->kind == IKE_EVENT_CHILD_REKEYED)
-        log_child(g, event, "renewed");
-    else if (event->kind == IKE_EVENT_CHILD_DOWN)
-        log_child(g, event, "down");
     commands_note(&g->commands, event);
     g->look_at_commands = true;
 }

@@ -37,9 +37,10 @@ struct gateway {
     struct routes *routes;
     struct commands commands;
     bool *released; /* by rule: a child may seal since; what waits for it is to leave */
-    bool *seen;     /* by rule: scratch of gateway_view */
+    bool *seen;     /* by rule: scratch of view_of */
     bool any_released;
-    bool look_at_commands; /* something happened that can be an outcome */
+    struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */
+    bool look_at_commands;       /* something happened that can be an outcome */
     bool stopping;
     uint64_t started_ms;
     int exit_code;

@@ -116,7 +116,7 @@ static void show_traffic(const json_t *child, const char *direction, FILE *out)
 static void show_child(const json_t *child, FILE *out)
 {
     char state[CELL], proposal[CELL], encap[CELL], local[CELL], remote[CELL], esn[CELL];
-    fprintf(out, "    %s === %s\n", selectors_of(child, "local_ts", local), selectors_of(child, "remote_ts", remote));
+    fprintf(out, "    %s -> %s\n", selectors_of(child, "local_ts", local), selectors_of(child, "remote_ts", remote));
     fprintf(out, "      %s, %s, encap %s, esn %s", text_of(child, "state", state), text_of(child, "proposal", proposal),
             text_of(child, "encap", encap), text_of(child, "esn", esn));
     show_times(child, out);

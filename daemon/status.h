@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The JSON document of `esptun status`: its members are a contract (README, "status"). */
+/* The JSON document of `esptun status`: scripts read its members, so they keep their names. */
 #ifndef DAEMON_STATUS_H
 #define DAEMON_STATUS_H
 

@@ -180,8 +180,10 @@ bool udp_send(struct udp *udp, const struct path *path, bool marker, struct byte
 {
     static const uint8_t zeros[ENCAP_MARKER];
     const struct udp_socket *socket = find_socket(udp, path->local.port == IKE_PORT ? UDP_IKE : UDP_NATT, path);
-    if (socket == NULL)
+    if (socket == NULL) {
+        errno = EADDRNOTAVAIL;
         return false;
+    }
     struct sockaddr_storage name;
     struct control control;
     struct iovec parts[2] = {{(void *)(uintptr_t)zeros, sizeof zeros}, {(void *)(uintptr_t)bytes.data, bytes.len}};

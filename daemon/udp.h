@@ -50,7 +50,8 @@ const struct udp_socket *udp_at(const struct udp *udp, size_t i);
 /* Up to n (at most UDP_BATCH) datagrams into the buffers of `datagrams`, behind PACKET_HEADROOM; returns how many. */
 size_t udp_receive(struct udp *udp, const struct udp_socket *socket, struct datagram *datagrams, size_t n);
 
-/* One message from path->local.port. With `marker`, behind four bytes of zero. False when it did not leave. */
+/* One message from path->local.port. With `marker`, behind four bytes of zero. False, with errno set, when it did not
+ * leave. */
 bool udp_send(struct udp *udp, const struct path *path, bool marker, struct bytes message);
 
 /* n sealed packets (at most UDP_BATCH) of one SA, in UDP 4500 or as protocol 50. Counts what did not leave. */

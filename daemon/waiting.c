@@ -16,6 +16,7 @@ struct slot {
 };
 
 struct queue {
+    struct deadline ask; /* first: a deadline is its queue */
     uint64_t asked_ms;
     uint16_t first, last, count;
     bool asked;
@@ -23,6 +24,7 @@ struct queue {
 
 struct waiting {
     struct queue *queues; /* by rule */
+    struct deadlines asks;
     struct slot slots[WAITING_TOTAL];
     uint8_t *bytes; /* WAITING_TOTAL times packet_max */
     size_t packet_max;
@@ -87,10 +89,19 @@ static void unlink_age(struct waiting *w, uint16_t at)
         w->newest = slot->older;
 }
 
+static void arm_first_ask(struct waiting *w, struct queue *queue, uint64_t now_ms)
+{
+    if (queue->ask.armed)
+        return;
+    uint64_t at = queue->asked ? queue->asked_ms + WAITING_ASK_PAUSE_MS : now_ms;
+    deadline_set(&w->asks, &queue->ask, at > now_ms ? at : now_ms);
+}
+
 enum status waiting_push(struct waiting *w, uint32_t rule, struct bytes packet, uint64_t now_ms)
 {
     struct queue *queue = &w->queues[rule];
     uint16_t at = w->free;
+    arm_first_ask(w, queue, now_ms);
     if (queue->count >= WAITING_PER_RULE || at == NOBODY || packet.len > w->packet_max)
         return ERR_LIMIT;
     w->free = w->slots[at].next;
@@ -105,13 +116,29 @@ enum status waiting_push(struct waiting *w, uint32_t rule, struct bytes packet, 
     return OK;
 }
 
+static void ask_taken(struct waiting *w, struct queue *queue, uint64_t now_ms)
+{
+    queue->asked = true;
+    queue->asked_ms = now_ms;
+    deadline_set(&w->asks, &queue->ask, queue->count > 0 ? now_ms + WAITING_ASK_EVERY_MS : DEADLINE_NEVER);
+}
+
 bool waiting_should_ask(struct waiting *w, uint32_t rule, uint64_t now_ms)
 {
     struct queue *queue = &w->queues[rule];
-    if (queue->asked && now_ms - queue->asked_ms < WAITING_ASK_EVERY_MS)
+    if (!queue->ask.armed || queue->ask.at_ms > now_ms)
         return false;
-    queue->asked = true;
-    queue->asked_ms = now_ms;
+    ask_taken(w, queue, now_ms);
+    return true;
+}
+
+bool waiting_take_ask(struct waiting *w, uint64_t now_ms, uint32_t *rule)
+{
+    struct queue *queue = (struct queue *)(void *)deadline_take_due(&w->asks, now_ms);
+    if (queue == NULL)
+        return false;
+    *rule = (uint32_t)(queue - w->queues);
+    ask_taken(w, queue, now_ms);
     return true;
 }
 
@@ -121,8 +148,10 @@ static uint16_t take_first(struct waiting *w, uint32_t rule)
     struct queue *queue = &w->queues[rule];
     uint16_t at = queue->first;
     queue->first = w->slots[at].next;
-    if (--queue->count == 0)
+    if (--queue->count == 0) {
         queue->first = queue->last = NOBODY;
+        deadline_clear(&w->asks, &queue->ask);
+    }
     unlink_age(w, at);
     w->slots[at].next = w->free;
     w->free = at;
@@ -151,5 +180,7 @@ size_t waiting_expire(struct waiting *w, uint64_t now_ms)
 
 uint64_t waiting_next(const struct waiting *w)
 {
-    return w->oldest != NOBODY ? w->slots[w->oldest].since_ms + WAITING_LIFE_MS : DEADLINE_NEVER;
+    uint64_t ask = deadline_next(&w->asks);
+    uint64_t end = w->oldest != NOBODY ? w->slots[w->oldest].since_ms + WAITING_LIFE_MS : DEADLINE_NEVER;
+    return ask < end ? ask : end;
 }

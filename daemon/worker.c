@@ -232,7 +232,10 @@ _Static_assert((int)WAITING_PER_RULE <= (int)WORKER_BATCH, "one release empties 
 
 void worker_expire(struct worker *w, uint64_t now_ms)
 {
+    uint32_t rule;
     w->drops.count[DROP_OUT_QUEUE_EXPIRED] += waiting_expire(w->waiting, now_ms);
+    while (waiting_take_ask(w->waiting, now_ms, &rule))
+        w->setup.ops.acquire(w->setup.ops.arg, rule);
 }
 
 uint64_t worker_next(const struct worker *w)

@@ -57,7 +57,7 @@ void worker_socket_readable(struct worker *worker, const struct udp_socket *sock
 /* A child of the rule may seal from now on: what waited for it leaves, in order. */
 void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
 
-/* Waiting packets give up; when to look again, or DEADLINE_NEVER. */
+/* Waiting packets give up, or ask IKE again; when to look again, or DEADLINE_NEVER. */
 void worker_expire(struct worker *worker, uint64_t now_ms);
 uint64_t worker_next(const struct worker *worker);
 

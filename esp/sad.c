@@ -183,12 +183,3 @@ struct sa *sad_outbound(const struct sad *sad, uint32_t rule, const struct flow 
     }
     return NULL;
 }
-
-void sad_each(const struct sad *sad, void (*visit)(void *arg, struct sa *sa), void *arg)
-{
-    struct entry *entry, *next;
-    HASH_ITER(by_child, sad->by_child, entry, next)
-    {
-        visit(arg, entry->sa);
-    }
-}

@@ -33,7 +33,4 @@ struct sa *sad_by_child(const struct sad *sad, uint64_t child_id);
  */
 struct sa *sad_outbound(const struct sad *sad, uint32_t rule, const struct flow *flow, bool *rule_has_sa);
 
-/* Walks all SAs; the visitor must not add or remove. */
-void sad_each(const struct sad *sad, void (*visit)(void *arg, struct sa *sa), void *arg);
-
 #endif

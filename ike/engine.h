@@ -13,6 +13,7 @@
 #include "crypto/dh.h"
 #include "ike/exchange.h"
 #include "ike/header.h"
+#include "ike/ids.h"
 #include "ike/ike.h"
 #include "ike/keys.h"
 #include "ike/limits.h"
@@ -57,7 +58,8 @@ struct phase1 {
     size_t peer_public_len;
     uint8_t *sai_b; /* owned */
     size_t sai_b_len;
-    bool refused; /* one "authentication failed" has been sent */
+    unsigned attempts; /* key exchanges computed */
+    bool refused;      /* one "authentication failed" has been sent */
 };
 
 struct ike_sa {
@@ -88,10 +90,7 @@ struct ike_sa {
 
     struct quick *quicks;                /* list; owned */
     size_t quick_count, quick_lingering; /* under way; finished, but still answering repeats */
-    uint32_t *quick_ids; /* every message id of quick mode ever used here (B28); owned, sorted by nothing */
-    size_t quick_id_count, quick_id_capacity;
-    uint32_t info_ids[INFO_IDS];
-    size_t info_id_at;
+    struct id_set quick_ids, info_ids;   /* message ids used under this phase 1; owned */
 
     uint32_t dpd_sent, dpd_received; /* sequence numbers */
     bool dpd_has_received;

@@ -17,14 +17,15 @@ enum {
     /* Memory that a stranger can make us hold. */
     HALF_OPEN_MAX = 1024,
     HALF_OPEN_PER_ADDRESS = 16, /* per IPv4 address, per IPv6 /64 */
+    KEY_ATTEMPTS = 16,          /* key exchanges per half-open SA */
     HALF_OPEN_RESERVED = 128,   /* of HALF_OPEN_MAX: only for peers with a configured address */
 
     /* Memory that an authenticated peer can make us hold. */
-    QUICK_PER_SA_MAX = 64,                   /* under way at once */
-    QUICK_LINGERING_MAX = 256,               /* finished; above it the oldest is forgotten */
-    QUICK_IDS_MAX = 4096,                    /* quick modes per phase 1 */
-    QUICK_IDS_RENEW = QUICK_IDS_MAX / 8 * 7, /* so many, and phase 1 is renewed */
-    INFO_IDS = 64, /* informational message ids remembered, ours and the peer's (replays, reflections) */
+    QUICK_PER_SA_MAX = 64,     /* under way at once */
+    QUICK_LINGERING_MAX = 256, /* finished; above it the oldest is forgotten */
+    QUICK_IDS_MAX = 4096,      /* quick modes per phase 1 */
+    IDS_RENEW_EIGHTHS = 7,     /* so full, and phase 1 is rekeyed */
+    INFO_IDS_MAX = 16384,      /* informational messages, both ways, likewise */
     SAS_PER_PEER_MAX = 8,
     CHILDREN_PER_PEER_MAX = 4096,
 

@@ -51,12 +51,22 @@ struct peer *peer_of_connection(const struct ike *ike, uint32_t connection)
     return NULL;
 }
 
+/* Peers of a remote = %any connection come and go: one of whom nothing is left is forgotten when the next one comes. */
+static void forget_idle(struct ike *ike, uint32_t connection)
+{
+    struct peer *peer, *next;
+    DL_FOREACH_SAFE (ike->peers, peer, next)
+        if (peer->connection == connection && peer->id.type != ID_NONE && peer->sas == NULL && peer->children == NULL)
+            peer_free(ike, peer);
+}
+
 struct peer *peer_of_identity(struct ike *ike, uint32_t connection, const struct identity *id)
 {
     struct peer *peer;
     DL_FOREACH (ike->peers, peer)
         if (peer->connection == connection && (peer->id.type == ID_NONE || identity_equal(&peer->id, id)))
             return peer;
+    forget_idle(ike, connection);
     return peer_new(ike, connection, id, &peer) == OK ? peer : NULL;
 }
 

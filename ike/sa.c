@@ -116,7 +116,8 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
     free_phase1(sa);
     v1_keys_free(&sa->keys);
     exchange_clear(&sa->exchange);
-    free(sa->quick_ids);
+    id_set_free(&sa->quick_ids);
+    id_set_free(&sa->info_ids);
     free(sa->remote_id);
     wipe(sa, sizeof *sa);
     free(sa);
@@ -136,8 +137,14 @@ struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r
     return sa->spi_r == spi_r || (sa->state == SA_SENT_SA && sa->spi_r == 0) ? sa : NULL;
 }
 
-/* One subscriber: an IPv4 address, or an IPv6 /64. */
-static bool same_site(const struct address *a, const struct address *b)
+enum status ike_sa_remember(struct ike *ike, struct ike_sa *sa, struct id_set *set, uint32_t id, size_t most)
+{
+    if (set->count == most / 8 * IDS_RENEW_EIGHTHS && sa->state == SA_ESTABLISHED)
+        timer_in(ike, &sa->renew, 0);
+    return id_set_add(set, id, most);
+}
+
+bool ike_same_site(const struct address *a, const struct address *b)
 {
     return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 8) == 0;
 }
@@ -148,7 +155,7 @@ struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const
     struct ike_sa *sa, *found = NULL;
     *from_address = 0;
     DL_FOREACH (ike->strangers, sa) {
-        if (!same_site(&sa->path.remote.address, &path->remote.address))
+        if (!ike_same_site(&sa->path.remote.address, &path->remote.address))
             continue;
         ++*from_address;
         if (sa->spi_i == spi_i && endpoint_equal(&sa->path.remote, &path->remote))
@@ -172,7 +179,7 @@ enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagra
 /* A restarted peer says that it knows nothing of the past: forget it here too (RFC 2407 4.6.3.3). Bound to the
  * identity, and only what is older than this exchange: when both ends call at once, the other exchange is not the past.
  */
-static void forget_the_past(struct ike *ike, struct ike_sa *sa)
+void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa)
 {
     struct peer *peer = sa->peer;
     struct ike_sa *other, *next;
@@ -246,7 +253,7 @@ enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct id
     timer_stop(ike, &sa->retransmit);
     sa->state = SA_ESTABLISHED;
     if (sa->initial_contact)
-        forget_the_past(ike, sa);
+        ike_sa_initial_contact(ike, sa);
     replace_older(ike, sa);
     start_life(ike, sa);
     sa->peer->retry_wait_ms = 0;
@@ -311,7 +318,7 @@ void ike_sa_heard(struct ike *ike, struct ike_sa *sa, const struct path *path)
 {
     sa->heard_ms = ike->now_ms;
     sa->dpd_tries = 0;
-    if (!sa->peer_natt || endpoint_equal(&sa->path.remote, &path->remote) || path->local.port != IKE_NATT_PORT)
+    if (!sa->udp || endpoint_equal(&sa->path.remote, &path->remote) || path->local.port != IKE_NATT_PORT)
         return;
     char end[ENDPOINT_TEXT];
     ike_say(ike, LOG_INFO, sa->connection, "the peer is now at %s (NAT)", endpoint_print(&path->remote, end));

@@ -20,6 +20,15 @@ struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r
 struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path,
                                     size_t *from_address);
 
+/* Adds a message id to one of the SA's sets; a set that fills up makes phase 1 be rekeyed in time. */
+MUST_USE enum status ike_sa_remember(struct ike *ike, struct ike_sa *sa, struct id_set *set, uint32_t id, size_t most);
+
+/* One subscriber: an IPv4 address, or an IPv6 /64. */
+bool ike_same_site(const struct address *a, const struct address *b);
+
+/* The authenticated peer started anew: what is older than this SA's exchange ends here too. */
+void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa);
+
 /* Keeps and sends a message of phase 1. `waits`: send it again by the timer until something comes. */
 MUST_USE enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits);
 

@@ -27,17 +27,6 @@ static struct v1_message begin(struct ike *ike, const struct ike_sa *sa, uint32_
     return v1_message_begin_hashed(ike, sa, EXCHANGE_INFORMATIONAL, *id);
 }
 
-/* Also our own ids are remembered: the hash is the same in both directions, and a message thrown back at us must not
- * count as the peer's. */
-static bool info_id_is_new(struct ike_sa *sa, uint32_t id)
-{
-    for (size_t i = 0; i < INFO_IDS; i++)
-        if (sa->info_ids[i] == id)
-            return false;
-    sa->info_ids[sa->info_id_at++ % INFO_IDS] = id;
-    return true;
-}
-
 static struct bytes seal_and_send(struct ike *ike, struct ike_sa *sa, uint32_t id, struct v1_message *m)
 {
     uint8_t iv[IV_MAX];
@@ -48,7 +37,10 @@ static struct bytes seal_and_send(struct ike *ike, struct ike_sa *sa, uint32_t i
         ike_say(ike, LOG_ERROR, sa->connection, "an informational message could not be sent: %s", status_text(status));
         return (struct bytes){0};
     }
-    (void)info_id_is_new(sa, id);
+    /* Our own ids too: the hash is the same in both directions, and a message thrown back at us must not count as the
+     * peer's. */
+    if (ike_sa_remember(ike, sa, &sa->info_ids, id, INFO_IDS_MAX) != OK)
+        return (struct bytes){0};
     ike_send(ike, &sa->path, writer_bytes(&m->w));
     return writer_bytes(&m->w);
 }
@@ -216,6 +208,15 @@ static const char *phase2_remedy(unsigned type)
     }
 }
 
+/* racoon and its heirs send INITIAL_CONTACT after phase 1. */
+static bool names_this_sa(const struct ike_sa *sa, struct bytes spi)
+{
+    uint8_t own[16];
+    store_u64(own, sa->spi_i);
+    store_u64(own + 8, sa->spi_r);
+    return spi.len == 0 || (spi.len == sizeof own && memcmp(spi.data, own, sizeof own) == 0);
+}
+
 static void on_notify(struct ike *ike, struct ike_sa *sa, const struct path *path, struct bytes body)
 {
     struct v1_notify n;
@@ -229,8 +230,16 @@ static void on_notify(struct ike *ike, struct ike_sa *sa, const struct path *pat
     }
     ike_say(ike, n.type <= NOTIFY_ERROR_LAST ? LOG_WARNING : LOG_DEBUG, sa->connection, "the peer says %s (%u)",
             v1_notify_name(n.type), n.type);
+    if (n.type == NOTIFY_INITIAL_CONTACT && names_this_sa(sa, n.spi))
+        ike_sa_initial_contact(ike, sa);
     if (n.type > NOTIFY_ERROR_LAST)
         return;
+    if (n.type == NOTIFY_INVALID_SPI && n.spi.len == 4) {
+        struct child_sa *child = child_by_spi_out(sa->peer, load_u32(n.spi.data));
+        if (child != NULL && child->state != CHILD_INSTALLED)
+            child_end_one(ike, child, false, "the peer does not know it any more (INVALID_SPI)");
+        return;
+    }
     char why[256];
     snprintf(why, sizeof why, "the peer answered %s: %s", v1_notify_name(n.type), phase2_remedy(n.type));
     v1_quick_refused(ike, sa, n.spi.len == 4 ? load_u32(n.spi.data) : 0, why);
@@ -295,8 +304,13 @@ void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
                  status_text(status));
         return;
     }
-    if (!info_id_is_new(sa, header->message_id)) {
+    if (id_set_has(&sa->info_ids, header->message_id)) {
         ike_drop(ike, IKE_DROP_REPLAY, path, "informational seen before");
+        return;
+    }
+    status = ike_sa_remember(ike, sa, &sa->info_ids, header->message_id, INFO_IDS_MAX);
+    if (status != OK) {
+        ike_drop(ike, IKE_DROP_LIMIT, path, "informational: %s", status_text(status));
         return;
     }
     /* Notifications first: a delete may end the SA that they speak of. */

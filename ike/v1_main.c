@@ -112,17 +112,33 @@ static struct choice choose_connection(const struct ike *ike, const struct path 
     return choice;
 }
 
+/* The oldest half-open SA whose peer has not come back with message 3: with a forged source it never does, a real peer
+ * needs one round trip. */
+static struct ike_sa *oldest_unproven(const struct ike *ike, const struct path *site)
+{
+    struct ike_sa *sa;
+    DL_FOREACH (ike->strangers, sa)
+        if (sa->state == SA_WAIT_KE && (site == NULL || ike_same_site(&sa->path.remote.address, &site->remote.address)))
+            return sa;
+    return NULL;
+}
+
 /* Half-open SAs are what a stranger can make us hold: capped in all, per site, with places kept for configured
- * addresses. */
+ * addresses. Who floods pushes out its own forgeries, not the peer whose address it forges. */
 static bool may_open(struct ike *ike, const struct path *path, size_t from_address, uint32_t connection)
 {
     bool configured = connection_of(ike, connection)->remote.family != 0;
     size_t most = configured ? HALF_OPEN_MAX : HALF_OPEN_MAX - HALF_OPEN_RESERVED;
-    if (ike->stranger_count < most && from_address < HALF_OPEN_PER_ADDRESS)
+    bool site_full = from_address >= HALF_OPEN_PER_ADDRESS;
+    if (!site_full && ike->stranger_count < most)
         return true;
+    struct ike_sa *oldest = oldest_unproven(ike, site_full ? path : NULL);
     ike_drop(ike, IKE_DROP_LIMIT, path, "too many phase 1 negotiations are half-open (%zu, %zu of this address)",
              ike->stranger_count, from_address);
-    return false;
+    if (oldest == NULL)
+        return false;
+    ike_sa_free(ike, oldest);
+    return true;
 }
 
 static void explain_mismatch(struct ike *ike, uint32_t connection, const struct path *path,
@@ -283,9 +299,7 @@ static enum status detect_nat(struct ike *ike, struct ike_sa *sa, const struct p
     for (size_t i = 0; i < p->count; i++) {
         if (p->items[i].type != PAYLOAD_NATD)
             continue;
-        struct bytes body = p->items[i].body;
-        if (body.len != len)
-            return ERR_MALFORMED;
+        struct bytes body = p->items[i].body; /* of the right length: afford_keys */
         if (seen++ == 0) {
             local_matches = memcmp(body.data, here, len) == 0;
             continue;
@@ -334,6 +348,17 @@ static enum status make_keys(struct ike *ike, struct ike_sa *sa)
     return status;
 }
 
+/* A key exchange costs milliseconds: what can be seen to be wrong is refused before it, and each half-open SA has few.
+ */
+static enum status afford_keys(struct ike_sa *sa, const struct payloads *p)
+{
+    size_t len = prf_info(sa->suite.prf)->len;
+    for (size_t i = 0; i < p->count; i++)
+        if (sa->peer_natt && p->items[i].type == PAYLOAD_NATD && p->items[i].body.len != len)
+            return ERR_MALFORMED;
+    return sa->phase1->attempts++ < KEY_ATTEMPTS ? OK : ERR_LIMIT;
+}
+
 /* Initiator, message 2: the choice must be one of ours, unchanged (B29). */
 static enum status on_answer(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
                              const struct path *path, const struct payloads *p)
@@ -373,6 +398,8 @@ static enum status on_key_exchange(struct ike *ike, struct ike_sa *sa, const str
 {
     enum status status = keep_peer_values(sa, p);
     if (status == OK)
+        status = afford_keys(sa, p);
+    if (status == OK)
         status = make_our_values(ike, sa);
     if (status == OK)
         status = make_keys(ike, sa);
@@ -389,6 +416,8 @@ static enum status on_key_exchange(struct ike *ike, struct ike_sa *sa, const str
 static enum status on_key_answer(struct ike *ike, struct ike_sa *sa, const struct path *path, const struct payloads *p)
 {
     enum status status = keep_peer_values(sa, p);
+    if (status == OK)
+        status = afford_keys(sa, p);
     if (status == OK)
         status = make_keys(ike, sa);
     if (status == OK)

@@ -95,6 +95,19 @@ enum status v1_message_seal_hashed(const struct v1_keys *keys, uint8_t iv[IV_MAX
     return v1_message_encrypt(keys, iv, m);
 }
 
+/*
+ * No hash covers the padding, but the IV of the next message is the last block: who can append a block to a message on
+ * the way would break the exchange. Less than a block is normal; a whole one only as racoon and its heirs write it,
+ * with its length at the end.
+ */
+static bool padding_is_sound(struct bytes text, size_t padding, size_t block)
+{
+    if (padding < block)
+        return true;
+    uint8_t last = text.data[text.len - 1];
+    return padding == block && (last == padding || last == padding - 1);
+}
+
 enum status v1_message_decrypt(struct ike *ike, const struct v1_keys *keys, const struct ike_header *header,
                                const uint8_t iv[IV_MAX], struct bytes message, struct payloads *out,
                                uint8_t next_iv[IV_MAX])
@@ -107,7 +120,10 @@ enum status v1_message_decrypt(struct ike *ike, const struct v1_keys *keys, cons
     enum status status = cbc_decrypt(keys->encr, secret_bytes(&keys->cipher), iv, ike->in, len);
     if (status != OK)
         return status;
-    return payloads_read(header->next_payload, bytes_of(ike->in, len), true, out);
+    status = payloads_read(header->next_payload, bytes_of(ike->in, len), true, out);
+    if (status == OK && !padding_is_sound(bytes_of(ike->in, len), len - out->whole.len, block))
+        status = ERR_MALFORMED;
+    return status;
 }
 
 struct bytes v1_behind_hash(const struct payloads *p)

@@ -41,31 +41,6 @@ struct v1_terms quick_terms(const struct ike *ike, const struct ike_sa *sa, uint
                              .life_kilobytes = kb > UINT32_MAX ? UINT32_MAX : kb};
 }
 
-/* Message ids are never used twice under one phase 1 (B28). */
-static enum status remember_id(struct ike_sa *sa, uint32_t id)
-{
-    if (sa->quick_id_count >= QUICK_IDS_MAX)
-        return ERR_LIMIT;
-    if (sa->quick_id_count == sa->quick_id_capacity) {
-        size_t capacity = sa->quick_id_capacity == 0 ? 16 : sa->quick_id_capacity * 2;
-        uint32_t *grown = realloc(sa->quick_ids, capacity * sizeof *grown);
-        if (grown == NULL)
-            return ERR_MEMORY;
-        sa->quick_ids = grown;
-        sa->quick_id_capacity = capacity;
-    }
-    sa->quick_ids[sa->quick_id_count++] = id;
-    return OK;
-}
-
-bool quick_id_was_used(const struct ike_sa *sa, uint32_t id)
-{
-    for (size_t i = 0; i < sa->quick_id_count; i++)
-        if (sa->quick_ids[i] == id)
-            return true;
-    return false;
-}
-
 void quick_free(struct ike *ike, struct quick *q)
 {
     timer_stop(ike, &q->timer);
@@ -95,15 +70,14 @@ enum status quick_new(struct ike *ike, struct ike_sa *sa, uint32_t message_id, b
         return ERR_MEMORY;
     enum status status = v1_phase2_iv(&sa->keys, sa->iv, message_id, q->iv);
     if (status == OK)
-        status = remember_id(sa, message_id);
+        status = ike_sa_remember(ike, sa, &sa->quick_ids, message_id, QUICK_IDS_MAX);
     if (status != OK) {
         free(q);
         return status;
     }
-    if (sa->quick_id_count == QUICK_IDS_RENEW)
-        timer_in(ike, &sa->renew, 0);
     q->sa = sa;
     q->message_id = message_id;
+    q->started_ms = ike->now_ms;
     q->initiator = initiator;
     timer_init(&q->timer, TIMER_QUICK, q);
     DL_APPEND(sa->quicks, q);
@@ -144,7 +118,7 @@ void quick_fail(struct ike *ike, struct quick *q, const char *why)
     quick_free(ike, q);
     struct child_sa *half = child_id != 0 ? child_by_id(ike, child_id) : NULL;
     if (half != NULL && half->state == CHILD_INSTALLED)
-        child_end(ike, half, false, true, why);
+        child_end(ike, half, !initiator, true, why); /* the initiator may be sealing on it already */
     ike_say(ike, initiator ? LOG_ERROR : LOG_WARNING, peer->connection, "phase 2 failed: %s", why);
     if (!initiator)
         return;
@@ -198,8 +172,13 @@ void v1_quick_timer(struct ike *ike, struct quick *q)
         return;
     }
     struct ike_sa *sa = q->sa;
+    bool silent = sa->heard_ms < q->started_ms;
     quick_fail(ike, q, "peer not responding in phase 2");
-    ike_sa_peer_dead(ike, sa, "no answer in phase 2");
+    /* Some peers drop what they do not like without a word: only silence in everything is death. */
+    if (silent && sa->probe.deadline.armed)
+        timer_in(ike, &sa->probe, 0);
+    else if (silent)
+        ike_sa_peer_dead(ike, sa, "no answer in phase 2");
 }
 
 enum status quick_new_nonce(struct ike *ike, struct quick *q)
@@ -367,7 +346,7 @@ void v1_quick_input(struct ike *ike, struct ike_sa *sa, const struct ike_header 
     }
     uint64_t digest = hash_short(ike->seed, message.data, message.len);
     struct quick *q = find(sa, header->message_id);
-    if (q == NULL && quick_id_was_used(sa, header->message_id)) {
+    if (q == NULL && id_set_has(&sa->quick_ids, header->message_id)) {
         ike_drop(ike, IKE_DROP_REPLAY, path, "quick mode with a message id used before");
         return;
     }

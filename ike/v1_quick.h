@@ -20,6 +20,7 @@ struct quick {
     enum quick_state state;
     bool initiator;
     uint32_t message_id;
+    uint64_t started_ms;
     uint8_t iv[IV_MAX];
     struct exchange exchange;
     struct timer timer;
@@ -42,7 +43,6 @@ struct quick {
 struct bytes quick_nonce_i(const struct quick *q);
 struct bytes quick_nonce_r(const struct quick *q);
 struct v1_terms quick_terms(const struct ike *ike, const struct ike_sa *sa, uint32_t spi);
-bool quick_id_was_used(const struct ike_sa *sa, uint32_t id);
 MUST_USE enum status quick_new(struct ike *ike, struct ike_sa *sa, uint32_t message_id, bool initiator,
                                struct quick **out);
 void quick_free(struct ike *ike, struct quick *q);

@@ -54,7 +54,7 @@ enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule,
 {
     uint32_t id;
     enum status status = v1_message_id(ike, &id);
-    if (status == OK && quick_id_was_used(sa, id))
+    if (status == OK && id_set_has(&sa->quick_ids, id))
         status = ERR_STATE;
     if (status != OK)
         return status;
@@ -177,10 +177,10 @@ void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, const ch
         if (!q->initiator || q->state != QUICK_SENT_OFFER)
             continue;
         waiting++;
-        if (q->spi_in == spi || found == NULL)
+        if (q->spi_in == spi || spi == 0)
             found = q;
     }
-    if (found == NULL || (found->spi_in != spi && waiting > 1))
+    if (found == NULL || (spi == 0 && waiting > 1))
         return;
     struct peer *peer = sa->peer;
     quick_fail(ike, found, why);

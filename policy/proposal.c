@@ -31,6 +31,7 @@ struct draft {
 /* What every step of the parser needs. */
 struct parse {
     enum proposal_kind kind;
+    const char *text; /* all of it */
     uint32_t allow;
     struct proposal_list *out;
     struct why why;
@@ -181,12 +182,12 @@ static enum status refuse_unknown(const struct parse *p, const char *text)
 {
     char shown[QUOTED_TEXT], ciphers[ACCEPTED_TEXT], hashes[ACCEPTED_TEXT], groups[ACCEPTED_TEXT];
     if (strcasecmp(text, "des") == 0)
-        return refuse(&p->why, ERR_UNSUPPORTED, "des is broken and never accepted: write aes256 or aes128");
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "des is broken and never accepted: write aes256 or aes128");
     list_ciphers(p->kind, ciphers);
     list_hashes(hashes);
     list_groups(groups);
-    return refuse(&p->why, ERR_UNSUPPORTED, "unknown algorithm '%s': ciphers are %s; hashes are %s; groups are %s",
-                  quoted(text, shown), ciphers, hashes, groups);
+    return why_refuse(&p->why, ERR_UNSUPPORTED, "unknown algorithm '%s': ciphers are %s; hashes are %s; groups are %s",
+                      why_quoted(text, shown), ciphers, hashes, groups);
 }
 
 /* --- checks of one word and of one proposal --- */
@@ -204,13 +205,53 @@ static enum status check_ike_cipher(const struct parse *p, const struct word *wo
 {
     const struct encr_info *info = encr_info(word->id);
     if (info->aead)
-        return refuse(&p->why, ERR_UNSUPPORTED,
-                      "%s authenticates by itself, which IKEv1 does not know: it is for esp. In ike write a cipher "
-                      "and a hash, e.g. aes256-sha256-modp2048",
-                      text);
+        return why_refuse(&p->why, ERR_UNSUPPORTED,
+                          "%s authenticates by itself, which IKEv1 does not know: it is for esp. In ike write a cipher "
+                          "and a hash, e.g. aes256-sha256-modp2048",
+                          text);
     if (info->id == ENCR_NULL)
-        return refuse(&p->why, ERR_UNSUPPORTED, "null does not encrypt, which ike must: write aes256 or aes128");
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "null does not encrypt, which ike must: write aes256 or aes128");
     return OK;
+}
+
+static void list_legacy(uint32_t mask, const char *between, char out[ACCEPTED_TEXT])
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t bit = 1; bit != 0 && bit <= mask; bit <<= 1)
+        if ((mask & bit) != 0 && used < ACCEPTED_TEXT)
+            used +=
+                (size_t)snprintf(out + used, ACCEPTED_TEXT - used, "%s%s", used > 0 ? between : "", legacy_name(bit));
+}
+
+/* The legacy algorithms that the text names, all of them: who adds one to allow shall not come back for the next. */
+static uint32_t text_legacy(const char *text)
+{
+    static const char ends[] = "-, \t\r\n";
+    uint32_t mask = 0;
+    for (const char *at = text + strspn(text, ends); *at != '\0'; at += strspn(at, ends)) {
+        char one[WORD_MAX + 1];
+        size_t len = strcspn(at, ends);
+        if (len < sizeof one) {
+            memcpy(one, at, len);
+            one[len] = '\0';
+            struct word word = find_word(one);
+            mask |= word_legacy(&word);
+        }
+        at += len;
+    }
+    return mask;
+}
+
+static enum status refuse_legacy(const struct parse *p)
+{
+    char missing[ACCEPTED_TEXT], allow[ACCEPTED_TEXT];
+    uint32_t legacy = text_legacy(p->text) & ~p->allow;
+    list_legacy(legacy, ", ", missing);
+    list_legacy(legacy | p->allow, " ", allow);
+    return why_refuse(&p->why, ERR_UNSUPPORTED,
+                      "%s %s legacy; write allow = %s in this connection if the peer knows nothing better", missing,
+                      strchr(missing, ',') != NULL ? "are" : "is", allow);
 }
 
 static enum status check_word(const struct parse *p, const struct word *word, const char *text)
@@ -218,18 +259,15 @@ static enum status check_word(const struct parse *p, const struct word *word, co
     if (word->kind == WORD_UNKNOWN)
         return refuse_unknown(p, text);
     if (word->kind == WORD_GROUP && group_info(word->id)->never)
-        return refuse(&p->why, ERR_UNSUPPORTED, "%s is broken and never accepted: write modp2048, ecp256 or x25519",
-                      text);
-    uint32_t legacy = word_legacy(word);
-    if ((legacy & ~p->allow) != 0)
-        return refuse(&p->why, ERR_UNSUPPORTED,
-                      "%s is legacy; write allow = %s in this connection if the peer knows nothing better",
-                      legacy_name(legacy), legacy_name(legacy));
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s is broken and never accepted: write modp2048, ecp256 or x25519",
+                          text);
+    if ((word_legacy(word) & ~p->allow) != 0)
+        return refuse_legacy(p);
     if (word->kind == WORD_CIPHER && p->kind == PROPOSAL_IKE)
         return check_ike_cipher(p, word, text);
     if (word->kind == WORD_PRF && p->kind == PROPOSAL_ESP)
-        return refuse(&p->why, ERR_UNSUPPORTED, "%s: a prf belongs to ike, esp has none: write the hash, e.g. %s", text,
-                      prf_info(word->id)->name);
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s: a prf belongs to ike, esp has none: write the hash, e.g. %s",
+                          text, prf_info(word->id)->name);
     return OK;
 }
 
@@ -247,8 +285,8 @@ static enum status add_word(const struct parse *p, struct draft *draft, const ch
         if (words->items[i].id == word.id && words->items[i].key_bits == word.key_bits)
             return OK;
     if (words->count == WORDS_OF_A_KIND)
-        return refuse(&p->why, ERR_LIMIT, "more than %d alternatives of one kind at '%s': write fewer", WORDS_OF_A_KIND,
-                      text);
+        return why_refuse(&p->why, ERR_LIMIT, "more than %d alternatives of one kind at '%s': write fewer",
+                          WORDS_OF_A_KIND, text);
     words->items[words->count++] = word;
     return OK;
 }
@@ -263,9 +301,9 @@ static enum status settle_prf(const struct parse *p, struct draft *draft)
         same = draft->prfs.items[i].id == draft->hashes.items[i].id;
     if (same)
         return OK;
-    return refuse(&p->why, ERR_UNSUPPORTED,
-                  "'%s' names a hash and another prf: IKEv1 has one algorithm for both; leave out the prf",
-                  draft->text);
+    return why_refuse(&p->why, ERR_UNSUPPORTED,
+                      "'%s' names a hash and another prf: IKEv1 has one algorithm for both; leave out the prf",
+                      draft->text);
 }
 
 /* All ciphers of a proposal need a hash beside them, or none does. */
@@ -275,16 +313,16 @@ static enum status check_cipher_kinds(const struct parse *p, const struct draft 
     for (size_t i = 0; i < draft->ciphers.count; i++)
         aead += encr_info(draft->ciphers.items[i].id)->aead;
     if (aead != 0 && aead != draft->ciphers.count)
-        return refuse(&p->why, ERR_MALFORMED,
-                      "'%s' mixes ciphers that authenticate by themselves with ciphers that need a hash: write two "
-                      "proposals, e.g. aes256gcm16, aes256-sha256",
-                      draft->text);
+        return why_refuse(&p->why, ERR_MALFORMED,
+                          "'%s' mixes ciphers that authenticate by themselves with ciphers that need a hash: write two "
+                          "proposals, e.g. aes256gcm16, aes256-sha256",
+                          draft->text);
     if (aead != 0 && draft->hashes.count > 0)
-        return refuse(&p->why, ERR_MALFORMED,
-                      "'%s': this cipher authenticates by itself and takes no hash: leave out %s", draft->text,
-                      prf_info(draft->hashes.items[0].id)->name);
+        return why_refuse(&p->why, ERR_MALFORMED,
+                          "'%s': this cipher authenticates by itself and takes no hash: leave out %s", draft->text,
+                          prf_info(draft->hashes.items[0].id)->name);
     if (aead == 0 && draft->hashes.count == 0)
-        return refuse(&p->why, ERR_MALFORMED, "'%s' has no hash: add one, e.g. sha256", draft->text);
+        return why_refuse(&p->why, ERR_MALFORMED, "'%s' has no hash: add one, e.g. sha256", draft->text);
     return OK;
 }
 
@@ -292,14 +330,14 @@ static enum status check_draft(const struct parse *p, struct draft *draft)
 {
     const char *example = p->kind == PROPOSAL_IKE ? "aes256-sha256-modp2048" : "aes256gcm16-modp2048";
     if (draft->ciphers.count == 0)
-        return refuse(&p->why, ERR_MALFORMED, "'%s' has no cipher: write e.g. %s", draft->text, example);
+        return why_refuse(&p->why, ERR_MALFORMED, "'%s' has no cipher: write e.g. %s", draft->text, example);
     enum status status = settle_prf(p, draft);
     if (status == OK)
         status = check_cipher_kinds(p, draft);
     if (status == OK && p->kind == PROPOSAL_IKE && draft->groups.count == 0)
-        return refuse(&p->why, ERR_MALFORMED,
-                      "'%s' has no group, which ike needs for its key exchange: add one, e.g. modp2048 or ecp256",
-                      draft->text);
+        return why_refuse(&p->why, ERR_MALFORMED,
+                          "'%s' has no group, which ike needs for its key exchange: add one, e.g. modp2048 or ecp256",
+                          draft->text);
     return status;
 }
 
@@ -311,8 +349,8 @@ static enum status add_proposal(const struct parse *p, const struct proposal *it
         if (proposal_equal(&p->out->items[i], item))
             return OK;
     if (p->out->count == PROPOSALS_MAX)
-        return refuse(&p->why, ERR_LIMIT, "over %d proposals once alternatives are expanded: write fewer alternatives",
-                      PROPOSALS_MAX);
+        return why_refuse(&p->why, ERR_LIMIT,
+                          "over %d proposals once alternatives are expanded: write fewer alternatives", PROPOSALS_MAX);
     p->out->items[p->out->count++] = *item;
     return OK;
 }
@@ -374,8 +412,8 @@ static enum status parse_one(const struct parse *p, const char *text)
         if (!take_piece(&at, "-", word, sizeof word))
             return refuse_unknown(p, from);
         if (word[0] == '\0')
-            return refuse(&p->why, ERR_MALFORMED, "'%s' has an empty word: write words with one '-' between them",
-                          quoted(text, shown));
+            return why_refuse(&p->why, ERR_MALFORMED, "'%s' has an empty word: write words with one '-' between them",
+                              why_quoted(text, shown));
         enum status status = add_word(p, &draft, word);
         if (status != OK)
             return status;
@@ -392,11 +430,11 @@ static enum status parse_all(const struct parse *p, const char *text)
         char one[256];
         again = strchr(at, ',') != NULL;
         if (!take_piece(&at, ",", one, sizeof one))
-            return refuse(&p->why, ERR_LIMIT, "a proposal of over %zu characters: split it in two with a comma",
-                          sizeof one - 1);
+            return why_refuse(&p->why, ERR_LIMIT, "a proposal of over %zu characters: split it in two with a comma",
+                              sizeof one - 1);
         if (one[0] == '\0')
-            return refuse(&p->why, ERR_MALFORMED, "an empty proposal: write proposals like %s with one comma between",
-                          example);
+            return why_refuse(&p->why, ERR_MALFORMED,
+                              "an empty proposal: write proposals like %s with one comma between", example);
         enum status status = parse_one(p, one);
         if (status != OK)
             return status;
@@ -407,7 +445,7 @@ static enum status parse_all(const struct parse *p, const char *text)
 enum status proposal_parse(enum proposal_kind kind, const char *text, uint32_t allow, struct proposal_list *out,
                            char *why, size_t why_len)
 {
-    struct parse p = {.kind = kind, .allow = allow, .out = out, .why = {why, why_len}};
+    struct parse p = {.kind = kind, .text = text, .allow = allow, .out = out, .why = {why, why_len}};
     size_t before = out->count;
     if (why_len > 0)
         why[0] = '\0';
@@ -453,15 +491,6 @@ bool proposal_equal(const struct proposal *a, const struct proposal *b)
 {
     return a->encr == b->encr && a->key_bits == b->key_bits && a->integ == b->integ && a->prf == b->prf &&
            a->group == b->group;
-}
-
-int proposal_choose(const struct proposal_list *ours, const struct proposal_list *offered)
-{
-    for (size_t i = 0; i < ours->count; i++)
-        for (size_t k = 0; k < offered->count; k++)
-            if (proposal_equal(&ours->items[i], &offered->items[k]))
-                return (int)k;
-    return -1;
 }
 
 uint32_t proposal_legacy(const struct proposal *p)

@@ -40,9 +40,6 @@ MUST_USE enum status proposal_parse(enum proposal_kind kind, const char *text, u
 const char *proposal_print(const struct proposal *p, char out[PROPOSAL_TEXT]); /* "aes256-sha256-modp2048" */
 bool proposal_equal(const struct proposal *a, const struct proposal *b);
 
-/* The first of ours that the peer offered, in our order of preference. Returns its index in `offered`, or -1. */
-int proposal_choose(const struct proposal_list *ours, const struct proposal_list *offered);
-
 /*
  * Why nothing fits, for the log, several lines separated by '\n': what was offered, what is accepted, and the transform
  * that differs in the nearest pair, with the remedy ("the peer offers modp1024, a legacy group; ..."). Returns out.

@@ -38,6 +38,20 @@ bool selector_matches(const struct selector *s, const struct flow *f)
            port_has(s->local_port, f->has_ports, f->source_port);
 }
 
+/* Hop-by-hop, routing, fragment, AH, destination options: what an IPv6 fragment may begin with instead of its protocol.
+ */
+static bool hides_protocol(const struct flow *f)
+{
+    return f->is_fragment && f->source.family == 6 &&
+           (f->protocol == 0 || f->protocol == 43 || f->protocol == 44 || f->protocol == 51 || f->protocol == 60);
+}
+
+bool selector_may_match(const struct selector *s, const struct flow *f)
+{
+    return !f->has_ports && (s->protocol == 0 || s->protocol == f->protocol || hides_protocol(f)) &&
+           range_has(&s->remote, &f->destination) && range_has(&s->local, &f->source) && !selector_matches(s, f);
+}
+
 bool selector_matches_inbound(const struct selector *s, const struct flow *f)
 {
     return (s->protocol == 0 || s->protocol == f->protocol) && range_has(&s->remote, &f->source) &&
@@ -56,17 +70,6 @@ bool selector_contains(const struct selector *outer, const struct selector *inne
     return (outer->protocol == 0 || outer->protocol == inner->protocol) &&
            range_contains(&outer->local, &inner->local) && range_contains(&outer->remote, &inner->remote) &&
            port_contains(outer->local_port, inner->local_port) && port_contains(outer->remote_port, inner->remote_port);
-}
-
-struct selector selector_reversed(const struct selector *s)
-{
-    return (struct selector){
-        .local = s->remote,
-        .remote = s->local,
-        .protocol = s->protocol,
-        .local_port = s->remote_port,
-        .remote_port = s->local_port,
-    };
 }
 
 enum { PORT_TEXT = 24 };
@@ -103,19 +106,5 @@ const char *selector_side_print(const struct selector *s, bool local, char out[S
         snprintf(out, SELECTOR_TEXT, "%s", range);
     else
         snprintf(out, SELECTOR_TEXT, "%s[%s%s]", range, protocol_print(s->protocol, name), port);
-    return out;
-}
-
-static const char *flow_end_print(const struct flow *f, bool source, char out[ENDPOINT_TEXT])
-{
-    struct endpoint e = {source ? f->source : f->destination, source ? f->source_port : f->destination_port};
-    return f->has_ports ? endpoint_print(&e, out) : address_print(&e.address, out);
-}
-
-const char *flow_print(const struct flow *f, char out[FLOW_TEXT])
-{
-    char source[ENDPOINT_TEXT], destination[ENDPOINT_TEXT], name[PROTOCOL_TEXT];
-    snprintf(out, FLOW_TEXT, "%s %s -> %s%s", protocol_print(f->protocol, name), flow_end_print(f, true, source),
-             flow_end_print(f, false, destination), f->is_fragment ? " (a fragment)" : "");
     return out;
 }

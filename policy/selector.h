@@ -32,7 +32,7 @@ struct flow {
     uint16_t source_port, destination_port;
 };
 
-enum { SELECTOR_TEXT = 256, FLOW_TEXT = 160 };
+enum { SELECTOR_TEXT = 256 };
 
 /*
  * Reads an inner IP packet (untrusted). ERR_MALFORMED: version, header length or total length do not fit the bytes, or
@@ -44,12 +44,15 @@ MUST_USE enum status flow_read(struct bytes packet, struct flow *out, size_t *pa
 /* Outbound sense: source is local. A selector with ports matches no packet whose ports are unknown. */
 bool selector_matches(const struct selector *s, const struct flow *f);
 
-/* The same for a packet that came from the peer: source is remote. */
+/* True when the packet does not match, but only because it does not show its ports (a later fragment) or its protocol
+ * (an IPv6 fragment that begins inside extension headers): the whole packet might (RFC 4301 7). */
+bool selector_may_match(const struct selector *s, const struct flow *f);
+
+/* selector_matches for a packet that came from the peer: source is remote. */
 bool selector_matches_inbound(const struct selector *s, const struct flow *f);
 
 bool selector_equal(const struct selector *a, const struct selector *b);
 bool selector_contains(const struct selector *outer, const struct selector *inner);
-struct selector selector_reversed(const struct selector *s); /* the peer's view */
 
 /* Protocols whose selectors may name ports. */
 bool protocol_has_ports(unsigned protocol);
@@ -58,6 +61,5 @@ bool protocol_has_ports(unsigned protocol);
 const char *selector_print(const struct selector *s, char out[SELECTOR_TEXT]);
 /* One side: "10.3.0.9/32[tcp/443]", for local_ts and remote_ts of status. */
 const char *selector_side_print(const struct selector *s, bool local, char out[SELECTOR_TEXT]);
-const char *flow_print(const struct flow *f, char out[FLOW_TEXT]); /* "tcp 10.1.0.2:4711 -> 10.3.0.9:443" */
 
 #endif

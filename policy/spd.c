@@ -41,8 +41,8 @@ static enum status split(char *text, struct tokens *out, const struct why *why)
     out->count = 0;
     for (char *rest = text, *word; (word = strtok_r(rest, " \t\r\n", &rest)) != NULL;) {
         if (out->count == TOKENS_MAX)
-            return refuse(why, ERR_MALFORMED,
-                          "too many words: a rule is [PROTOCOL] LOCAL -> REMOTE [port N] via CONNECTION");
+            return why_refuse(why, ERR_MALFORMED,
+                              "too many words: a rule is [PROTOCOL] LOCAL -> REMOTE [port N] via CONNECTION");
         out->items[out->count++] = word;
     }
     return OK;
@@ -96,11 +96,12 @@ static enum status take_port(struct tokens *t, struct side *side, const struct w
     if (t->count == 0 || strcmp(t->items[0], "port") != 0)
         return OK;
     if (t->count < 2)
-        return refuse(why, ERR_MALFORMED, "a number is missing behind 'port': write e.g. port 443 or port 8000-8080");
+        return why_refuse(why, ERR_MALFORMED,
+                          "a number is missing behind 'port': write e.g. port 443 or port 8000-8080");
     if (!parse_port(t->items[1], &side->port))
-        return refuse(why, ERR_MALFORMED,
-                      "'%s' is no port: write a number from 1 to 65535, or a range like 8000-8080 (low end first)",
-                      quoted(t->items[1], shown));
+        return why_refuse(why, ERR_MALFORMED,
+                          "'%s' is no port: write a number from 1 to 65535, or a range like 8000-8080 (low end first)",
+                          why_quoted(t->items[1], shown));
     drop_first(t, 2);
     return OK;
 }
@@ -132,24 +133,25 @@ static enum status refuse_side(const char *text, const struct why *why)
     char shown[QUOTED_TEXT], right[ADDRESS_TEXT], alone[ADDRESS_TEXT];
     struct address host, network;
     unsigned len, protocol;
-    quoted(text, shown);
+    why_quoted(text, shown);
     if (find_host_bits(text, &host, &network, &len))
-        return refuse(why, ERR_MALFORMED,
-                      "'%s' has host bits behind its prefix: write %s/%u for the network, or %s for the host", shown,
-                      address_print(&network, right), len, address_print(&host, alone));
+        return why_refuse(why, ERR_MALFORMED,
+                          "'%s' has host bits behind its prefix: write %s/%u for the network, or %s for the host",
+                          shown, address_print(&network, right), len, address_print(&host, alone));
     if (protocol_parse(text, &protocol))
-        return refuse(why, ERR_MALFORMED, "an address is missing behind '%s': write e.g. '%s any -> 10.2.0.0/24'",
-                      shown, shown);
-    return refuse(why, ERR_MALFORMED,
-                  "'%s' is no address: write any, an address (10.1.0.1), a prefix (10.1.0.0/24, 2001:db8::/32) or a "
-                  "range (10.1.0.1-10.1.0.9)",
-                  shown);
+        return why_refuse(why, ERR_MALFORMED, "an address is missing behind '%s': write e.g. '%s any -> 10.2.0.0/24'",
+                          shown, shown);
+    return why_refuse(
+        why, ERR_MALFORMED,
+        "'%s' is no address: write any, an address (10.1.0.1), a prefix (10.1.0.0/24, 2001:db8::/32) or a "
+        "range (10.1.0.1-10.1.0.9)",
+        shown);
 }
 
 static enum status take_side(struct tokens *t, const char *name, struct side *side, const struct why *why)
 {
     if (t->count == 0 || strcmp(t->items[0], "port") == 0 || strcmp(t->items[0], "via") == 0)
-        return refuse(why, ERR_MALFORMED, "the %s side is missing: a rule is [PROTOCOL] LOCAL -> REMOTE", name);
+        return why_refuse(why, ERR_MALFORMED, "the %s side is missing: a rule is [PROTOCOL] LOCAL -> REMOTE", name);
     side->text = t->items[0];
     side->any = strcmp(side->text, "any") == 0;
     if (!side->any && range_parse(side->text, &side->range) != OK)
@@ -165,16 +167,18 @@ static enum status take_local(struct tokens *t, struct draft *d, const struct wh
     /* A first word is a protocol when an address follows: "any any -> any" and "any -> any" are both right. */
     if (t->count >= 2 && strcmp(t->items[1], "port") != 0) {
         if (!protocol_parse(t->items[0], &d->protocol))
-            return refuse(why, ERR_MALFORMED,
-                          "unknown protocol '%s': write a number from 0 to 255 or one of any, tcp, udp, icmp, icmpv6, "
-                          "sctp, gre, esp, ah",
-                          quoted(t->items[0], shown));
+            return why_refuse(
+                why, ERR_MALFORMED,
+                "unknown protocol '%s': write a number from 0 to 255 or one of any, tcp, udp, icmp, icmpv6, "
+                "sctp, gre, esp, ah",
+                why_quoted(t->items[0], shown));
         drop_first(t, 1);
     }
     enum status status = take_side(t, "local", &d->local, why);
     if (status == OK && t->count > 0)
-        return refuse(why, ERR_MALFORMED, "'%s' is one word too many before '->': a side is an address, then [port N]",
-                      quoted(t->items[0], shown));
+        return why_refuse(why, ERR_MALFORMED,
+                          "'%s' is one word too many before '->': a side is an address, then [port N]",
+                          why_quoted(t->items[0], shown));
     return status;
 }
 
@@ -183,14 +187,16 @@ static enum status take_via(struct tokens *t, struct draft *d, const struct why 
     char shown[QUOTED_TEXT];
     if (t->count > 0 && strcmp(t->items[0], "via") == 0) {
         if (t->count < 2)
-            return refuse(why, ERR_MALFORMED, "a name is missing behind 'via': write via and the name of a connection");
+            return why_refuse(why, ERR_MALFORMED,
+                              "a name is missing behind 'via': write via and the name of a connection");
         d->via = t->items[1];
         drop_first(t, 2);
     }
     if (t->count > 0)
-        return refuse(why, ERR_MALFORMED,
-                      "'%s' is one word too many: behind the remote side only [port N] and via CONNECTION may follow",
-                      quoted(t->items[0], shown));
+        return why_refuse(
+            why, ERR_MALFORMED,
+            "'%s' is one word too many: behind the remote side only [port N] and via CONNECTION may follow",
+            why_quoted(t->items[0], shown));
     return OK;
 }
 
@@ -200,9 +206,9 @@ static enum status parse(char *text, struct draft *d, const struct why *why)
 {
     char *arrow = strstr(text, "->");
     if (arrow == NULL)
-        return refuse(why, ERR_MALFORMED, "there is no '->': a rule is [PROTOCOL] LOCAL -> REMOTE [port N]");
+        return why_refuse(why, ERR_MALFORMED, "there is no '->': a rule is [PROTOCOL] LOCAL -> REMOTE [port N]");
     if (strstr(arrow + 2, "->") != NULL)
-        return refuse(why, ERR_MALFORMED, "there are two '->': write one rule a line");
+        return why_refuse(why, ERR_MALFORMED, "there are two '->': write one rule a line");
     *arrow = '\0';
     struct tokens words;
     enum status status = split(text, &words, why);
@@ -236,26 +242,27 @@ static enum status check_families(const struct draft *d, const struct why *why)
     char shown[QUOTED_TEXT], also[QUOTED_TEXT];
     uint8_t local = d->local.range.first.family, remote = d->remote.range.first.family, family = family_of(d);
     if (!d->local.any && !d->remote.any && local != remote)
-        return refuse(why, ERR_MALFORMED, "'%s' is IPv%u and '%s' is IPv%u: write a rule for each family",
-                      quoted(d->local.text, shown), local, quoted(d->remote.text, also), remote);
+        return why_refuse(why, ERR_MALFORMED, "'%s' is IPv%u and '%s' is IPv%u: write a rule for each family",
+                          why_quoted(d->local.text, shown), local, why_quoted(d->remote.text, also), remote);
     if (d->protocol == PROTOCOL_ICMP && family == 6)
-        return refuse(why, ERR_MALFORMED, "icmp is a protocol of IPv4: for IPv6 write icmpv6");
+        return why_refuse(why, ERR_MALFORMED, "icmp is a protocol of IPv4: for IPv6 write icmpv6");
     if (d->protocol == PROTOCOL_ICMPV6 && family == 4)
-        return refuse(why, ERR_MALFORMED, "icmpv6 is a protocol of IPv6: for IPv4 write icmp");
+        return why_refuse(why, ERR_MALFORMED, "icmpv6 is a protocol of IPv6: for IPv4 write icmp");
     return OK;
 }
 
 static enum status check(enum action action, const struct draft *d, const struct why *why)
 {
     if (!protocol_has_ports(d->protocol) && !ports_are_any(d))
-        return refuse(why, ERR_MALFORMED,
-                      "a port needs a protocol that has ports: write tcp, udp, sctp, dccp or udplite before the local "
-                      "side, e.g. 'tcp any -> 10.2.0.9 port 443'");
+        return why_refuse(
+            why, ERR_MALFORMED,
+            "a port needs a protocol that has ports: write tcp, udp, sctp, dccp or udplite before the local "
+            "side, e.g. 'tcp any -> 10.2.0.9 port 443'");
     if (action == ACTION_PROTECT && d->via == NULL)
-        return refuse(why, ERR_MALFORMED, "protect needs a connection: write via and its name at the end");
+        return why_refuse(why, ERR_MALFORMED, "protect needs a connection: write via and its name at the end");
     if (action != ACTION_PROTECT && d->via != NULL)
-        return refuse(why, ERR_MALFORMED, "%s goes through no connection: leave out 'via', or write protect",
-                      action_name(action));
+        return why_refuse(why, ERR_MALFORMED, "%s goes through no connection: leave out 'via', or write protect",
+                          action_name(action));
     return check_families(d, why);
 }
 
@@ -268,8 +275,9 @@ static enum status find_connection(const struct draft *d, const struct lookup *l
         return OK;
     int found = lookup->connection_index != NULL ? lookup->connection_index(lookup->arg, d->via) : -1;
     if (found < 0)
-        return refuse(why, ERR_NOT_FOUND, "there is no connection '%s': write the name of a [connection NAME] section",
-                      quoted(d->via, shown));
+        return why_refuse(why, ERR_NOT_FOUND,
+                          "there is no connection '%s': write the name of a [connection NAME] section",
+                          why_quoted(d->via, shown));
     *index = (uint32_t)found;
     return OK;
 }
@@ -357,7 +365,7 @@ enum status spd_add(struct spd *spd, enum action action, const char *text, uint3
     if (why_len > 0)
         why_text[0] = '\0';
     if (strlen(text) >= sizeof words)
-        return refuse(&why, ERR_LIMIT, "a rule of over %zu characters: write several rules", sizeof words - 1);
+        return why_refuse(&why, ERR_LIMIT, "a rule of over %zu characters: write several rules", sizeof words - 1);
     memcpy(words, text, strlen(text) + 1);
     enum status status = parse(words, &draft, &why);
     if (status == OK)
@@ -367,7 +375,7 @@ enum status spd_add(struct spd *spd, enum action action, const char *text, uint3
     if (status != OK)
         return status;
     status = append(spd, &rule, &draft, text);
-    return status == OK ? OK : refuse(&why, status, "this rule cannot be stored: %s", status_text(status));
+    return status == OK ? OK : why_refuse(&why, status, "this rule cannot be stored: %s", status_text(status));
 }
 
 void spd_free(struct spd *spd)
@@ -380,11 +388,21 @@ void spd_free(struct spd *spd)
 
 /* --- questions --- */
 
+static bool protects_alike(const struct rule *a, const struct rule *b)
+{
+    return b->action == ACTION_DISCARD || (b->action == ACTION_PROTECT && a->connection == b->connection);
+}
+
 int spd_lookup(const struct spd *spd, const struct flow *flow)
 {
-    for (size_t i = 0; i < spd->count; i++)
-        if (selector_matches(&spd->rules[i].selector, flow))
-            return (int)i;
+    const struct rule *hidden = NULL; /* a protect rule that the whole packet of a fragment might match */
+    for (size_t i = 0; i < spd->count; i++) {
+        const struct rule *rule = &spd->rules[i];
+        if (selector_matches(&rule->selector, flow))
+            return hidden == NULL || protects_alike(hidden, rule) ? (int)i : SPD_RULE_NONE;
+        if (hidden == NULL && rule->action == ACTION_PROTECT && selector_may_match(&rule->selector, flow))
+            hidden = rule;
+    }
     return SPD_RULE_NONE;
 }
 

@@ -40,7 +40,11 @@ MUST_USE enum status spd_add(struct spd *spd, enum action action, const char *te
                              size_t why_len);
 void spd_free(struct spd *spd);
 
-/* Index of the first rule that matches a packet from TUN, or SPD_RULE_NONE: the implicit discard. */
+/*
+ * Index of the first rule that matches a packet from TUN, or SPD_RULE_NONE: the implicit discard. When a protect rule
+ * names ports, a later fragment does not show whether it belongs there: it may then leave through the same connection,
+ * but neither in clear by a later bypass nor to another peer (RFC 4301 7); it is discarded.
+ */
 int spd_lookup(const struct spd *spd, const struct flow *flow);
 
 /* The same for a clear packet that arrived from outside (source is remote). */

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-enum status refuse(const struct why *why, enum status status, const char *format, ...)
+enum status why_refuse(const struct why *why, enum status status, const char *format, ...)
 {
     if (why->len == 0)
         return status;
@@ -19,7 +19,7 @@ enum status refuse(const struct why *why, enum status status, const char *format
     return status;
 }
 
-const char *quoted(const char *word, char out[QUOTED_TEXT])
+const char *why_quoted(const char *word, char out[QUOTED_TEXT])
 {
     return log_escape(out, QUOTED_TEXT, word, strlen(word));
 }

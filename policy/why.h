@@ -16,10 +16,10 @@ struct why {
 };
 
 /* Writes the text (cut where it does not fit, always terminated) and returns status, so that a caller can `return
- * refuse(...)`. */
-enum status refuse(const struct why *why, enum status status, const char *format, ...) PRINTF_LIKE(3, 4);
+ * why_refuse(...)`. */
+enum status why_refuse(const struct why *why, enum status status, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* A word of a configuration as it may be shown: escaped, cut where it is absurdly long. Returns out. */
-const char *quoted(const char *word, char out[QUOTED_TEXT]);
+const char *why_quoted(const char *word, char out[QUOTED_TEXT]);
 
 #endif

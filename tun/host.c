@@ -2,6 +2,7 @@
 #include "tun/host.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,57 +27,65 @@ static bool attribute_address(const struct nlattr *attribute, uint8_t family, st
 }
 
 struct address_list {
-    struct address *items;
+    struct host_place *items;
     size_t count;
+    unsigned device;
     bool failed;
 };
 
-static void list_append(struct address_list *list, const struct address *a)
+static void list_append(struct address_list *list, const struct host_place *place)
 {
-    struct address *items = realloc(list->items, (list->count + 1) * sizeof *items);
+    struct host_place *items = realloc(list->items, (list->count + 1) * sizeof *items);
     if (items == NULL) {
         list->failed = true;
         return;
     }
     list->items = items;
-    list->items[list->count++] = *a;
+    list->items[list->count++] = *place;
 }
 
 struct address_fields {
-    struct address address;
+    struct address own, attached;
     uint8_t family;
-    bool local;
 };
 
-/* On a point-to-point interface IFA_ADDRESS is the other end; IFA_LOCAL, where there is one, is always ours. */
+/* On a point-to-point interface IFA_ADDRESS is the other end; IFA_LOCAL, where there is one, is always ours. The prefix
+ * is that of IFA_ADDRESS. */
 static int look_at_address_attribute(const struct nlattr *attribute, void *arg)
 {
     struct address_fields *fields = arg;
     unsigned type = mnl_attr_get_type(attribute);
     if (type == IFA_LOCAL)
-        fields->local = attribute_address(attribute, fields->family, &fields->address);
-    else if (type == IFA_ADDRESS && !fields->local)
-        (void)attribute_address(attribute, fields->family, &fields->address);
+        (void)attribute_address(attribute, fields->family, &fields->own);
+    else if (type == IFA_ADDRESS)
+        (void)attribute_address(attribute, fields->family, &fields->attached);
     return MNL_CB_OK;
 }
 
 static int look_at_address(const struct nlmsghdr *message, void *arg)
 {
     const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+    struct address_list *list = arg;
     if (header->ifa_scope == RT_SCOPE_HOST || header->ifa_scope == RT_SCOPE_LINK)
         return MNL_CB_OK;
     struct address_fields fields = {.family = family_of(header->ifa_family)};
     (void)mnl_attr_parse(message, sizeof *header, look_at_address_attribute, &fields);
-    if (fields.address.family != 0)
-        list_append(arg, &fields.address);
+    struct host_place place = {.address = fields.own.family != 0 ? fields.own : fields.attached};
+    if (place.address.family == 0)
+        return MNL_CB_OK;
+    struct prefix attached = {.base = fields.attached, .len = header->ifa_prefixlen};
+    if (header->ifa_index != list->device && attached.base.family != 0 &&
+        attached.len <= address_len(&attached.base) * 8)
+        place.on_link = prefix_shorten(&attached, attached.len);
+    list_append(list, &place);
     return MNL_CB_OK;
 }
 
-int host_addresses(struct netlink *netlink, struct address **out, size_t *count)
+int host_addresses(struct netlink *netlink, unsigned device, struct host_place **out, size_t *count)
 {
     char buffer[NETLINK_REQUEST];
     void *header;
-    struct address_list list = {0};
+    struct address_list list = {.device = device};
     struct nlmsghdr *request = netlink_request(buffer, RTM_GETADDR, 0, sizeof(struct ifaddrmsg), &header);
     int error = netlink_dump(netlink, request, look_at_address, &list);
     if (error == 0 && list.failed)
@@ -120,6 +129,47 @@ static bool interface_runs(unsigned index)
     bool runs = ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
     close(fd);
     return runs;
+}
+
+struct route_answer {
+    unsigned interface;
+    uint8_t len, type;
+};
+
+static int look_at_answer_attribute(const struct nlattr *attribute, void *arg)
+{
+    struct route_answer *answer = arg;
+    if (mnl_attr_get_type(attribute) == RTA_OIF && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
+        answer->interface = mnl_attr_get_u32(attribute);
+    else if (mnl_attr_get_type(attribute) == RTA_MULTIPATH)
+        answer->interface = UINT_MAX;
+    return MNL_CB_OK;
+}
+
+static int look_at_answer(const struct nlmsghdr *message, void *arg)
+{
+    struct route_answer *answer = arg;
+    const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+    answer->len = header->rtm_dst_len;
+    answer->type = header->rtm_type;
+    (void)mnl_attr_parse(message, sizeof *header, look_at_answer_attribute, answer);
+    return MNL_CB_OK;
+}
+
+bool host_has_route(struct netlink *netlink, const struct address *to, uint32_t mark, unsigned device)
+{
+    char buffer[NETLINK_REQUEST];
+    void *extra;
+    struct route_answer answer = {0};
+    struct nlmsghdr *request = netlink_request(buffer, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
+    struct rtmsg *header = extra;
+    header->rtm_family = to->family == 4 ? AF_INET : AF_INET6;
+    header->rtm_dst_len = (unsigned char)(address_len(to) * 8);
+    header->rtm_flags = RTM_F_FIB_MATCH; /* the route itself, with its prefix */
+    mnl_attr_put(request, RTA_DST, address_len(to), to->bytes);
+    mnl_attr_put_u32(request, RTA_MARK, mark);
+    return netlink_ask_for(netlink, request, look_at_answer, &answer) == 0 && answer.type == RTN_UNICAST &&
+           answer.len > 0 && answer.interface != 0 && answer.interface != device;
 }
 
 struct table_search {

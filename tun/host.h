@@ -3,11 +3,16 @@
 #ifndef TUN_HOST_H
 #define TUN_HOST_H
 
-#include "policy/address.h"
 #include "tun/netlink.h"
+#include "tun/prefix.h"
 
-/* All addresses but loopback and link-local ones. *out is the caller's to free(). 0, or a negative errno. */
-int host_addresses(struct netlink *netlink, struct address **out, size_t *count);
+/* All addresses but loopback and link-local ones. Nothing counts as attached to interface `device`, the TUN. *out is
+ * the caller's to free(). 0, or a negative errno. */
+int host_addresses(struct netlink *netlink, unsigned device, struct host_place **out, size_t *count);
+
+/* True when a route that is not a default route leads packets with this mark to the address, over another interface
+ * than `device`. False also when the kernel does not tell. */
+bool host_has_route(struct netlink *netlink, const struct address *to, uint32_t mark, unsigned device);
 
 /* Adds (or removes) one address, /32 or /128, of an interface. 0, or a negative errno. */
 int host_address(struct netlink *netlink, bool add, const struct address *address, unsigned index);

@@ -57,8 +57,13 @@ static int run(struct netlink *netlink, struct nlmsghdr *request, mnl_cb_t each,
 
 int netlink_ask(struct netlink *netlink, struct nlmsghdr *request)
 {
+    return netlink_ask_for(netlink, request, NULL, NULL);
+}
+
+int netlink_ask_for(struct netlink *netlink, struct nlmsghdr *request, mnl_cb_t each, void *arg)
+{
     request->nlmsg_flags |= NLM_F_ACK;
-    return run(netlink, request, NULL, NULL);
+    return run(netlink, request, each, arg);
 }
 
 int netlink_dump(struct netlink *netlink, struct nlmsghdr *request, mnl_cb_t each, void *arg)

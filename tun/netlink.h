@@ -24,6 +24,9 @@ struct nlmsghdr *netlink_request(void *buffer, uint16_t type, uint16_t flags, si
 /* Sends and waits for the kernel's word: 0, or a negative errno. */
 int netlink_ask(struct netlink *netlink, struct nlmsghdr *request);
 
+/* The same, handing what comes before that word to `each`. */
+int netlink_ask_for(struct netlink *netlink, struct nlmsghdr *request, mnl_cb_t each, void *arg);
+
 /* Sends a dump request and hands each message to `each`. 0, or a negative errno. */
 int netlink_dump(struct netlink *netlink, struct nlmsghdr *request, mnl_cb_t each, void *arg);
 

@@ -74,22 +74,37 @@ static const struct plan_route *route_covering(const struct plan_routes *routes,
     return NULL;
 }
 
-static struct address source_for(const struct address_range *local, const struct address *host, size_t count)
+static bool range_is_any(const struct address_range *range)
 {
-    struct address_range any = range_any(local->first.family);
-    for (size_t i = 0; i < count && !range_equal(local, &any); i++)
-        if (range_has(local, &host[i]))
-            return host[i];
-    if (address_equal(&local->first, &local->last))
-        return local->first;
-    return (struct address){0};
+    struct address_range any = range_any(range->first.family);
+    return range_equal(range, &any);
 }
 
-static enum status plan_protect(struct plan *plan, const struct rule *rule, uint32_t index, const struct address *host,
-                                size_t host_count)
+/* A single address that neither this host nor, as far as its routes tell, another one has. */
+static bool is_missing(const struct plan_host *host, const struct address_range *local)
+{
+    const struct address *a = &local->first;
+    if (!address_equal(a, &local->last))
+        return false;
+    for (size_t i = 0; i < host->count; i++)
+        if (address_equal(&host->places[i].address, a) || prefix_has(&host->places[i].on_link, a))
+            return false;
+    return host->has_route == NULL || !host->has_route(host->arg, a);
+}
+
+static struct address source_for(const struct address_range *local, const struct plan_host *host)
+{
+    for (size_t i = 0; i < host->count && !range_is_any(local); i++)
+        if (range_has(local, &host->places[i].address))
+            return host->places[i].address;
+    return is_missing(host, local) ? local->first : (struct address){0};
+}
+
+static enum status plan_protect(struct plan *plan, const struct rule *rule, uint32_t index,
+                                const struct plan_host *host)
 {
     struct plan_route like = {.kind = PLAN_DEVICE, .rule = index};
-    like.source = source_for(&rule->selector.local, host, host_count);
+    like.source = source_for(&rule->selector.local, host);
     return routes_append_range(&plan->outbound, &rule->selector.remote, &like);
 }
 
@@ -97,8 +112,7 @@ static enum status plan_protect(struct plan *plan, const struct rule *rule, uint
 static bool rule_is_plain_bypass(const struct rule *rule)
 {
     const struct selector *s = &rule->selector;
-    struct address_range any = range_any(s->local.first.family);
-    return rule->action == ACTION_BYPASS && s->protocol == 0 && range_equal(&s->local, &any);
+    return rule->action == ACTION_BYPASS && s->protocol == 0 && range_is_any(&s->local);
 }
 
 static bool discarded_before(const struct spd *spd, uint32_t index)
@@ -149,19 +163,65 @@ static enum status routes_join(struct plan_routes *into, const struct plan_route
     return OK;
 }
 
-static enum status plan_outbound(struct plan *plan, const struct spd *spd, const struct address *host,
-                                 size_t host_count)
+/* What lies on the link and in the local side; first > last: nothing. */
+static struct address_range range_common(const struct address_range *a, const struct address_range *b)
+{
+    struct address_range common = *a;
+    if (address_compare(&b->first, &common.first) > 0)
+        common.first = b->first;
+    if (address_compare(&b->last, &common.last) < 0)
+        common.last = b->last;
+    return common;
+}
+
+static enum status plan_on_link(struct plan_routes *thrown, const struct plan_routes *device,
+                                const struct address_range *local, const struct prefix *on_link)
+{
+    struct prefix prefixes[PREFIX_SPLIT_MAX];
+    struct address_range link, common;
+    if (on_link->base.family != local->first.family || range_is_any(local) ||
+        range_of_prefix(&on_link->base, on_link->len, &link) != OK || !range_overlaps(&link, local))
+        return OK;
+    common = range_common(&link, local);
+    size_t count = prefix_split(&common, prefixes);
+    for (size_t i = 0; i < count; i++) {
+        unsigned len = 0;
+        /* UINT32_MAX: a protect rule with just this remote side keeps its route. */
+        struct plan_route route = {.to = prefixes[i], .kind = PLAN_THROW, .rule = UINT32_MAX};
+        if (route_covering(device, &route.to, true, &len) == NULL)
+            continue;
+        enum status status = routes_append(thrown, &route);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+/* Throws what is attached to this host on the local side of some protect rule. */
+static enum status plan_attached(struct plan_routes *thrown, const struct plan_routes *device, const struct spd *spd,
+                                 const struct plan_host *host)
+{
+    enum status status = OK;
+    for (size_t i = 0; i < spd->count; i++)
+        for (size_t k = 0; k < host->count && status == OK && spd->rules[i].action == ACTION_PROTECT; k++)
+            status = plan_on_link(thrown, device, &spd->rules[i].selector.local, &host->places[k].on_link);
+    return status;
+}
+
+static enum status plan_outbound(struct plan *plan, const struct spd *spd, const struct plan_host *host)
 {
     struct plan_routes thrown = {0};
     enum status status = OK;
     for (uint32_t i = 0; i < spd->count && status == OK; i++)
         if (spd->rules[i].action == ACTION_PROTECT)
-            status = plan_protect(plan, &spd->rules[i], i, host, host_count);
+            status = plan_protect(plan, &spd->rules[i], i, host);
     routes_settle(&plan->outbound);
     for (uint32_t i = 0; i < spd->count && status == OK; i++)
         if (rule_is_plain_bypass(&spd->rules[i]) && !discarded_before(spd, i))
             status = plan_bypass(&thrown, &plan->outbound, &spd->rules[i], i);
-    /* An equal prefix is thrown only by an earlier rule, which settling prefers. */
+    if (status == OK)
+        status = plan_attached(&thrown, &plan->outbound, spd, host);
+    /* Of an equal prefix settling prefers the earlier rule. */
     if (status == OK)
         status = routes_join(&plan->outbound, &thrown);
     free(thrown.items);
@@ -203,12 +263,11 @@ static bool addresses_have(const struct address *list, size_t count, const struc
     return false;
 }
 
-static enum status plan_missing(struct plan *plan, const struct spd *spd, const struct address *host, size_t host_count)
+static enum status plan_missing(struct plan *plan, const struct spd *spd, const struct plan_host *host)
 {
     for (size_t i = 0; i < spd->count; i++) {
         const struct address_range *local = &spd->rules[i].selector.local;
-        if (spd->rules[i].action != ACTION_PROTECT || !address_equal(&local->first, &local->last) ||
-            addresses_have(host, host_count, &local->first) ||
+        if (spd->rules[i].action != ACTION_PROTECT || !is_missing(host, local) ||
             addresses_have(plan->missing, plan->missing_count, &local->first))
             continue;
         struct address *more = realloc(plan->missing, (plan->missing_count + 1) * sizeof *more);
@@ -220,14 +279,14 @@ static enum status plan_missing(struct plan *plan, const struct spd *spd, const 
     return OK;
 }
 
-enum status plan_make(const struct spd *spd, const struct address *host, size_t host_count, struct plan *out)
+enum status plan_make(const struct spd *spd, const struct plan_host *host, struct plan *out)
 {
     *out = (struct plan){0};
-    enum status status = plan_outbound(out, spd, host, host_count);
+    enum status status = plan_outbound(out, spd, host);
     if (status == OK)
         status = plan_from_device(out, spd);
     if (status == OK)
-        status = plan_missing(out, spd, host, host_count);
+        status = plan_missing(out, spd, host);
     if (status != OK)
         plan_free(out);
     return status;

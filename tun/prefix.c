@@ -64,6 +64,15 @@ struct prefix prefix_shorten(const struct prefix *p, uint8_t len)
     return out;
 }
 
+bool prefix_has(const struct prefix *p, const struct address *a)
+{
+    if (p->base.family == 0 || p->base.family != a->family)
+        return false;
+    struct prefix whole = {.base = *a, .len = (uint8_t)(address_len(a) * 8)};
+    struct prefix cut = prefix_shorten(&whole, p->len), own = prefix_shorten(p, p->len);
+    return prefix_compare(&cut, &own) == 0;
+}
+
 int prefix_compare(const struct prefix *a, const struct prefix *b)
 {
     int order = address_compare(&a->base, &b->base);

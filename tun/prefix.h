@@ -13,11 +13,20 @@ struct prefix {
     uint8_t len;
 };
 
+/* An address of this host, and what is directly attached by it (family 0: nothing). */
+struct host_place {
+    struct address address;
+    struct prefix on_link;
+};
+
 /* The fewest prefixes that cover exactly the range, ascending. Returns how many; 0 for a range that is none. */
 size_t prefix_split(const struct address_range *range, struct prefix out[PREFIX_SPLIT_MAX]);
 
 /* The prefix of `len` bits that holds p; len must not exceed p->len. */
 struct prefix prefix_shorten(const struct prefix *p, uint8_t len);
+
+/* False also where the families differ. */
+bool prefix_has(const struct prefix *p, const struct address *a);
 
 /* Family, then base, then length. */
 int prefix_compare(const struct prefix *a, const struct prefix *b);

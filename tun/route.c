@@ -196,15 +196,23 @@ static void relax_reverse_path(const struct routes *routes)
         close(fd);
 }
 
+/* With our mark: what an instance, this or another, routes to its TUN does not count. */
+static bool has_route(void *arg, const struct address *to)
+{
+    struct routes *routes = arg;
+    return host_has_route(&routes->netlink, to, ROUTE_MARK, routes->device->index);
+}
+
 static enum status make_plan(struct routes *routes, const struct spd *spd)
 {
-    struct address *host = NULL;
-    size_t count = 0;
-    int error = host_addresses(&routes->netlink, &host, &count);
+    struct host_place *places = NULL;
+    struct plan_host host = {.has_route = has_route, .arg = routes};
+    int error = host_addresses(&routes->netlink, routes->device->index, &places, &host.count);
     if (error != 0)
         return fail(routes, error, "list the addresses of this host");
-    enum status status = plan_make(spd, host, count, &routes->plan);
-    free(host);
+    host.places = places;
+    enum status status = plan_make(spd, &host, &routes->plan);
+    free(places);
     return status;
 }
 

@@ -9,7 +9,8 @@
  * with t = p = 14500, or the next of ROUTE_SLOTS steps that no other instance in this network namespace holds. Sockets
  * that carry ROUTE_MARK never meet the table, so that what we send to a peer does not come back through the TUN, also
  * when the peer lies inside a protected range. Routes follow the SPD and not the SAs: while there is no SA, packets
- * still meet the SPD and wait or are dropped there.
+ * still meet the SPD and wait or are dropped there. What is attached to this host and lies in the local side of a
+ * protect rule is left to the host's own routes (plan.h says why nothing leaks by that).
  */
 #ifndef TUN_ROUTE_H
 #define TUN_ROUTE_H

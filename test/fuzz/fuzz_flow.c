@@ -49,8 +49,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(flow_read(bytes_of(exact, len), &again, &len_again) == OK && len_again == len);
     require(memcmp(&flow, &again, sizeof flow) == 0);
     free(exact);
-
-    char text[FLOW_TEXT];
-    require(strlen(flow_print(&flow, text)) < FLOW_TEXT);
     return 0;
 }

@@ -149,7 +149,7 @@ static inline struct snapshot snapshot(struct bench *b, int i)
     assert_non_null(sa);
     struct snapshot s = {.state = sa->state,
                          .quicks = sa->quick_count,
-                         .ids = sa->quick_id_count,
+                         .ids = sa->quick_ids.count,
                          .children = rig_children(end(b, i)),
                          .sas = rig_sas(end(b, i), NULL),
                          .path = sa->path,

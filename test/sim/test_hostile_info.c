@@ -244,7 +244,7 @@ static void b42_an_old_probe_replayed_from_elsewhere(void **state)
     struct bytes probe = notify_of(b, NOTIFY_R_U_THERE, body);
     size_t first_len = craft_phase2(sa, EXCHANGE_INFORMATIONAL, 0x7000, PAYLOAD_NOTIFY, probe, first);
     rig_inject(b->rig, R, 4500, bytes_of(first, first_len));
-    for (uint32_t i = 1; i <= INFO_IDS + 2; i++) {
+    for (uint32_t i = 1; i <= 100; i++) {
         store_u32(body + probe.len - 4, 9 + i);
         size_t len = craft_phase2(sa, EXCHANGE_INFORMATIONAL, 0x7000 + i, PAYLOAD_NOTIFY, probe, message);
         rig_inject(b->rig, R, 4500, bytes_of(message, len));

@@ -37,7 +37,6 @@ static struct dh *make(enum group group, uint64_t seed)
     struct random random = random_of_seed(&seeded, seed);
     struct dh *dh = NULL;
     assert_int_equal(dh_new(group, &random, vault, &dh), OK);
-    assert_int_equal(dh_group(dh), group);
     assert_int_equal(dh_public(dh).len, group_info(group)->public_len);
     return dh;
 }
@@ -47,7 +46,7 @@ static void refuse(const struct dh *dh, const void *peer, size_t len, const char
     struct secret shared = {.len = 1};
     enum status status = dh_shared(dh, bytes_of(peer, len), &shared);
     if (status != ERR_MALFORMED || shared.data != NULL || shared.len != 0)
-        fail_msg("%s, %s: status %d", group_info(dh_group(dh))->name, what, (int)status);
+        fail_msg("group of %zu bytes, %s: status %d", dh_public(dh).len, what, (int)status);
 }
 
 static void test_b09_unknown_groups(void **state)

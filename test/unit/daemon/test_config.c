@@ -16,7 +16,7 @@
 
 #define CONN   "[connection a]\n" /* two lines that a connection needs, and its key */
 #define REMOTE "remote = 198.51.100.2\n"
-#define PSK    "psk = correct horse\n"
+#define PSK    "psk = correct horse battery\n"
 #define ACL    "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via a\n"
 #define GOOD   CONN REMOTE PSK
 
@@ -170,7 +170,8 @@ static void test_gateway_b47(void **state)
     const struct wrong rows[] = {
         {"[gateway]\ntnu = esp0\n", 2, "unknown key 'tnu'", "did you mean 'tun'?"},
         {"[gateway]\nloglevel = info\n", 2, "unknown key 'loglevel'", "did you mean 'log_level'?"},
-        {"[gateway]\nxyzzy = 1\n", 2, "unknown key 'xyzzy'", "remove it"},
+        {"[gateway]\nxyzzy = 1\n", 2, "unknown key 'xyzzy' in [gateway]", "write one of tun, mtu, "},
+        {"[gateway]\nMTU = 1400\n", 2, "unknown key 'MTU'", "did you mean 'mtu'?"},
         {"[gateway]\nremote = 192.0.2.1\n", 2, "does not belong in [gateway]", "move it to [connection NAME]"},
         {"[gateway]\ntun = a\ntun = b\n", 3, "tun is there twice, first in line 2", "remove one"},
         {"[gateway]\n[acl]\n[gateway]\n", 3, "[gateway] is there twice, first in line 1", "merge"},
@@ -179,8 +180,8 @@ static void test_gateway_b47(void **state)
         {"[gateway]\ntun =\n", 2, "no name for an interface", "such as esp0"},
         {"[gateway]\ntun = esp%d\n", 2, "no name for an interface", "such as esp0"},
         {"[gateway]\nmtu = big\n", 2, "mtu = big is not a number", "auto, or 576 to 65535"},
-        {"[gateway]\nmtu = 68\n", 2, "mtu = 68", "576 to 65535"},
-        {"[gateway]\nmtu = 65536\n", 2, "mtu = 65536", "576 to 65535"},
+        {"[gateway]\nmtu = 68\n", 2, "mtu = 68 is out of range", "576 to 65535"},
+        {"[gateway]\nmtu = 65536\n", 2, "mtu = 65536 is out of range", "576 to 65535"},
         {"[gateway]\nworkers = 4\n", 2, "workers = 4 is not available in this version", "auto or 1"},
         {"[gateway]\nroutes = maybe\n", 2, "routes cannot be 'maybe'", "no or yes"},
         {"[gateway]\ncontrol = run/x.sock\n", 2, "not the path of a socket", "absolute path"},
@@ -199,7 +200,7 @@ static void test_connection_b47(void **state)
     (void)state;
     const struct wrong rows[] = {
         {"; one\n" CONN PSK, 2, "[connection a] lacks remote", "remote = VALUE"},
-        {CONN REMOTE, 1, "[connection a] has no pre-shared key", "psk_file = FILE"},
+        {CONN REMOTE, 1, "[connection a] has no pre-shared key", "(umask 077; esptun genpsk > FILE)"},
         {GOOD "psk_file = x\n", 4, "both psk and psk_file", "remove one"},
         {CONN REMOTE "psk =\n", 3, "psk is empty", "genpsk"},
         {CONN REMOTE "psk = a\n  b\n", 3, "several lines", "psk_file = FILE"},
@@ -240,7 +241,10 @@ static void test_connection_b47(void **state)
         {GOOD "encap = maybe\n", 4, "encap cannot be 'maybe'", "yes, auto or no"},
         {GOOD "start = now\n", 4, "start cannot be 'now'", "trap, start or none"},
         {GOOD "lifetme = 1h\n", 4, "unknown key 'lifetme'", "did you mean 'lifetime'?"},
-        {GOOD "REMOTE = 192.0.2.1\n", 4, "unknown key 'REMOTE'", "remove it"},
+        {GOOD "REMOTE = 192.0.2.1\n", 4, "unknown key 'REMOTE' in [connection a]", "did you mean 'remote'?"},
+        {GOOD "tun = esp0\n", 4, "does not belong in [connection a]", "move it to [gateway]"},
+        {GOOD "ike = 3des-sha1-modp1024\nallow = sha1 md5\n", 4, "modp1024, 3des are legacy",
+         "allow = modp1024 sha1 md5 3des in"},
         {GOOD REMOTE, 4, "remote is there twice, first in line 2", "remove one"},
         {GOOD GOOD, 4, "[connection a] is there twice, first in line 1", "merge"},
         {GOOD "lifetime = ${ESPTUN_TEST_UNSET}\n", 4, "ESPTUN_TEST_UNSET is not set", "$$"},
@@ -261,9 +265,33 @@ static void test_rules_b47(void **state)
         {GOOD "[acl]\nbypass = any -> 300.0.0.0/8\n", 5, "bypass: ", "300.0.0.0/8"},
         {GOOD "[acl]\nallow = any -> any\n", 5, "does not belong in [acl]", "[connection NAME]"},
         {GOOD "[acl]\nprotct = any -> any via a\n", 5, "unknown key 'protct'", "did you mean 'protect'?"},
+        {GOOD "[acl]\nprotect = tcp any -> any port 80-90 via a\n", 5, "protect: a range of ports", "one rule a port"},
+        {GOOD "[acl]\nprotect = udp 10.1.0.1 port 1-2 -> 10.2.0.1 via a\n", 5, "range of ports", "one port or all"},
         {GOOD "[acl]\ndiscard = \n", 5, "discard: ", "->"},
     };
     CHECK_WRONG(rows);
+}
+
+/* What is wrong with the rules is told, and not that the connection they meant is unused. */
+static void test_wrong_rules_make_no_connection_unused_b47(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        GOOD "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via b\n",
+        GOOD "[acl]\nprotct = any -> any via a\n",
+        GOOD "[acl]\nprotect\n",
+        GOOD "[alc]\nprotect = any -> any via a\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct loaded l = load_text(texts[i]);
+        assert_int_equal(l.status, ERR_MALFORMED);
+        assert_int_equal(l.errors.warnings, 0);
+        unload(&l);
+    }
+    struct loaded l = load_text(GOOD "mode = fast\n[acl]\ndiscard = any -> any\n");
+    assert_int_equal(l.status, ERR_MALFORMED);
+    assert_int_equal(l.errors.warnings, 1); /* an error elsewhere does not hide it */
+    unload(&l);
 }
 
 static void test_ten_megabytes_b47(void **state)
@@ -407,7 +435,7 @@ static void expect_psk(const struct folder *f, const void *file, size_t file_len
     write_file(f->psk, file, file_len, 0600);
     struct loaded l = load_file(f->ini);
     assert_int_equal(l.status, OK);
-    assert_int_equal(l.errors.warnings, 0);
+    assert_int_equal(l.errors.warnings, len < 16 ? 1 : 0); /* of its length */
     assert_int_equal(l.config->connections[0].psk.len, len);
     assert_memory_equal(l.config->connections[0].psk.data, psk, len);
     unload(&l);
@@ -471,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_gateway_b47),
         cmocka_unit_test(test_connection_b47),
         cmocka_unit_test(test_rules_b47),
+        cmocka_unit_test(test_wrong_rules_make_no_connection_unused_b47),
         cmocka_unit_test(test_ten_megabytes_b47),
         cmocka_unit_test(test_secret_in_a_file_that_others_can_read_b47),
         cmocka_unit_test(test_all_errors_are_told_in_order_b47),

@@ -12,7 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/config_apply.h"
 
-#define GOOD "[connection a]\nremote = 198.51.100.2\npsk = correct horse\n"
+#define GOOD "[connection a]\nremote = 198.51.100.2\npsk = correct horse battery\n"
 #define ACL  "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via a\n"
 
 struct loaded {
@@ -237,10 +237,14 @@ static void test_warnings(void **state)
     (void)state;
     expect_warning("", 0, "no connection");
     expect_warning(GOOD, 1, "nothing uses connection a");
-    expect_warning("[connection a]\nremote = 192.0.2.1\npsk = \"x\"\n" ACL, 3, "quotes");
-    expect_warning(
-        "[connection a]\nremote = 192.0.2.1\npsk = x\nike = aes128-sha1-modp1024\nallow = sha1 modp1024\n" ACL, 4,
-        "modp1024, sha1");
+    expect_warning("[connection a]\nremote = 192.0.2.1\npsk = \"correct horse battery\"\n" ACL, 3, "quotes");
+    expect_warning("[connection a]\nremote = 192.0.2.1\npsk = correct horse battery\nike = aes128-sha1-modp1024\nallow "
+                   "= sha1 modp1024\n" ACL,
+                   4, "modp1024, sha1");
+    expect_warning("[connection a]\nremote = 192.0.2.1\npsk = fifteen letters\n" ACL, 3,
+                   "psk: the key is shorter than 16");
+    expect_warning(GOOD "esp = aes256gcm16-modp2048, aes256-sha256-ecp256\n" ACL, 4, "differ in their group");
+    expect_warning(GOOD "esp = aes256gcm16, aes256-sha256-ecp256\n" ACL, 4, "differ in their group");
     expect_warning(GOOD ACL "bypass = 10.1.0.0/25 -> 10.2.0.9/32\n", 6, "line 5");
     expect_warning(GOOD ACL "discard = any -> any\nbypass = any -> any\n", 7, "line 6");
     expect_warning(GOOD ACL "discard = any -> any\nbypass = tcp 10.0.0.0/8 -> 10.9.0.0/16 port 80\n", 7, "line 6");
@@ -249,8 +253,10 @@ static void test_warnings(void **state)
 static void test_rules_that_only_overlap_bring_no_warning(void **state)
 {
     (void)state;
-    struct loaded l =
-        load(GOOD ACL "bypass = 10.1.0.0/16 -> 10.2.0.0/24\nbypass = tcp any -> any\ndiscard = any -> any\n");
+    struct loaded l = load(
+        GOOD ACL
+        "bypass = tcp 10.1.0.0/16 -> 10.2.0.0/24 port 80-90\nprotect = tcp 10.3.0.0/16 port 0-65535 -> 10.2.0.0/24 "
+        "port 80 via a\nbypass = 10.1.0.0/16 -> 10.2.0.0/24\nbypass = tcp any -> any\ndiscard = any -> any\n");
     assert_int_equal(l.errors.warnings, 0);
     unload(&l);
 }
@@ -268,7 +274,7 @@ static void test_print_reads_back(void **state)
     char again[8192];
     /* Identities that stand for %any are commentary: leave them out, and give the key. */
     const char *rest = strstr(first, "auth");
-    snprintf(again, sizeof again, "%.*spsk = correct horse\n%s", (int)(split - first), first, rest);
+    snprintf(again, sizeof again, "%.*spsk = correct horse battery\n%s", (int)(split - first), first, rest);
     struct loaded m = load(again);
     assert_int_equal(m.config->connections[0].lifetime_bytes, UINT64_C(4) << 30);
     assert_int_equal(m.config->spd.count, l.config->spd.count);
@@ -277,10 +283,25 @@ static void test_print_reads_back(void **state)
     unload(&l);
 }
 
+static void test_print_says_whose_identity_any_is(void **state)
+{
+    (void)state;
+    struct loaded l = load("[connection a]\nremote = %any\nstart = none\npsk = correct horse battery\n" ACL);
+    char *text = printed(l.config);
+    assert_non_null(strstr(text, "\nlog_format     = text\n"));
+    assert_non_null(strstr(text, "\nlocal_id       = %any  ; its address\n"));
+    assert_non_null(strstr(text, "\nremote_id      = %any  ; whoever has the key\n"));
+    free(text);
+    unload(&l);
+}
+
 static void test_table_of_keys(void **state)
 {
     (void)state;
     size_t count = 0;
+    char text[CONFIG_KEYS_TEXT];
+    for (unsigned section = 0; section < SECTION_KINDS; section++)
+        assert_true(strlen(config_keys_print(section, text)) < CONFIG_KEYS_TEXT - 1); /* whole */
     for (const struct config_key *key; (key = config_key_at(count)) != NULL; count++) {
         assert_int_equal(config_key_find(key->section, key->name), count); /* no name twice */
         assert_non_null(key->apply);
@@ -305,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_rules_that_only_overlap_bring_no_warning),
         cmocka_unit_test(test_print_reads_back),
+        cmocka_unit_test(test_print_says_whose_identity_any_is),
         cmocka_unit_test(test_table_of_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

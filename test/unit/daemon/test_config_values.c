@@ -139,7 +139,7 @@ static void test_word_distance(void **state)
     assert_int_equal(word_distance("", "abc"), 3);
     assert_int_equal(word_distance("abc", ""), 3);
     assert_int_equal(word_distance("kitten", "sitting"), 3);
-    assert_int_equal(word_distance("remote", "remtoe"), 2);
+    assert_int_equal(word_distance("remote", "REMTOE"), 2);
     assert_int_equal(word_distance("lifetime", "lifetme"), 1);
 }
 

@@ -3,6 +3,7 @@
 #include "daemon/udp.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -189,6 +190,7 @@ static void test_what_cannot_leave_is_counted(void **state)
     udp_send_esp(udp, &path, true, list, 2, &drops);
     assert_int_equal(drops.count[DROP_OUT_SOCKET], 2);
     assert_false(udp_send(udp, &path, true, bytes_of("x", 1)));
+    assert_int_equal(errno, ENETUNREACH);
     udp_send_esp(udp, &path, false, list, 2, &drops); /* no raw socket was asked for */
     assert_int_equal(drops.count[DROP_OUT_SOCKET], 4);
     path = (struct path){{{.family = 0}, 4500}, {an_address("127.0.0.1"), 4500}};

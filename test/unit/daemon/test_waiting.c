@@ -31,6 +31,15 @@ static int pop(struct waiting *w, uint32_t rule)
     return (int)load_u32(packet_data(&p));
 }
 
+/* How many rules ask at this time. */
+static int asks(struct waiting *w, uint64_t now_ms)
+{
+    int count = 0;
+    for (uint32_t rule; waiting_take_ask(w, now_ms, &rule); count++)
+        assert_in_range(rule, 0, RULES - 1);
+    return count;
+}
+
 static void test_full_queues_refuse(void **state)
 {
     (void)state;
@@ -79,13 +88,16 @@ static void test_expiry(void **state)
     assert_int_equal(push(w, 1, 10, 100), OK);
     assert_int_equal(push(w, 2, 20, 200), OK);
     assert_int_equal(push(w, 1, 11, 300), OK);
+    assert_int_equal(asks(w, 99 + WAITING_LIFE_MS), 2);
     assert_int_equal(waiting_next(w), 100 + WAITING_LIFE_MS);
     assert_int_equal(waiting_expire(w, 99 + WAITING_LIFE_MS), 0);
     assert_int_equal(waiting_expire(w, 200 + WAITING_LIFE_MS), 2);
+    assert_int_equal(asks(w, 299 + WAITING_LIFE_MS), 0);
     assert_int_equal(waiting_next(w), 300 + WAITING_LIFE_MS);
     assert_int_equal(pop(w, 2), -1);
     assert_int_equal(pop(w, 1), 11);
     assert_int_equal(waiting_expire(w, 100000), 0);
+    assert_true(waiting_next(w) == DEADLINE_NEVER);
     waiting_free(w);
 }
 
@@ -93,12 +105,75 @@ static void test_asking_is_rate_limited_per_rule(void **state)
 {
     (void)state;
     struct waiting *w = make();
+    assert_false(waiting_should_ask(w, 0, 0));
+    assert_int_equal(push(w, 0, 1, 0), OK);
+    assert_int_equal(waiting_next(w), 0);
     assert_true(waiting_should_ask(w, 0, 0));
+    assert_int_equal(push(w, 0, 2, WAITING_ASK_EVERY_MS - 1), OK);
     assert_false(waiting_should_ask(w, 0, WAITING_ASK_EVERY_MS - 1));
+    assert_int_equal(push(w, 1, 3, 1), OK);
     assert_true(waiting_should_ask(w, 1, 1));
     assert_true(waiting_should_ask(w, 0, WAITING_ASK_EVERY_MS));
     assert_false(waiting_should_ask(w, 0, WAITING_ASK_EVERY_MS + 1));
     waiting_free(w);
+}
+
+static void test_the_first_to_wait_asks_at_once(void **state)
+{
+    (void)state;
+    struct waiting *w = make();
+    assert_int_equal(push(w, 0, 1, 500), OK);
+    assert_true(waiting_should_ask(w, 0, 500));
+    /* the SA came, and is gone again */
+    assert_int_equal(pop(w, 0), 1);
+    assert_int_equal(push(w, 0, 2, 500 + WAITING_ASK_PAUSE_MS), OK);
+    assert_true(waiting_should_ask(w, 0, 500 + WAITING_ASK_PAUSE_MS));
+    waiting_free(w);
+}
+
+static void test_a_lone_packet_asks_again_until_it_goes(void **state)
+{
+    (void)state;
+    struct waiting *w = make();
+    uint32_t rule = 0;
+    assert_false(waiting_take_ask(w, 0, &rule));
+    assert_int_equal(push(w, 7, 1, 0), OK);
+    assert_true(waiting_should_ask(w, 7, 0));
+    for (uint64_t now = WAITING_ASK_EVERY_MS; now < WAITING_LIFE_MS; now += WAITING_ASK_EVERY_MS) {
+        assert_int_equal(waiting_next(w), now);
+        assert_false(waiting_take_ask(w, now - 1, &rule));
+        assert_true(waiting_take_ask(w, now, &rule));
+        assert_int_equal(rule, 7);
+        assert_false(waiting_take_ask(w, now, &rule));
+    }
+    assert_int_equal(waiting_expire(w, WAITING_LIFE_MS), 1);
+    assert_int_equal(asks(w, 10 * WAITING_LIFE_MS), 0);
+    /* too soon after the last ask: it waits for its turn, not in vain */
+    uint64_t last = WAITING_LIFE_MS - WAITING_ASK_EVERY_MS;
+    assert_int_equal(push(w, 7, 2, last + 1), OK);
+    assert_false(waiting_should_ask(w, 7, last + 1));
+    assert_int_equal(waiting_next(w), last + WAITING_ASK_PAUSE_MS);
+    assert_int_equal(asks(w, last + WAITING_ASK_PAUSE_MS), 1);
+    waiting_free(w);
+}
+
+/* Packets that never stay, one each millisecond: gone at once, or refused because the pool is full. */
+static void test_a_flood_asks_seldom(void **state)
+{
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        struct waiting *w = make();
+        int count = 0;
+        for (uint32_t i = 0; full && i < WAITING_TOTAL; i++)
+            assert_int_equal(push(w, 1 + i / WAITING_PER_RULE, i, 0), OK);
+        for (uint64_t now = 0; now < 1000; now++) {
+            assert_int_equal(push(w, 0, 1, now), full ? ERR_LIMIT : OK);
+            count += waiting_should_ask(w, 0, now);
+            (void)pop(w, 0);
+        }
+        assert_in_range(count, 5, 1000 / WAITING_ASK_PAUSE_MS);
+        waiting_free(w);
+    }
 }
 
 /* 100,000 steps against a plain model. */
@@ -152,6 +227,9 @@ int main(void)
         cmocka_unit_test(test_order_is_kept_per_rule),
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_asking_is_rate_limited_per_rule),
+        cmocka_unit_test(test_the_first_to_wait_asks_at_once),
+        cmocka_unit_test(test_a_lone_packet_asks_again_until_it_goes),
+        cmocka_unit_test(test_a_flood_asks_seldom),
         cmocka_unit_test(test_sweep_against_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

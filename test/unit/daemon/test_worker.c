@@ -107,7 +107,8 @@ static void make_child(struct world *w)
     struct child mirror = w->child;
     mirror.spi_in = SPI_PEER;
     mirror.spi_out = SPI_OURS;
-    mirror.selector = selector_reversed(&w->child.selector);
+    mirror.selector.local = w->child.selector.remote; /* its ports are any */
+    mirror.selector.remote = w->child.selector.local;
     assert_int_equal(sa_new(&mirror, &w->random, &w->peer), OK);
 }
 
@@ -297,8 +298,14 @@ static void test_waiting_is_bounded_and_ends(void **state)
         host_sends(w, "10.2.0.9", "x");
     readable(w, 1000);
     assert_int_equal(dropped(w, DROP_OUT_QUEUE_FULL), 5);
+    assert_int_equal(w->acquires, 1);
+    assert_int_equal(worker_next(w->worker), 1000 + WAITING_ASK_EVERY_MS);
+    worker_expire(w->worker, 1000 + WAITING_LIFE_MS - 1);
+    assert_int_equal(w->acquires, 2);
     assert_int_equal(worker_next(w->worker), 1000 + WAITING_LIFE_MS);
     worker_expire(w->worker, 1000 + WAITING_LIFE_MS);
+    assert_int_equal(w->acquires, 2);
+    assert_true(worker_next(w->worker) == DEADLINE_NEVER);
     assert_int_equal(dropped(w, DROP_OUT_QUEUE_EXPIRED), WAITING_PER_RULE);
     install_child(w);
     worker_release(w->worker, 0, 9000);

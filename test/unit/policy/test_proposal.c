@@ -129,16 +129,16 @@ static void test_legacy_only_by_allow(void **state)
         uint32_t needs;
         const char *says;
     } cases[] = {
-        {PROPOSAL_IKE, "aes256-sha1-modp2048", LEGACY_SHA1, "sha1 is legacy; write allow = sha1 in this connection"},
-        {PROPOSAL_IKE, "aes256-sha-modp2048", LEGACY_SHA1, "allow = sha1"},
-        {PROPOSAL_IKE, "aes256-prfsha1-modp2048", LEGACY_SHA1, "allow = sha1"},
-        {PROPOSAL_IKE, "aes256-md5-modp2048", LEGACY_MD5, "allow = md5"},
-        {PROPOSAL_IKE, "3des-sha256-modp2048", LEGACY_3DES, "allow = 3des"},
-        {PROPOSAL_IKE, "aes256-sha256-modp1024", LEGACY_MODP1024, "allow = modp1024"},
-        {PROPOSAL_IKE, "aes256-sha256-modp1536", LEGACY_MODP1536, "allow = modp1536"},
-        {PROPOSAL_IKE, "3des-sha1-modp1024", LEGACY_3DES | LEGACY_SHA1 | LEGACY_MODP1024, "allow = "},
-        {PROPOSAL_ESP, "aes256-sha1", LEGACY_SHA1, "allow = sha1"},
-        {PROPOSAL_ESP, "aes256gcm16-modp1024", LEGACY_MODP1024, "allow = modp1024"},
+        {PROPOSAL_IKE, "aes256-sha1-modp2048", LEGACY_SHA1, "sha1 is legacy; write allow = "},
+        {PROPOSAL_IKE, "aes256-sha-modp2048", LEGACY_SHA1, "sha1 is legacy; write allow = "},
+        {PROPOSAL_IKE, "aes256-prfsha1-modp2048", LEGACY_SHA1, "sha1 is legacy; write allow = "},
+        {PROPOSAL_IKE, "aes256-md5-modp2048", LEGACY_MD5, "md5 is legacy; write allow = "},
+        {PROPOSAL_IKE, "3des-sha256-modp2048", LEGACY_3DES, "3des is legacy; write allow = "},
+        {PROPOSAL_IKE, "aes256-sha256-modp1024", LEGACY_MODP1024, "modp1024 is legacy; write allow = "},
+        {PROPOSAL_IKE, "aes256-sha256-modp1536", LEGACY_MODP1536, "modp1536 is legacy; write allow = "},
+        {PROPOSAL_IKE, "3des-sha1-modp1024", LEGACY_3DES | LEGACY_SHA1 | LEGACY_MODP1024, " legacy; write allow = "},
+        {PROPOSAL_ESP, "aes256-sha1", LEGACY_SHA1, "sha1 is legacy; write allow = "},
+        {PROPOSAL_ESP, "aes256gcm16-modp1024", LEGACY_MODP1024, "modp1024 is legacy; write allow = "},
         {PROPOSAL_ESP, "3des-md5", LEGACY_3DES | LEGACY_MD5, "allow = "},
         {PROPOSAL_ESP, "aes256-sha256", 0, ""},
     };
@@ -153,6 +153,29 @@ static void test_legacy_only_by_allow(void **state)
             else
                 assert_has(why, cases[i].says);
         }
+    }
+}
+
+/* All at once, and what is allowed already stays in the line that is proposed. */
+static void test_all_missing_legacy_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t allow;
+        const char *says;
+    } cases[] = {
+        {"aes256-sha1-modp2048", 0, "sha1 is legacy; write allow = sha1 in"},
+        {"aes256-sha256-modp2048 , 3des - sha1-modp1024", 0,
+         "modp1024, sha1, 3des are legacy; write allow = modp1024 sha1 3des in"},
+        {"3des-sha1-modp1024, aes128-md5-modp1536", LEGACY_SHA1 | LEGACY_3DES,
+         "modp1024, modp1536, md5 are legacy; write allow = modp1024 modp1536 sha1 md5 3des in"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct proposal_list list = {0};
+        char why[512];
+        assert_int_not_equal(proposal_parse(PROPOSAL_IKE, cases[i].text, cases[i].allow, &list, why, sizeof why), OK);
+        assert_has(why, cases[i].says);
     }
 }
 
@@ -334,29 +357,6 @@ static void test_print_of_unknown_numbers(void **state)
     assert_string_equal(proposal_print(&p, text), "aes65535-md5");
 }
 
-static void test_choice_is_by_our_preference(void **state)
-{
-    (void)state;
-    struct proposal_list none = {0};
-    struct proposal_list ours = a_list(PROPOSAL_ESP, "aes256gcm16, aes256-sha256, aes128-sha256");
-    static const struct {
-        const char *offered;
-        int index;
-    } cases[] = {
-        {"aes128-sha256, aes256-sha256", 1},
-        {"aes256-sha256", 0},
-        {"aes256gcm16-modp2048", -1},
-        {"aes192-sha256, aes128-sha1", -1},
-        {"aes128-sha256, 3des-sha1, aes256gcm16", 2},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct proposal_list offered = a_list(PROPOSAL_ESP, cases[i].offered);
-        assert_int_equal(proposal_choose(&ours, &offered), cases[i].index);
-    }
-    assert_int_equal(proposal_choose(&ours, &none), -1);
-    assert_int_equal(proposal_choose(&none, &ours), -1);
-}
-
 /* --- explaining --- */
 
 struct explanation {
@@ -519,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_broken_structure),
         cmocka_unit_test(test_words_that_do_not_make_a_suite),
         cmocka_unit_test(test_legacy_only_by_allow),
+        cmocka_unit_test(test_all_missing_legacy_is_named),
         cmocka_unit_test(test_broken_algorithms_whatever_is_allowed),
         cmocka_unit_test(test_words_and_their_aliases),
         cmocka_unit_test(test_numbers_behind_the_words),
@@ -528,7 +529,6 @@ int main(void)
         cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_reason_in_every_room),
         cmocka_unit_test(test_print_of_unknown_numbers),
-        cmocka_unit_test(test_choice_is_by_our_preference),
         cmocka_unit_test(test_explanations),
         cmocka_unit_test(test_explanation_lists_both_sides_line_by_line),
         cmocka_unit_test(test_explanation_of_a_group_that_is_never_accepted),

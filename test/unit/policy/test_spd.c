@@ -280,6 +280,35 @@ static void test_first_match_wins_and_the_end_discards(void **state)
     spd_free(&spd);
 }
 
+/* RFC 4301 7: what may be part of a protected packet never leaves in clear, nor to another peer. */
+static void test_b38_fragments_without_ports(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    add(&spd, ACTION_DISCARD, "tcp 10.1.0.0/24 -> 10.2.0.1 port 25");
+    add(&spd, ACTION_PROTECT, "tcp 10.1.0.0/24 -> 10.2.0.0/24 port 443 via branch");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.2 via branch");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.3 via cloud");
+    add(&spd, ACTION_BYPASS, "0.0.0.0/0 -> 0.0.0.0/0");
+    static const struct {
+        const char *destination;
+        int port, rule;
+    } cases[] = {
+        {"10.2.0.9", 443, 1},
+        {"10.2.0.9", -1, SPD_RULE_NONE}, /* not by the bypass */
+        {"10.2.0.2", -1, 2},             /* the same peer anyway */
+        {"10.2.0.3", -1, SPD_RULE_NONE}, /* not to the other peer */
+        {"10.2.0.3", 80, 3},
+        {"10.2.0.9", 80, 4},
+        {"10.9.0.9", -1, 4}, /* no protect rule could mean it */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct flow f = a_flow("10.1.0.2", cases[i].destination, cases[i].port);
+        assert_int_equal(spd_lookup(&spd, &f), cases[i].rule);
+    }
+    spd_free(&spd);
+}
+
 static struct selector a_selector(const char *local, const char *remote)
 {
     return (struct selector){a_range(local), a_range(remote), 0, port_any(), port_any()};
@@ -358,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_numbers_lines_and_texts),
         cmocka_unit_test(test_names_of_actions),
         cmocka_unit_test(test_first_match_wins_and_the_end_discards),
+        cmocka_unit_test(test_b38_fragments_without_ports),
         cmocka_unit_test(test_rule_for_a_peers_proposal),
         cmocka_unit_test(test_many_rules),
     };

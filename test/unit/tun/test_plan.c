@@ -19,22 +19,46 @@ static void print_routes(const struct plan_routes *routes, char *out, size_t len
 
 struct row {
     const char *rules[5];
-    const char *host[3];
+    const char *host[3]; /* "10.1.0.1/24", or without a length: nothing is attached by it */
     const char *outbound, *from_device, *missing;
 };
+
+static struct host_place a_place(const char *text)
+{
+    char copy[ADDRESS_TEXT + 4];
+    (void)snprintf(copy, sizeof copy, "%s", text);
+    char *slash = strchr(copy, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    struct host_place place = {.address = an_address(copy)};
+    if (slash != NULL) {
+        struct prefix whole = {.base = place.address, .len = (uint8_t)(address_len(&place.address) * 8)};
+        place.on_link = prefix_shorten(&whole, (uint8_t)strtoul(slash + 1, NULL, 10));
+    }
+    return place;
+}
+
+/* 198.18.0.0/15 is behind some router. */
+static bool has_route(void *arg, const struct address *to)
+{
+    struct address_range routed = a_range("198.18.0.0/15");
+    (void)arg;
+    return range_has(&routed, to);
+}
 
 static void check(const struct row *row)
 {
     size_t rules = 0, hosts = 0;
-    struct address host[3];
+    struct host_place places[3];
     while (rules < COUNT(row->rules) && row->rules[rules] != NULL)
         rules++;
     for (; hosts < COUNT(row->host) && row->host[hosts] != NULL; hosts++)
-        host[hosts] = an_address(row->host[hosts]);
+        places[hosts] = a_place(row->host[hosts]);
     struct spd spd = an_spd(row->rules, rules);
     struct plan plan;
     char text[1024];
-    assert_int_equal(plan_make(&spd, host, hosts, &plan), OK);
+    struct plan_host host = {.places = places, .count = hosts, .has_route = has_route};
+    assert_int_equal(plan_make(&spd, &host, &plan), OK);
     print_routes(&plan.outbound, text, sizeof text);
     assert_string_equal(text, row->outbound);
     print_routes(&plan.from_device, text, sizeof text);
@@ -85,6 +109,13 @@ static void test_a_single_local_address_that_nobody_has(void **state)
          "10.2.0.0/24 src 10.1.0.7, 10.3.0.0/24 src 10.1.0.7",
          "",
          "10.1.0.7"},
+        /* it belongs to a host of the LAN, or to one behind a router; then it is no source either */
+        {{"protect 10.1.0.7/32 -> 10.2.0.0/24 via x"}, {"10.1.0.8/24"}, "10.2.0.0/24", "", ""},
+        {{"protect 10.1.1.7/32 -> 10.2.0.0/24 via x"}, {"10.1.0.8/24"}, "10.2.0.0/24 src 10.1.1.7", "", "10.1.1.7"},
+        {{"protect fd01::7/128 -> fd02::/64 via x"}, {"10.1.0.8/24", "fd01::1/64"}, "fd02::/64", "", ""},
+        {{"protect 198.18.0.7/32 -> 10.2.0.0/24 via x"}, {NULL}, "10.2.0.0/24", "", ""},
+        /* our own address, whatever it attaches */
+        {{"protect 10.1.0.7/32 -> 10.2.0.0/24 via x"}, {"10.1.0.7/24"}, "10.2.0.0/24 src 10.1.0.7", "", ""},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         check(&rows[i]);
@@ -139,6 +170,60 @@ static void test_bypass_is_thrown_only_where_nothing_protected_could_slip_out(vo
         check(&rows[i]);
 }
 
+static void test_what_is_attached_on_the_local_side_is_thrown(void **state)
+{
+    (void)state;
+    const struct row rows[] = {
+        {{"protect 10.1.0.0/24 -> 0.0.0.0/0 via x"},
+         {"10.1.0.1/24", "192.0.2.1/24"},
+         "0.0.0.0/0 src 10.1.0.1, throw 10.1.0.0/24",
+         "0.0.0.0/0 src 10.1.0.1, throw 10.1.0.0/24",
+         ""},
+        /* no remote side holds it */
+        {{"protect 10.1.0.0/24 -> 10.2.0.0/24 via x"}, {"10.1.0.1/24"}, "10.2.0.0/24 src 10.1.0.1", "", ""},
+        /* "any" names no side */
+        {{"protect any -> 0.0.0.0/0 via x"}, {"10.1.0.1/24"}, "0.0.0.0/0", "", ""},
+        {{"protect any -> 10.1.0.0/16 via x"}, {"10.1.0.1/24", "fd01::1/64"}, "10.1.0.0/16", "", ""},
+        {{"protect ::/0 -> ::/0 via x"}, {"fd01::1/64"}, "::/0", "", ""},
+        /* only what both hold: the link is the wider, then the narrower one, then neither */
+        {{"protect 10.1.0.64/26 -> 10.0.0.0/8 via x"},
+         {"10.1.0.1/16"},
+         "10.0.0.0/8, throw 10.1.0.64/26",
+         "10.0.0.0/8, throw 10.1.0.64/26",
+         ""},
+        {{"protect 10.1.0.0/16 -> 0.0.0.0/0 via x"},
+         {"10.1.7.1/24"},
+         "0.0.0.0/0 src 10.1.7.1, throw 10.1.7.0/24",
+         "0.0.0.0/0 src 10.1.7.1, throw 10.1.0.0/16, throw 10.1.7.0/24",
+         ""},
+        {{"protect 10.1.0.2-10.1.0.4 -> 0.0.0.0/0 via x"},
+         {"10.1.0.1/24"},
+         "0.0.0.0/0, throw 10.1.0.2/31, throw 10.1.0.4/32",
+         "0.0.0.0/0, throw 10.1.0.2/31, throw 10.1.0.4/32",
+         ""},
+        /* the network that only leads to the peer is not our side */
+        {{"protect 10.1.0.0/24 -> 192.0.2.0/24 via x"}, {"192.0.2.1/24"}, "192.0.2.0/24", "", ""},
+        /* a hub: a rule with exactly that remote side, or a part of it, keeps its route; a wider one does not */
+        {{"protect 10.1.0.0/24 -> 10.2.0.0/24 via x", "protect 10.2.0.0/24 -> 10.1.0.0/24 via x"},
+         {"10.1.0.1/24"},
+         "10.1.0.0/24, 10.2.0.0/24 src 10.1.0.1",
+         "",
+         ""},
+        {{"protect any -> 10.1.0.200/32 via x", "protect 10.1.0.0/24 -> 0.0.0.0/0 via x"},
+         {"10.1.0.1/24"},
+         "0.0.0.0/0 src 10.1.0.1, throw 10.1.0.0/24, 10.1.0.200/32",
+         "0.0.0.0/0 src 10.1.0.1, throw 10.1.0.0/24, 10.1.0.200/32",
+         ""},
+        {{"protect fd01::/64 -> ::/0 via x"},
+         {"fd01::1/64", "10.1.0.1/24"},
+         "::/0 src fd01::1, throw fd01::/64",
+         "::/0 src fd01::1, throw fd01::/64",
+         ""},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        check(&rows[i]);
+}
+
 static void test_what_comes_out_of_the_device_reaches_its_local_side(void **state)
 {
     (void)state;
@@ -167,7 +252,7 @@ static void test_family(void **state)
     const char *const rules[] = {"bypass any -> fd00::/64", "protect 10.1.0.0/24 -> 10.2.0.0/24 via x"};
     struct spd spd = an_spd(rules, COUNT(rules));
     struct plan plan;
-    assert_int_equal(plan_make(&spd, NULL, 0, &plan), OK);
+    assert_int_equal(plan_make(&spd, &(struct plan_host){0}, &plan), OK);
     assert_true(plan_has_family(&plan.outbound, 4));
     assert_false(plan_has_family(&plan.outbound, 6));
     plan_free(&plan);
@@ -180,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_protect),
         cmocka_unit_test(test_a_single_local_address_that_nobody_has),
         cmocka_unit_test(test_bypass_is_thrown_only_where_nothing_protected_could_slip_out),
+        cmocka_unit_test(test_what_is_attached_on_the_local_side_is_thrown),
         cmocka_unit_test(test_what_comes_out_of_the_device_reaches_its_local_side),
         cmocka_unit_test(test_family),
     };

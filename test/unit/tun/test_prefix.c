@@ -103,6 +103,35 @@ static void test_shorten_clears_host_bits(void **state)
     }
 }
 
+static void test_has(void **state)
+{
+    (void)state;
+    const struct {
+        const char *base;
+        uint8_t len;
+        const char *address;
+        bool has;
+    } rows[] = {
+        {"10.1.0.0", 24, "10.1.0.0", true},
+        {"10.1.0.0", 24, "10.1.0.255", true},
+        {"10.1.0.0", 24, "10.1.1.0", false},
+        {"10.1.0.0", 24, "10.0.255.255", false},
+        {"10.1.0.8", 32, "10.1.0.8", true},
+        {"10.1.0.8", 32, "10.1.0.9", false},
+        {"0.0.0.0", 0, "255.255.255.255", true},
+        {"0.0.0.0", 0, "::", false},
+        {"::", 0, "10.1.0.1", false},
+        {"fd00::", 17, "fd00:7fff::1", true},
+        {"fd00::", 17, "fd00:8000::", false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct prefix p = {.base = an_address(rows[i].base), .len = rows[i].len};
+        struct address a = an_address(rows[i].address);
+        assert_int_equal(prefix_has(&p, &a), rows[i].has);
+    }
+    assert_false(prefix_has(&(struct prefix){0}, &(struct address){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_the_worst_range_fits),
         cmocka_unit_test(test_sweep_covers_exactly),
         cmocka_unit_test(test_shorten_clears_host_bits),
+        cmocka_unit_test(test_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,8 +80,12 @@ static void test_a_full_tunnel_has_no_loop(void **state)
     assert_goes("8.8.8.8", "dev esp0");
     assert_goes("8.8.8.8 mark 0x4500", "via 192.0.2.254");
     assert_goes("198.51.100.7", "via 192.0.2.254");
+    /* what is attached on our own side stays there */
+    assert_goes("10.1.0.5", "dev lan");
+    assert_goes("10.1.1.5", "dev esp0");
     run("echo 1 >/proc/sys/net/ipv4/ip_forward");
     assert_goes("10.1.0.5 from 8.8.8.8 iif esp0", "dev lan");
+    assert_goes("10.1.0.5 from 8.8.8.8 iif wan", "dev lan");
     assert_goes("8.8.8.8 from 10.1.0.5 iif lan", "dev esp0");
     routes_remove(routes);
     assert_clean();
@@ -102,6 +106,52 @@ static void test_a_missing_local_address_is_put_on_the_tun(void **state)
     assert_goes("10.2.0.9", "src 172.16.0.9");
     routes_remove(routes);
     assert_null(strstr(output_of("ip addr show esp0", out, sizeof out), "172.16.0.9"));
+    assert_clean();
+    spd_free(&spd);
+    device_close(&device);
+}
+
+static void test_an_address_of_another_host_is_left_to_it(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"protect 10.1.0.9/32 -> 10.2.0.0/24 via x",
+                                 "protect 172.16.0.9/32 -> 10.3.0.0/24 via x", "protect fd01::9/128 -> fd02::/64 via x",
+                                 "protect fd09::9/128 -> fd03::/64 via x"};
+    if (!make_host(&device))
+        skip();
+    run("ip route add 172.16.0.0/16 via 10.1.0.254 && ip route add fd09::/64 via fd01::254");
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct routes *routes = install(&spd, &device);
+    output_of("ip addr show esp0", out, sizeof out);
+    assert_null(strstr(out, "10.1.0.9"));
+    assert_null(strstr(out, "172.16.0.9"));
+    assert_null(strstr(out, "::9/"));
+    assert_goes("10.1.0.9", "dev lan");
+    assert_goes("172.16.0.9", "via 10.1.0.254");
+    assert_goes("10.2.0.9", "dev esp0");
+    assert_goes("fd03::9", "dev esp0");
+    routes_remove(routes);
+    assert_clean();
+    spd_free(&spd);
+    device_close(&device);
+}
+
+/* With a default route over the LAN, or over IPv6: that leads anywhere, and says nothing about who has the address. */
+static void test_a_default_route_says_nothing_about_an_address(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"protect 172.16.0.9/32 -> 10.2.0.0/24 via x",
+                                 "protect fd09::9/128 -> fd02::/64 via x"};
+    if (!make_host(&device))
+        skip();
+    run("ip -6 route add default via fd01::254");
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct routes *routes = install(&spd, &device);
+    assert_has(output_of("ip addr show esp0", out, sizeof out), "172.16.0.9/32");
+    assert_has(out, "fd09::9/128");
+    routes_remove(routes);
     assert_clean();
     spd_free(&spd);
     device_close(&device);
@@ -201,6 +251,8 @@ int main(void)
         cmocka_unit_test(test_protected_ranges_go_to_the_tun),
         cmocka_unit_test(test_a_full_tunnel_has_no_loop),
         cmocka_unit_test(test_a_missing_local_address_is_put_on_the_tun),
+        cmocka_unit_test(test_an_address_of_another_host_is_left_to_it),
+        cmocka_unit_test(test_a_default_route_says_nothing_about_an_address),
         cmocka_unit_test(test_left_overs_of_a_crash_are_replaced),
         cmocka_unit_test(test_instances_side_by_side),
         cmocka_unit_test(test_all_slots_taken),
