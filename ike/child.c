@@ -63,17 +63,19 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
     uint64_t replaced = 0;
     struct child_sa *other;
     DL_FOREACH (c->peer->children, other) {
-        if (other == c || other->state != CHILD_ACTIVE || other->child.rule != c->child.rule ||
+        if (other == c || other->state == CHILD_INSTALLED || other->child.rule != c->child.rule ||
             !selector_equal(&other->child.selector, &c->child.selector))
             continue;
+        if (other->state == CHILD_ACTIVE) {
+            replaced = other->child.id;
+            timer_stop(ike, &other->soft);
+        }
         other->state = CHILD_REPLACED;
         other->renew_due = other->renewing = false;
         other->soft_ms = DEADLINE_NEVER;
-        replaced = other->child.id;
-        if (c->initiator)
+        /* Also one that the peer's new child had replaced before: after renewals at once each end cleans up. */
+        if (c->initiator && !other->soft.deadline.armed)
             timer_in(ike, &other->soft, replaced_linger(c));
-        else
-            timer_stop(ike, &other->soft);
     }
     return replaced;
 }

@@ -96,16 +96,18 @@ enum status v1_message_seal_hashed(const struct v1_keys *keys, uint8_t iv[IV_MAX
 }
 
 /*
- * No hash covers the padding, but the IV of the next message is the last block: who can append a block to a message on
- * the way would break the exchange. Less than a block is normal; a whole one only as racoon and its heirs write it,
- * with its length at the end.
+ * No hash covers the padding, but the IV of the next message is the last block: who could append any block to a message
+ * on the way would break the exchange. Less than a block is normal. A whole one is accepted as peers write it: all
+ * zeros (strongSwan), or with its length at the end (racoon and its heirs).
  */
-static bool padding_is_sound(struct bytes text, size_t padding, size_t block)
+static bool padding_is_sound(struct bytes padding, size_t block)
 {
-    if (padding < block)
+    if (padding.len < block)
         return true;
-    uint8_t last = text.data[text.len - 1];
-    return padding == block && (last == padding || last == padding - 1);
+    uint8_t all = 0, last = padding.data[padding.len - 1];
+    for (size_t i = 0; i < padding.len; i++)
+        all |= padding.data[i];
+    return padding.len == block && (all == 0 || last == block || last == block - 1);
 }
 
 enum status v1_message_decrypt(struct ike *ike, const struct v1_keys *keys, const struct ike_header *header,
@@ -121,7 +123,7 @@ enum status v1_message_decrypt(struct ike *ike, const struct v1_keys *keys, cons
     if (status != OK)
         return status;
     status = payloads_read(header->next_payload, bytes_of(ike->in, len), true, out);
-    if (status == OK && !padding_is_sound(bytes_of(ike->in, len), len - out->whole.len, block))
+    if (status == OK && !padding_is_sound(bytes_of(ike->in + out->whole.len, len - out->whole.len), block))
         status = ERR_MALFORMED;
     return status;
 }
