@@ -173,6 +173,35 @@ static enum status connections_prepare(struct config_load *load)
     return OK;
 }
 
+static bool psks_differ(const struct connection *a, const struct connection *b)
+{
+    return a->psk.len != b->psk.len || !equal_constant_time(a->psk.data, b->psk.data, a->psk.len);
+}
+
+/* Main mode knows its peer by the addresses alone (RFC 2409 5.4): of two connections with the same ones only the first
+ * can be called. */
+static void review_twins(struct config_load *load, const struct config_section *section)
+{
+    const struct connection *all = load->config->connections, *c = &all[section->index];
+    for (const struct connection *other = all; other < c; other++) {
+        if (!address_equal(&other->remote, &c->remote) || !address_equal(&other->local, &c->local))
+            continue;
+        if (psks_differ(other, c))
+            config_error(
+                load->errors, section->line,
+                "[connection %s] has the local and remote of [connection %s], but another psk: main mode cannot tell "
+                "them apart; give both one psk, or another local",
+                c->name, other->name);
+        else
+            config_warning(
+                load->errors, section->line,
+                "[connection %s] has the local and remote of [connection %s]: when the peer calls, only %s answers; "
+                "put all rules for this peer into one connection",
+                c->name, other->name, other->name);
+        return;
+    }
+}
+
 static void sections_read(struct config_load *load)
 {
     struct section_keys keys;
@@ -187,6 +216,9 @@ static void sections_read(struct config_load *load)
         section_apply(load, acl, SECTION_ACL, NULL, &keys);
     if (load->config->connection_count == 0 && load->errors->errors == 0)
         config_warning(load->errors, 0, "there is no connection: add a section [connection NAME]");
+    for (size_t i = 0; i < load->source.section_count && load->errors->errors == 0; i++)
+        if (load->source.sections[i].kind == SECTION_CONNECTION && !load->source.sections[i].skip)
+            review_twins(load, &load->source.sections[i]);
     acl_review(load);
 }
 

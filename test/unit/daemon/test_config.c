@@ -329,6 +329,20 @@ static void test_all_errors_are_told_in_order_b47(void **state)
     unload(&l);
 }
 
+/* Main mode with pre-shared keys tells peers apart by their addresses alone. */
+static void test_two_connections_of_one_peer_b47(void **state)
+{
+    (void)state;
+    struct loaded l = load_text(GOOD "[connection b]\n" REMOTE "psk = quite another pre-shared key\n");
+    assert_int_equal(l.status, ERR_MALFORMED);
+    expect_message(&l, 4, "another psk", "one psk");
+    unload(&l);
+    l = load_text(GOOD "[connection b]\n" REMOTE PSK);
+    assert_int_equal(l.status, OK);
+    expect_message(&l, 4, "only a answers", "one connection");
+    unload(&l);
+}
+
 static void test_many_errors_are_counted_not_kept_b47(void **state)
 {
     (void)state;
@@ -503,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_ten_megabytes_b47),
         cmocka_unit_test(test_secret_in_a_file_that_others_can_read_b47),
         cmocka_unit_test(test_all_errors_are_told_in_order_b47),
+        cmocka_unit_test(test_two_connections_of_one_peer_b47),
         cmocka_unit_test(test_many_errors_are_counted_not_kept_b47),
         cmocka_unit_test(test_text_of_the_file_is_escaped),
         cmocka_unit_test(test_psk_file_is_refused_b47),
