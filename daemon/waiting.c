@@ -47,7 +47,7 @@ enum status waiting_new(size_t rules, size_t packet_max, struct waiting **out)
     }
     w->packet_max = packet_max;
     w->oldest = w->newest = NOBODY;
-    for (uint16_t i = 0; i < WAITING_TOTAL; i++)
+    for (unsigned i = 0; i < WAITING_TOTAL; i++)
         w->slots[i].next = i + 1 < WAITING_TOTAL ? (uint16_t)(i + 1) : NOBODY;
     for (size_t i = 0; i < rules; i++)
         w->queues[i].first = w->queues[i].last = NOBODY;

@@ -229,13 +229,13 @@ static void on_first(struct ike *ike, const struct ike_header *header, const str
                  endpoint_print(&path->local, local));
         return;
     }
-    if (!may_open(ike, path, from_address, choice.connection))
-        return;
     if (choice.transform == NULL) {
         explain_mismatch(ike, choice.connection, path, &offer);
         v1_info_notify_clear(ike, header, path, NOTIFY_NO_PROPOSAL_CHOSEN);
         return;
     }
+    if (!may_open(ike, path, from_address, choice.connection))
+        return;
     open_sa(ike, header, path, digest, p, &choice);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test/unit/ike/ike_test.h"
 
+#include "crypto/cipher.h"
 #include "ike/v1_message.h"
 
 enum { ID = 0x01020304 };
@@ -227,6 +228,82 @@ static void a_clear_message_has_its_header(void **state)
     assert_int_equal(h.exchange, EXCHANGE_MAIN);
 }
 
+/* Writes the padding of a sealed message anew: `text` bytes of payloads, then these. */
+static void repad(struct bench *b, size_t text, const uint8_t *padding, size_t len)
+{
+    struct bytes key = secret_bytes(&b->sa.keys.cipher);
+    uint8_t *at = b->wire + IKE_HEADER_LEN;
+    assert_int_equal(cbc_decrypt(b->sa.keys.encr, key, b->iv, at, b->wire_len - IKE_HEADER_LEN), OK);
+    memcpy(at + text, padding, len);
+    assert_int_equal(cbc_encrypt(b->sa.keys.encr, key, b->iv, at, text + len), OK);
+    set_length(b, IKE_HEADER_LEN + text + len);
+}
+
+static enum status open_padded(struct bench *b, size_t n, const uint8_t *padding, size_t len)
+{
+    struct payloads p;
+    uint8_t next[IV_MAX];
+    seal(b, n, next);
+    repad(b, 36 + 4 + n, padding, len);
+    return open_wire(b, &p, next);
+}
+
+static void less_than_a_block_of_padding_passes(void **state)
+{
+    struct bench *b = *state;
+    uint8_t padding[15];
+    memset(padding, 0xa5, sizeof padding);
+    for (size_t len = 0; len < 16; len++)
+        assert_int_equal(open_padded(b, 24 - len, padding, len), OK);
+}
+
+static void a_whole_block_of_padding_says_that_it_is_padding(void **state)
+{
+    struct bench *b = *state;
+    uint8_t padding[16] = {0};
+    assert_int_equal(open_padded(b, 8, padding, 16), OK);
+    for (unsigned first = 0; first < 2; first++)
+        for (unsigned last = 0; last < 256; last++) {
+            padding[0] = (uint8_t)first;
+            padding[15] = (uint8_t)last;
+            bool sound = last == 16 || last == 15 || (first == 0 && last == 0);
+            assert_int_equal(open_padded(b, 8, padding, 16), sound ? OK : ERR_MALFORMED);
+        }
+}
+
+static void more_than_a_block_of_padding_is_malformed(void **state)
+{
+    struct bench *b = *state;
+    static const uint8_t lasts[] = {0, 15, 16, 31, 32};
+    for (size_t len = 17; len <= 48; len++)
+        for (size_t i = 0; i < COUNT(lasts); i++) {
+            uint8_t padding[48] = {0};
+            padding[len - 1] = lasts[i];
+            assert_int_equal(open_padded(b, 56 - len, padding, len), ERR_MALFORMED);
+        }
+}
+
+/* Nobody on the way can push the IV of an exchange aside. */
+static void an_appended_block_is_refused(void **state)
+{
+    struct bench *b = *state;
+    for (unsigned byte = 0; byte < 64; byte++)
+        for (size_t n = 0; n < 24; n++) {
+            struct payloads p;
+            uint8_t next[IV_MAX];
+            seal(b, n, next);
+            assert_int_equal(open_wire(b, &p, next), OK);
+            memset(b->wire + b->wire_len, (int)byte, 16);
+            set_length(b, b->wire_len + 16);
+            enum status status = open_wire(b, &p, next);
+            /* One in 128 blocks ends like padding, where the message had none of its own. */
+            if (n != 8)
+                assert_int_equal(status, ERR_MALFORMED);
+            else if (byte == 0)
+                assert_int_equal(status, ERR_MALFORMED);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +312,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(b12_any_flipped_bit_fails, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(a_hash_of_a_wrong_length_is_wrong, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(a_message_that_does_not_fit_is_not_sealed, open_bench, close_bench),
+        cmocka_unit_test_setup_teardown(less_than_a_block_of_padding_passes, open_bench, close_bench),
+        cmocka_unit_test_setup_teardown(a_whole_block_of_padding_says_that_it_is_padding, open_bench, close_bench),
+        cmocka_unit_test_setup_teardown(more_than_a_block_of_padding_is_malformed, open_bench, close_bench),
+        cmocka_unit_test_setup_teardown(an_appended_block_is_refused, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(what_is_sealed_opens, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(phase_2_hashes, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(a_clear_message_has_its_header, open_bench, close_bench),
