@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test/unit/policy/policy_test.h"
+#include "test/unit/unit_test.h"
 
 #include "policy/connection.h"
 

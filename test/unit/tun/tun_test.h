@@ -5,47 +5,9 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "policy/spd.h"
-
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
-#define assert_has(text, part)                                                                                         \
-    do {                                                                                                               \
-        if (strstr((text), (part)) == NULL)                                                                            \
-            fail_msg("'%s' does not say '%s'", (text), (part));                                                        \
-    } while (0)
-
-static inline struct address an_address(const char *text)
-{
-    struct address a;
-    assert_int_equal(address_parse(text, &a), OK);
-    return a;
-}
-
-static inline struct address_range a_range(const char *text)
-{
-    struct address_range r;
-    if (range_parse(text, &r) != OK)
-        fail_msg("'%s' should be a range", text);
-    return r;
-}
-
-static inline int any_connection(void *arg, const char *name)
-{
-    (void)arg;
-    return strcmp(name, "x") == 0 ? 0 : -1;
-}
+#include "test/unit/unit_test.h"
 
 /* "protect 10.1.0.0/24 -> any via x", one rule a string. */
 static inline struct spd an_spd(const char *const *rules, size_t count)

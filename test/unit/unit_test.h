@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TEST_UNIT_POLICY_POLICY_TEST_H
-#define TEST_UNIT_POLICY_POLICY_TEST_H
+/* What the unit tests of policy and of the rooms above it share. */
+#ifndef TEST_UNIT_UNIT_TEST_H
+#define TEST_UNIT_UNIT_TEST_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 #include <cmocka.h>
 
 #include "policy/address.h"
-#include "policy/selector.h"
+#include "policy/spd.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -36,6 +37,13 @@ static inline struct address_range a_range(const char *text)
     if (range_parse(text, &r) != OK)
         fail_msg("'%s' should be a range", text);
     return r;
+}
+
+/* For spd_add: one connection, called x. */
+static inline int any_connection(void *arg, const char *name)
+{
+    (void)arg;
+    return strcmp(name, "x") == 0 ? 0 : -1;
 }
 
 #endif
