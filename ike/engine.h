@@ -215,6 +215,10 @@ void ike_drop(struct ike *ike, enum ike_drop why, const struct path *path, const
 void ike_tell(struct ike *ike, struct ike_event event);
 void ike_send(struct ike *ike, const struct path *path, struct bytes datagram);
 
+/* The peer repeats the request that x answers: the same bytes once more, unless that is asked for too fast (B16).
+ * `from`: where the repeat came from. */
+void ike_answer_repeat(struct ike *ike, struct exchange *x, const struct path *to, const struct path *from);
+
 /* percent of lifetime_s, less up to SOFT_JITTER percent, in ms. */
 uint64_t ike_soft_ms(struct ike *ike, uint64_t lifetime_s, bool initiator);
 

@@ -156,11 +156,6 @@ static void explain_mismatch(struct ike *ike, uint32_t connection, const struct 
     ike_say_lines(ike, LOG_ERROR, connection, text);
 }
 
-static uint64_t agreed_lifetime(const struct connection *c, const struct v1_transform *t)
-{
-    return t->life_seconds != 0 && t->life_seconds < c->ike_lifetime_s ? t->life_seconds : c->ike_lifetime_s;
-}
-
 static enum status answer_first(struct ike *ike, struct ike_sa *sa, const struct v1_transform *chosen, unsigned vendors)
 {
     const struct connection *c = connection_of(ike, sa->connection);
@@ -189,7 +184,7 @@ static void open_sa(struct ike *ike, const struct ike_header *header, const stru
     sa->spi_i = header->spi_i;
     sa->state = SA_WAIT_KE;
     sa->suite = choice->transform->suite;
-    sa->lifetime_s = agreed_lifetime(c, choice->transform);
+    sa->lifetime_s = v1_smaller_limit(c->ike_lifetime_s, choice->transform->life_seconds);
     sa->peer_natt = vendors & our_vendors(c) & VENDOR_NATT;
     sa->peer_dpd = vendors & VENDOR_DPD;
     status = keep_sai(sa->phase1, payload_body(p, PAYLOAD_SA));
@@ -477,15 +472,6 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
     exchange_answers(&sa->exchange, digest);
 }
 
-static void repeat(struct ike *ike, struct ike_sa *sa, const struct path *path)
-{
-    if (!exchange_may_repeat(&sa->exchange, ike->now_ms)) {
-        ike_drop(ike, IKE_DROP_RATE, path, "a message repeated too fast");
-        return;
-    }
-    ike_send(ike, &sa->path, bytes_of(sa->exchange.sent, sa->exchange.sent_len));
-}
-
 void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                    struct bytes message)
 {
@@ -508,7 +494,7 @@ void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
         return;
     }
     if (exchange_is_repeat(&sa->exchange, digest)) {
-        repeat(ike, sa, path);
+        ike_answer_repeat(ike, &sa->exchange, &sa->path, path);
         return;
     }
     if (!address_equal(&sa->path.remote.address, &path->remote.address)) {

@@ -410,6 +410,11 @@ const struct v1_transform *v1_offer_choose(const struct v1_offer *offer, const s
     return NULL;
 }
 
+uint64_t v1_smaller_limit(uint64_t ours, uint64_t theirs)
+{
+    return theirs != 0 && (ours == 0 || theirs < ours) ? theirs : ours;
+}
+
 void v1_offer_list(const struct v1_offer *offer, struct proposal_list *list)
 {
     list->count = 0;

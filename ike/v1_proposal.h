@@ -65,6 +65,9 @@ MUST_USE enum status v1_answer_check(const struct v1_offer *answer, const struct
 const struct v1_transform *v1_offer_choose(const struct v1_offer *offer, const struct v1_terms *terms,
                                            const struct proposal_list *ours);
 
+/* Of two lifetimes the minimum counts (RFC 2407 4.5.4); 0: no limit. */
+uint64_t v1_smaller_limit(uint64_t ours, uint64_t theirs);
+
 /* What was offered, as far as we understand it and as it fits a list: to explain a mismatch. */
 void v1_offer_list(const struct v1_offer *offer, struct proposal_list *list);
 

@@ -255,17 +255,11 @@ enum status quick_install(struct ike *ike, struct quick *q, struct bytes peer_pu
     return status;
 }
 
-static uint64_t smaller_limit(uint64_t ours, uint64_t theirs)
-{
-    return theirs != 0 && (ours == 0 || theirs < ours) ? theirs : ours;
-}
-
-/* RFC 2407 4.5.4: the minimum counts. */
 void quick_agree_lifetimes(const struct ike *ike, struct quick *q, uint64_t seconds, uint64_t kilobytes)
 {
     const struct v1_terms ours = quick_terms(ike, q->sa, 0);
-    q->lifetime_s = smaller_limit(ours.life_seconds, seconds);
-    q->lifetime_kb = smaller_limit(ours.life_kilobytes, kilobytes);
+    q->lifetime_s = v1_smaller_limit(ours.life_seconds, seconds);
+    q->lifetime_kb = v1_smaller_limit(ours.life_kilobytes, kilobytes);
 }
 
 enum status quick_read_nonce(struct quick *q, const struct payloads *p)
@@ -355,10 +349,7 @@ void v1_quick_input(struct ike *ike, struct ike_sa *sa, const struct ike_header 
         return;
     }
     if (exchange_is_repeat(&q->exchange, digest)) {
-        if (exchange_may_repeat(&q->exchange, ike->now_ms))
-            ike_send(ike, &sa->path, bytes_of(q->exchange.sent, q->exchange.sent_len));
-        else
-            ike_drop(ike, IKE_DROP_RATE, path, "a message repeated too fast");
+        ike_answer_repeat(ike, &q->exchange, &sa->path, path);
         return;
     }
     switch (q->state) {
