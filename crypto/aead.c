@@ -24,6 +24,7 @@ struct aead {
 /* The first that supports a suite serves it. */
 static const struct aead_backend *const backends[] = {
     &aead_openssl_gcm,
+    &aead_openssl_ccm,
     &aead_sodium_chacha,
     &aead_openssl_hmac,
 };
@@ -84,7 +85,7 @@ enum status aead_new(const struct aead_suite *suite, struct bytes keymat, const 
     *aead = (struct aead){.backend = backend,
                           .shape = key.shape,
                           .esn = suite->esn,
-                          .counter_iv = encr_info(suite->encr)->aead,
+                          .counter_iv = encr_info(suite->encr)->counter,
                           .random = random,
                           .iv_used = IV_POOL};
     status = backend->make(&key, &aead->state);
@@ -136,7 +137,7 @@ static bool write_iv(struct aead *aead, const struct aead_job *job)
 
 static bool fits(const struct aead *aead, const struct aead_job *job)
 {
-    return job->text_len % aead->shape.block == 0 && job->text_len <= INT_MAX;
+    return job->text_len % aead->shape.block == 0 && job->text_len <= INT_MAX - AEAD_IV_MAX;
 }
 
 void aead_seal(struct aead *aead, struct aead_job *jobs, size_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one face of ESP's ciphers: AEADs (GCM, ChaCha20-Poly1305) and CBC with HMAC look the same, and both work
- * on a batch of packets, so that multi-buffer back ends fit in behind it.
+ * The one face of ESP's ciphers: AEADs (GCM, CCM, GMAC, ChaCha20-Poly1305) and a cipher with HMAC look the same, and
+ * both work on a batch of packets, so that multi-buffer back ends fit in behind it.
  *
  * One `struct aead` is one key in one direction on one thread. It knows the order of bytes of each construction:
  * what is authenticated, where the IV stands, what the high half of an extended sequence number does.
@@ -63,7 +63,7 @@ void aead_free(struct aead *aead); /* wipes; NULL is fine */
 
 /*
  * Seals n packets (n <= AEAD_BATCH_MAX): header and text are in place; writes IV, ciphertext and ICV. The IV of a
- * counter-mode AEAD is the 64-bit sequence number (unique while the key lives), that of CBC is random (RFC 3602 3).
+ * counter mode is the 64-bit sequence number (unique while the key lives), that of CBC is random (RFC 3602 3).
  * A job with ok = false must not be sent, its text is undefined.
  */
 void aead_seal(struct aead *aead, struct aead_job *jobs, size_t n);

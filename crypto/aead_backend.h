@@ -29,8 +29,9 @@ struct aead_backend {
     void (*free)(void *state); /* wipes; NULL is fine */
 };
 
-extern const struct aead_backend aead_openssl_gcm;
-extern const struct aead_backend aead_openssl_hmac; /* CBC or nothing, with HMAC */
+extern const struct aead_backend aead_openssl_gcm; /* and GMAC */
+extern const struct aead_backend aead_openssl_ccm;
+extern const struct aead_backend aead_openssl_hmac; /* CBC, CTR or nothing, with HMAC */
 extern const struct aead_backend aead_sodium_chacha;
 
 /* As aead_seal, but the IV stands in the packet already: for known answers. */
@@ -46,7 +47,7 @@ static inline uint8_t *aead_icv(const struct aead_job *job, const struct aead_sh
     return aead_text(job, shape) + job->text_len;
 }
 
-/* RFC 4106 5, RFC 7634 2.1: SPI | SN, or with ESN SPI | high half | low half. Returns the length. */
+/* RFC 4106 5, RFC 4309 5, RFC 7634 2.1: SPI | SN, or with ESN SPI | high half | low half. Returns the length. */
 static inline size_t aead_aad(const struct aead_job *job, bool esn, uint8_t aad[AEAD_AAD_MAX])
 {
     memcpy(aad, job->esp, AEAD_HEADER);

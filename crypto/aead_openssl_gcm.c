@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AES-GCM for ESP (RFC 4106), by OpenSSL. One context per key; a packet changes only the nonce. */
+/* AES-GCM (RFC 4106) and AES-GMAC (RFC 4543) for ESP, by OpenSSL. One context per key; a packet changes only the nonce.
+ */
 #include <stdlib.h>
 
 #include "crypto/aead_backend.h"
@@ -10,12 +11,14 @@ struct gcm {
     EVP_CIPHER_CTX *ctx; /* counter mode: the same key schedule seals and opens */
     struct aead_shape shape;
     bool esn;
+    bool mac_only; /* GMAC: what GCM would encrypt is additional data */
     uint8_t salt[AEAD_SALT];
 };
 
 static bool gcm_supports(const struct aead_suite *suite)
 {
-    return suite->encr == ENCR_AES_GCM_8 || suite->encr == ENCR_AES_GCM_12 || suite->encr == ENCR_AES_GCM_16;
+    return suite->encr == ENCR_AES_GCM_8 || suite->encr == ENCR_AES_GCM_12 || suite->encr == ENCR_AES_GCM_16 ||
+           suite->encr == ENCR_NULL_AUTH_AES_GMAC;
 }
 
 static void gcm_free(void *state)
@@ -48,6 +51,7 @@ static enum status gcm_make(const struct aead_key *key, void **state)
         return ERR_MEMORY;
     g->shape = key->shape;
     g->esn = key->suite.esn;
+    g->mac_only = key->suite.encr == ENCR_NULL_AUTH_AES_GMAC;
     memcpy(g->salt, key->salt.data, sizeof g->salt);
     if (!gcm_key(g, key)) {
         gcm_free(g);
@@ -57,17 +61,30 @@ static enum status gcm_make(const struct aead_key *key, void **state)
     return OK;
 }
 
+/* RFC 4543 3: behind SPI and number, the IV and the text too are additional data. */
+static bool gmac_text(const struct gcm *g, const struct aead_job *job)
+{
+    int n = 0;
+    return EVP_CipherUpdate(g->ctx, NULL, &n, job->esp + AEAD_HEADER, (int)(g->shape.iv + job->text_len)) == 1;
+}
+
+static bool gcm_text(const struct gcm *g, const struct aead_job *job)
+{
+    uint8_t *text = aead_text(job, &g->shape);
+    int n = 0;
+    return job->text_len == 0 || EVP_CipherUpdate(g->ctx, text, &n, text, (int)job->text_len) == 1;
+}
+
 /* Nonce and AAD, then the text in place. */
 static bool gcm_run(const struct gcm *g, const struct aead_job *job, int encrypt)
 {
     uint8_t aad[AEAD_AAD_MAX], nonce[AEAD_NONCE];
     size_t aad_len = aead_aad(job, g->esn, aad);
     aead_nonce(job, g->salt, nonce);
-    uint8_t *text = aead_text(job, &g->shape);
     int n = 0;
     return EVP_CipherInit_ex2(g->ctx, NULL, NULL, nonce, encrypt, NULL) == 1 &&
            EVP_CipherUpdate(g->ctx, NULL, &n, aad, (int)aad_len) == 1 &&
-           (job->text_len == 0 || EVP_CipherUpdate(g->ctx, text, &n, text, (int)job->text_len) == 1);
+           (g->mac_only ? gmac_text(g, job) : gcm_text(g, job));
 }
 
 static bool gcm_final(const struct gcm *g)

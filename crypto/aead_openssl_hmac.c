@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CBC (RFC 3602, RFC 2451) or NULL encryption (RFC 2410) with HMAC, by OpenSSL. One set of contexts per key. */
+/* CBC (RFC 3602, RFC 2451), CTR (RFC 3686) or NULL encryption (RFC 2410) with HMAC, by OpenSSL. One set of contexts per
+ * key. */
 #include <stdlib.h>
 
 #include "crypto/aead_backend.h"
@@ -11,16 +12,19 @@ struct hmac {
     EVP_MAC_CTX *mac;
     struct aead_shape shape;
     bool esn;
+    bool counter; /* CTR: the IV of the packet is a part of the counter block only */
+    uint8_t nonce[AEAD_SALT];
 };
 
 static const char *cipher_name(const struct aead_suite *suite)
 {
     if (suite->encr == ENCR_3DES)
         return "DES-EDE3-CBC";
+    bool counter = suite->encr == ENCR_AES_CTR;
     switch (suite->key_bits) {
-    case 128: return "AES-128-CBC";
-    case 192: return "AES-192-CBC";
-    default: return "AES-256-CBC";
+    case 128: return counter ? "AES-128-CTR" : "AES-128-CBC";
+    case 192: return counter ? "AES-192-CTR" : "AES-192-CBC";
+    default: return counter ? "AES-256-CTR" : "AES-256-CBC";
     }
 }
 
@@ -29,6 +33,7 @@ static const char *digest_name(enum integ integ)
     switch (integ) {
     case INTEG_HMAC_MD5_96: return "MD5";
     case INTEG_HMAC_SHA1_96: return "SHA1";
+    case INTEG_HMAC_SHA2_256_96:
     case INTEG_HMAC_SHA2_256_128: return "SHA2-256";
     case INTEG_HMAC_SHA2_384_192: return "SHA2-384";
     case INTEG_HMAC_SHA2_512_256: return "SHA2-512";
@@ -39,7 +44,8 @@ static const char *digest_name(enum integ integ)
 
 static bool hmac_supports(const struct aead_suite *suite)
 {
-    return suite->encr == ENCR_AES_CBC || suite->encr == ENCR_3DES || suite->encr == ENCR_NULL;
+    return suite->encr == ENCR_AES_CBC || suite->encr == ENCR_AES_CTR || suite->encr == ENCR_3DES ||
+           suite->encr == ENCR_NULL;
 }
 
 static void hmac_free(void *state)
@@ -50,6 +56,7 @@ static void hmac_free(void *state)
     EVP_CIPHER_CTX_free(h->encrypt); /* these clear their keys */
     EVP_CIPHER_CTX_free(h->decrypt);
     EVP_MAC_CTX_free(h->mac);
+    wipe(h, sizeof *h);
     free(h);
 }
 
@@ -92,6 +99,9 @@ static enum status hmac_make(const struct aead_key *key, void **state)
         return ERR_MEMORY;
     h->shape = key->shape;
     h->esn = key->suite.esn;
+    h->counter = key->suite.encr == ENCR_AES_CTR;
+    if (h->counter)
+        memcpy(h->nonce, key->salt.data, sizeof h->nonce);
     if (!cipher_key(h, key) || !mac_key(h, key)) {
         hmac_free(h);
         return ERR_CRYPTO;
@@ -100,14 +110,26 @@ static enum status hmac_make(const struct aead_key *key, void **state)
     return OK;
 }
 
-/* In place; the text is whole blocks, so nothing stays behind in the context. */
-static bool cbc_run(EVP_CIPHER_CTX *ctx, const struct hmac *h, const struct aead_job *job)
+/* What the cipher starts from: the IV itself, or RFC 3686 4: nonce | IV | 1. */
+static const uint8_t *start_block(const struct hmac *h, const struct aead_job *job, uint8_t counter[AEAD_IV_MAX])
+{
+    const uint8_t *iv = job->esp + AEAD_HEADER;
+    if (!h->counter)
+        return iv;
+    memcpy(counter, h->nonce, AEAD_SALT);
+    memcpy(counter + AEAD_SALT, iv, 8);
+    store_u32(counter + AEAD_SALT + 8, 1);
+    return counter;
+}
+
+/* In place; the text is whole blocks, or the mode needs none, so nothing stays behind in the context. */
+static bool cipher_run(EVP_CIPHER_CTX *ctx, const struct hmac *h, const struct aead_job *job)
 {
     if (ctx == NULL || job->text_len == 0)
         return true;
-    uint8_t *text = aead_text(job, &h->shape);
+    uint8_t *text = aead_text(job, &h->shape), counter[AEAD_IV_MAX];
     int n = 0;
-    return EVP_CipherInit_ex2(ctx, NULL, NULL, job->esp + AEAD_HEADER, -1, NULL) == 1 &&
+    return EVP_CipherInit_ex2(ctx, NULL, NULL, start_block(h, job, counter), -1, NULL) == 1 &&
            EVP_CipherUpdate(ctx, text, &n, text, (int)job->text_len) == 1 && (uint32_t)n == job->text_len;
 }
 
@@ -125,7 +147,7 @@ static bool icv(const struct hmac *h, const struct aead_job *job, uint8_t out[EV
 static bool seal_one(const struct hmac *h, const struct aead_job *job)
 {
     uint8_t full[EVP_MAX_MD_SIZE];
-    if (!cbc_run(h->encrypt, h, job) || !icv(h, job, full))
+    if (!cipher_run(h->encrypt, h, job) || !icv(h, job, full))
         return false;
     memcpy(aead_icv(job, &h->shape), full, h->shape.icv);
     return true;
@@ -136,7 +158,7 @@ static bool open_one(const struct hmac *h, const struct aead_job *job)
 {
     uint8_t full[EVP_MAX_MD_SIZE];
     return icv(h, job, full) && equal_constant_time(full, aead_icv(job, &h->shape), h->shape.icv) &&
-           cbc_run(h->decrypt, h, job);
+           cipher_run(h->decrypt, h, job);
 }
 
 static void hmac_seal(void *state, struct aead_job *jobs, size_t n)

@@ -12,23 +12,35 @@
 /* clang-format off */
 static const struct encr_info encrs[] = {
     {.id = ENCR_AES_GCM_16, .name = "aes", .suffix = "gcm16", .key_bits = {128, 192, 256},
-     .block = 4, .salt = 4, .iv = 8, .icv = 16, .aead = true},
+     .block = 4, .salt = 4, .iv = 8, .icv = 16, .aead = true, .counter = true},
     {.id = ENCR_AES_GCM_12, .name = "aes", .suffix = "gcm12", .key_bits = {128, 192, 256},
-     .block = 4, .salt = 4, .iv = 8, .icv = 12, .aead = true},
+     .block = 4, .salt = 4, .iv = 8, .icv = 12, .aead = true, .counter = true},
     {.id = ENCR_AES_GCM_8, .name = "aes", .suffix = "gcm8", .key_bits = {128, 192, 256},
-     .block = 4, .salt = 4, .iv = 8, .icv = 8, .aead = true},
+     .block = 4, .salt = 4, .iv = 8, .icv = 8, .aead = true, .counter = true},
     {.id = ENCR_CHACHA20_POLY1305, .name = "chacha20poly1305", .suffix = "", .key_bits = {256}, .fixed_key = true,
-     .block = 4, .salt = 4, .iv = 8, .icv = 16, .aead = true},
+     .block = 4, .salt = 4, .iv = 8, .icv = 16, .aead = true, .counter = true},
     {.id = ENCR_AES_CBC, .name = "aes", .suffix = "", .key_bits = {128, 192, 256}, .block = 16, .iv = 16},
+    {.id = ENCR_AES_CTR, .name = "aes", .suffix = "ctr", .key_bits = {128, 192, 256},
+     .block = 4, .salt = 4, .iv = 8, .counter = true},
+    {.id = ENCR_AES_CCM_16, .name = "aes", .suffix = "ccm16", .key_bits = {128, 192, 256},
+     .block = 4, .salt = 3, .iv = 8, .icv = 16, .aead = true, .counter = true},
+    {.id = ENCR_AES_CCM_12, .name = "aes", .suffix = "ccm12", .key_bits = {128, 192, 256},
+     .block = 4, .salt = 3, .iv = 8, .icv = 12, .aead = true, .counter = true},
+    {.id = ENCR_AES_CCM_8, .name = "aes", .suffix = "ccm8", .key_bits = {128, 192, 256},
+     .block = 4, .salt = 3, .iv = 8, .icv = 8, .aead = true, .counter = true},
+    {.id = ENCR_NULL_AUTH_AES_GMAC, .name = "aes", .suffix = "gmac", .key_bits = {128, 192, 256},
+     .block = 4, .salt = 4, .iv = 8, .icv = 16, .aead = true, .counter = true, .clear = true},
     {.id = ENCR_3DES, .name = "3des", .suffix = "", .key_bits = {192}, .fixed_key = true,
      .block = 8, .iv = 8, .legacy = LEGACY_3DES},
-    {.id = ENCR_NULL, .name = "null", .suffix = "", .key_bits = {0}, .fixed_key = true, .block = 4},
+    {.id = ENCR_NULL, .name = "null", .suffix = "", .key_bits = {0}, .fixed_key = true,
+     .block = 4, .clear = true, .legacy = LEGACY_NULL},
 };
 
 static const struct integ_info integs[] = {
     {.id = INTEG_HMAC_SHA2_256_128, .name = "sha256", .key = 32, .icv = 16},
     {.id = INTEG_HMAC_SHA2_384_192, .name = "sha384", .key = 48, .icv = 24},
     {.id = INTEG_HMAC_SHA2_512_256, .name = "sha512", .key = 64, .icv = 32},
+    {.id = INTEG_HMAC_SHA2_256_96,  .name = "sha256_96", .key = 32, .icv = 12, .legacy = LEGACY_SHA256_96},
     {.id = INTEG_HMAC_SHA1_96,      .name = "sha1",   .key = 20, .icv = 12, .legacy = LEGACY_SHA1},
     {.id = INTEG_HMAC_MD5_96,       .name = "md5",    .key = 16, .icv = 12, .legacy = LEGACY_MD5},
 };
@@ -61,8 +73,8 @@ static const struct {
     uint32_t bit;
     const char *name;
 } legacies[] = {
-    {LEGACY_MODP1024, "modp1024"}, {LEGACY_MODP1536, "modp1536"}, {LEGACY_SHA1, "sha1"},
-    {LEGACY_MD5, "md5"},           {LEGACY_3DES, "3des"},
+    {LEGACY_MODP1024, "modp1024"}, {LEGACY_MODP1536, "modp1536"}, {LEGACY_SHA1, "sha1"},           {LEGACY_MD5, "md5"},
+    {LEGACY_3DES, "3des"},         {LEGACY_NULL, "null"},         {LEGACY_SHA256_96, "sha256_96"},
 };
 
 const struct encr_info *encr_at(size_t i)
@@ -155,6 +167,24 @@ uint32_t legacy_bit(const char *name)
         if (strcmp(legacies[i].name, name) == 0)
             return legacies[i].bit;
     return 0;
+}
+
+uint32_t legacy_at(size_t i)
+{
+    return i < COUNT(legacies) ? legacies[i].bit : 0;
+}
+
+const char *legacy_list(uint32_t mask, const char *between, char *out, size_t out_len)
+{
+    size_t used = 0;
+    if (out_len > 0)
+        out[0] = '\0';
+    for (size_t i = 0; i < COUNT(legacies); i++) {
+        const char *dash = used > 0 ? between : "", *name = legacies[i].name;
+        if ((mask & legacies[i].bit) != 0 && used + strlen(dash) + strlen(name) < out_len)
+            used += (size_t)snprintf(out + used, out_len - used, "%s%s", dash, name);
+    }
+    return out;
 }
 
 const char *crypto_versions(void)

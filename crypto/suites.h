@@ -16,9 +16,14 @@ enum encr {
     ENCR_3DES = 3,
     ENCR_NULL = 11,
     ENCR_AES_CBC = 12,
+    ENCR_AES_CTR = 13,
+    ENCR_AES_CCM_8 = 14,
+    ENCR_AES_CCM_12 = 15,
+    ENCR_AES_CCM_16 = 16,
     ENCR_AES_GCM_8 = 18,
     ENCR_AES_GCM_12 = 19,
     ENCR_AES_GCM_16 = 20,
+    ENCR_NULL_AUTH_AES_GMAC = 21,
     ENCR_CHACHA20_POLY1305 = 28,
 };
 
@@ -29,6 +34,9 @@ enum integ {
     INTEG_HMAC_SHA2_256_128 = 12,
     INTEG_HMAC_SHA2_384_192 = 13,
     INTEG_HMAC_SHA2_512_256 = 14,
+    /* The truncation of the first drafts, which old peers still use. No registry has a number for it (this one is of
+     * IKEv2's private range, 1024 and above), and it never stands on the wire: there it is SHA2-256. */
+    INTEG_HMAC_SHA2_256_96 = 0xff0c,
 };
 
 enum prf {
@@ -63,6 +71,8 @@ enum legacy {
     LEGACY_SHA1 = 1 << 2,
     LEGACY_MD5 = 1 << 3,
     LEGACY_3DES = 1 << 4,
+    LEGACY_NULL = 1 << 5,
+    LEGACY_SHA256_96 = 1 << 6,
 };
 
 struct encr_info {
@@ -71,11 +81,13 @@ struct encr_info {
     const char *suffix;   /* behind the key bits: "", "gcm16" */
     uint16_t key_bits[3]; /* allowed sizes, 0 ends; one entry of a fixed-size cipher */
     bool fixed_key;       /* the size is not named on the wire and not in proposals */
-    uint8_t block;        /* padding boundary of ESP: 16 for AES-CBC, 8 for 3DES, 4 for AEAD */
-    uint8_t salt;         /* bytes of salt behind the key in KEYMAT (RFC 4106 8.1, RFC 7634 2) */
+    uint8_t block;        /* padding boundary of ESP: 16 for AES-CBC, 8 for 3DES, 4 for what has no blocks */
+    uint8_t salt;         /* bytes of salt or nonce behind the key in KEYMAT (RFC 3686 5.1, RFC 4106 8.1, ...) */
     uint8_t iv;           /* bytes of IV on the wire */
     uint8_t icv;          /* of an AEAD; 0: needs an integ */
     bool aead;
+    bool counter;    /* the IV must be unique, and is the sequence number; else it is random */
+    bool clear;      /* authenticates only: everyone on the way can read */
     uint32_t legacy; /* enum legacy bit that allows it, or 0 */
 };
 
@@ -124,6 +136,13 @@ size_t esp_keymat_len(unsigned encr, unsigned key_bits, unsigned integ);
 /* The log and proposals: "modp1024", ... for one legacy bit; the bit of a word, or 0. */
 const char *legacy_name(uint32_t bit);
 uint32_t legacy_bit(const char *name);
+
+/* The bits themselves, to walk: 0 past the end. */
+uint32_t legacy_at(size_t i);
+
+/* The names of the bits in mask, with `between` between them. Returns out, always terminated; what does not fit is left
+ * out. */
+const char *legacy_list(uint32_t mask, const char *between, char *out, size_t out_len);
 
 /* "OpenSSL 3.0.x ..., libsodium 1.0.x": for --version and status. */
 const char *crypto_versions(void);

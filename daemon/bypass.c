@@ -54,12 +54,21 @@ static bool take_hop(struct packet *packet, uint8_t version)
     return true;
 }
 
-bool bypass_send(const struct bypass *bypass, const struct flow *flow, struct packet *packet)
+enum bypass_result bypass_send(const struct bypass *bypass, const struct flow *flow, struct packet *packet)
+{
+    if (!take_hop(packet, flow->destination.family))
+        return BYPASS_FAILED;
+    return bypass_send_piece(bypass, flow, packet);
+}
+
+enum bypass_result bypass_send_piece(const struct bypass *bypass, const struct flow *flow, const struct packet *piece)
 {
     int fd = flow->destination.family == 4 ? bypass->fd4 : bypass->fd6;
-    if (fd < 0 || !take_hop(packet, flow->destination.family))
-        return false;
     struct sockaddr_storage to;
     socklen_t len = sockaddr_of(&flow->destination, 0, &to);
-    return sendto(fd, packet_data(packet), packet->len, MSG_DONTWAIT, (struct sockaddr *)&to, len) >= 0;
+    if (fd < 0)
+        return BYPASS_FAILED;
+    if (sendto(fd, packet_data(piece), piece->len, MSG_DONTWAIT, (struct sockaddr *)&to, len) >= 0)
+        return BYPASS_SENT;
+    return errno == EMSGSIZE ? BYPASS_TOO_BIG : BYPASS_FAILED;
 }

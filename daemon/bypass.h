@@ -19,7 +19,12 @@ struct bypass {
 void bypass_open(struct bypass *bypass, const struct log *log);
 void bypass_close(struct bypass *bypass);
 
-/* A whole IP packet that flow_read has accepted; its hop limit is changed. False when it did not leave. */
-bool bypass_send(const struct bypass *bypass, const struct flow *flow, struct packet *packet);
+enum bypass_result { BYPASS_SENT, BYPASS_TOO_BIG, BYPASS_FAILED };
+
+/* A whole IP packet that flow_read has accepted; its hop limit is changed. Too big: for the interface. */
+enum bypass_result bypass_send(const struct bypass *bypass, const struct flow *flow, struct packet *packet);
+
+/* A piece of a packet that was too big, after its hop was taken. */
+enum bypass_result bypass_send_piece(const struct bypass *bypass, const struct flow *flow, const struct packet *piece);
 
 #endif

@@ -12,6 +12,7 @@
 #include "crypto/suites.h"
 #include "daemon/client.h"
 #include "daemon/config.h"
+#include "daemon/explain.h"
 #include "daemon/gateway.h"
 #include "daemon/show.h"
 #include "daemon/stamp.h"
@@ -20,7 +21,8 @@
 #define ESPTUN_VERSION "unknown"
 #endif
 
-static const char usage[] = "usage: esptun run|check|status|up|down|rekey|genpsk [options]; esptun --help tells more\n";
+static const char usage[] =
+    "usage: esptun run|check|status|up|down|rekey|explain|genpsk [options]; esptun --help tells more\n";
 
 static const char help[] =
     "esptun: an IPsec VPN gateway in one userspace process\n"
@@ -31,12 +33,15 @@ static const char help[] =
     "  esptun up NAME                 bring a connection up, wait for the result\n"
     "  esptun down NAME               end a connection\n"
     "  esptun rekey NAME              renew the keys of a connection\n"
+    "  esptun explain " EXPLAIN_SYNTAX "\n"
+    "                                 which rule and which SA a packet would meet, and why; e.g.\n"
+    "                                 esptun explain tcp 10.1.0.5 10.3.0.9:443, or [2001:db8::1]:443\n"
     "  esptun genpsk                  print a fresh 256-bit pre-shared key\n"
     "  esptun --help, --version\n"
     "\n"
     "  -c, --config FILE    configuration, default " CONFIG_PATH_DEFAULT "\n"
-    "  -s, --socket SOCKET  control socket of status, up, down and rekey; default: the key control of the\n"
-    "                       configuration, else " CONFIG_CONTROL_DEFAULT "\n"
+    "  -s, --socket SOCKET  control socket of status, up, down, rekey and explain; default: the key control of\n"
+    "                       the configuration, else " CONFIG_CONTROL_DEFAULT "\n"
     "\n"
     "Exit code: 0 done, 1 failed (the reason is on stderr), 2 wrong arguments.\n";
 
@@ -61,7 +66,8 @@ static void forbid_core_dumps(void)
 
 /* Loads the configuration and hands it to act. */
 static int with_config(const struct cli *cli, FILE *out, FILE *err,
-                       int (*act)(const struct config *, const struct config_errors *, struct vault *, FILE *, FILE *))
+                       int (*act)(const struct cli *, const struct config *, const struct config_errors *,
+                                  struct vault *, FILE *, FILE *))
 {
     struct config *config = NULL;
     struct config_errors errors = {0};
@@ -71,7 +77,7 @@ static int with_config(const struct cli *cli, FILE *out, FILE *err,
     if (vault == NULL)
         return fail(err, "no memory for secrets: raise the limit of locked memory (ulimit -l)");
     if (config_load(config_path(cli), vault, &config, &errors) == OK)
-        code = act(config, &errors, vault, out, err);
+        code = act(cli, config, &errors, vault, out, err);
     else
         config_errors_print(&errors, err);
     config_errors_free(&errors);
@@ -80,22 +86,38 @@ static int with_config(const struct cli *cli, FILE *out, FILE *err,
     return code;
 }
 
-static int act_check(const struct config *config, const struct config_errors *errors, struct vault *vault, FILE *out,
-                     FILE *err)
+static int act_check(const struct cli *cli, const struct config *config, const struct config_errors *errors,
+                     struct vault *vault, FILE *out, FILE *err)
 {
+    (void)cli;
     (void)vault;
     config_errors_print(errors, err);
     config_print(config, out);
     return EXIT_OK;
 }
 
-static int act_run(const struct config *config, const struct config_errors *errors, struct vault *vault, FILE *out,
-                   FILE *err)
+static int act_run(const struct cli *cli, const struct config *config, const struct config_errors *errors,
+                   struct vault *vault, FILE *out, FILE *err)
 {
+    (void)cli;
     (void)out;
     const struct log log = {.level = config->gateway.log_level, .sink = stamp_sink, .arg = err};
     config_errors_log(errors, &log);
     return gateway_run(config, vault, &log);
+}
+
+/* The rules are known without a daemon, the SAs are not. */
+static int act_explain(const struct cli *cli, const struct config *config, const struct config_errors *errors,
+                       struct vault *vault, FILE *out, FILE *err)
+{
+    (void)errors;
+    (void)vault;
+    (void)err;
+    const struct explain_input input = {
+        .spd = &config->spd, .connections = config->connections, .guard = config->gateway.guard};
+    fprintf(out, "esptun is not running, so SAs are unknown; this is told from %s alone\n", config_path(cli));
+    explain(&input, &cli->query, out);
+    return EXIT_OK;
 }
 
 /* The socket to talk to; false when the named configuration cannot be read. */
@@ -141,11 +163,22 @@ static int print_status(const struct cli *cli, const struct answer *answer, FILE
     return EXIT_OK;
 }
 
+static int cannot_ask(const struct cli *cli, enum status status, const char *why, FILE *out, FILE *err)
+{
+    if (cli->verb != VERB_EXPLAIN || status != ERR_NOT_FOUND)
+        return fail(err, why);
+    int code = with_config(cli, out, err, act_explain);
+    if (code != EXIT_OK)
+        fail(err, why);
+    return code;
+}
+
 static int ask(const struct cli *cli, const char *request, FILE *out, FILE *err)
 {
     char path[CONFIG_CONTROL_MAX], why[CLIENT_WHY];
     struct answer answer;
-    unsigned seconds = cli->verb == VERB_STATUS ? CLIENT_STATUS_SECONDS : CLIENT_COMMAND_SECONDS;
+    bool at_once = cli->verb == VERB_STATUS || cli->verb == VERB_EXPLAIN;
+    unsigned seconds = at_once ? CLIENT_STATUS_SECONDS : CLIENT_COMMAND_SECONDS;
     if (!find_socket(cli, path, err))
         return EXIT_FAILED;
     enum status status = client_ask(path, request, seconds, &answer, why);
@@ -153,7 +186,7 @@ static int ask(const struct cli *cli, const char *request, FILE *out, FILE *err)
     if (status == ERR_STATE) {
         print_lines(err, "esptun: ", answer.text);
     } else if (status != OK) {
-        fail(err, why);
+        code = cannot_ask(cli, status, why, out, err);
     } else if (cli->verb == VERB_STATUS) {
         code = print_status(cli, &answer, out, err);
     } else {
@@ -170,6 +203,13 @@ static int ask_about(const struct cli *cli, const char *word, FILE *out, FILE *e
     if (strlen(cli->name) > CONNECTION_NAME_MAX)
         return fail(err, "no connection has a name as long as that");
     snprintf(request, sizeof request, "%s %s", word, cli->name);
+    return ask(cli, request, out, err);
+}
+
+static int ask_to_explain(const struct cli *cli, FILE *out, FILE *err)
+{
+    char request[EXPLAIN_QUERY_TEXT + sizeof "explain "], packet[EXPLAIN_QUERY_TEXT];
+    snprintf(request, sizeof request, "explain %s", explain_query_print(&cli->query, " ", packet));
     return ask(cli, request, out, err);
 }
 
@@ -212,9 +252,7 @@ static int act(const struct cli *cli, FILE *out, FILE *err)
     case VERB_REKEY: return ask_about(cli, "rekey", out, err);
     case VERB_GENPSK: return genpsk(out, err);
     case VERB_RELOAD: return fail(err, "reload is not available in this version; restart the daemon instead");
-    case VERB_EXPLAIN:
-        return fail(err, "explain is not available in this version; esptun check prints the rules in "
-                         "their order instead");
+    case VERB_EXPLAIN: return ask_to_explain(cli, out, err);
     case VERB_HELP: fputs(help, out); return EXIT_OK;
     case VERB_VERSION: return print_version(out);
     }

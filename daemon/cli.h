@@ -8,8 +8,9 @@
 #include <stdio.h>
 
 #include "base/status.h"
+#include "daemon/explain_query.h"
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, CLI_WHY = 256 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, CLI_WHY = 320 };
 
 enum cli_verb {
     VERB_RUN,
@@ -31,6 +32,7 @@ struct cli {
     const char *socket; /* -s; NULL when absent */
     const char *name;   /* of up, down, rekey */
     bool json;
+    struct explain_query query; /* of explain */
 };
 
 /* argv as main gets it. ERR_MALFORMED: `why` says what is wrong with the arguments. */

@@ -5,7 +5,7 @@
 #include "daemon/cli.h"
 #include "daemon/config_values.h"
 
-enum { TAKES_CONFIG = 1, TAKES_SOCKET = 2, TAKES_JSON = 4, TAKES_NAME = 8, TAKES_ANYTHING = 16 };
+enum { TAKES_CONFIG = 1, TAKES_SOCKET = 2, TAKES_JSON = 4, TAKES_NAME = 8, TAKES_PACKET = 16, TAKES_ANYTHING = 32 };
 
 struct verb {
     const char *word;
@@ -22,7 +22,7 @@ static const struct verb verbs[] = {
     {"rekey", VERB_REKEY, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"genpsk", VERB_GENPSK, 0},
     {"reload", VERB_RELOAD, TAKES_ANYTHING},
-    {"explain", VERB_EXPLAIN, TAKES_ANYTHING},
+    {"explain", VERB_EXPLAIN, TAKES_CONFIG | TAKES_SOCKET | TAKES_PACKET},
     {"help", VERB_HELP, 0},
     {"--help", VERB_HELP, 0},
     {"-h", VERB_HELP, 0},
@@ -39,6 +39,8 @@ struct arguments {
     const struct verb *verb;
     struct cli *out;
     char *why;
+    char packet[EXPLAIN_LINE_MAX + 2]; /* of explain: the words behind it, a blank before each */
+    size_t packet_len;
 };
 
 static enum status refuse(struct arguments *args, const char *what, const char *word)
@@ -126,11 +128,25 @@ static enum status take_option(struct arguments *args)
     return status == ERR_NOT_FOUND ? refuse(args, "unknown option", word) : status;
 }
 
+static enum status take_packet_word(struct arguments *args, const char *word)
+{
+    size_t len = strlen(word), room = sizeof args->packet - args->packet_len;
+    if (len + 2 > room)
+        return refuse(args, "too long for a packet: write " EXPLAIN_SYNTAX " without", word);
+    args->packet[args->packet_len++] = ' ';
+    memcpy(args->packet + args->packet_len, word, len + 1);
+    args->packet_len += len;
+    return OK;
+}
+
 static enum status take_word(struct arguments *args)
 {
     const char *word = args->argv[args->at];
-    if (word[0] == '-' && word[1] != '\0')
+    bool arrow = (args->verb->takes & TAKES_PACKET) != 0 && strcmp(word, "->") == 0;
+    if (word[0] == '-' && word[1] != '\0' && !arrow)
         return take_option(args);
+    if ((args->verb->takes & TAKES_PACKET) != 0)
+        return take_packet_word(args, word);
     if ((args->verb->takes & TAKES_NAME) == 0 || args->out->name != NULL)
         return refuse(args, "one word too many:", word);
     if (word[0] == '\0' || strpbrk(word, " \t\r\n") != NULL)
@@ -159,5 +175,7 @@ enum status cli_parse(int argc, char *const argv[], struct cli *out, char why[CL
         return status;
     if ((args.verb->takes & TAKES_NAME) != 0 && out->name == NULL)
         return refuse(&args, "the name of a connection is missing behind", argv[1]);
+    if ((args.verb->takes & TAKES_PACKET) != 0)
+        return explain_query_parse(bytes_of(args.packet, args.packet_len), &out->query, why, CLI_WHY);
     return OK;
 }

@@ -128,8 +128,11 @@ enum status client_ask(const char *path, const char *request, unsigned seconds, 
 {
     *out = (struct answer){0};
     int fd = connect_to(path, seconds);
-    if (fd < 0)
-        return complain(path, errno, why);
+    if (fd < 0) {
+        bool nobody = errno == ENOENT || errno == ECONNREFUSED;
+        enum status failed = complain(path, errno, why);
+        return nobody ? ERR_NOT_FOUND : failed;
+    }
     enum status status = send_line(fd, request);
     if (status == OK)
         status = receive_all(fd, out);

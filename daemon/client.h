@@ -18,7 +18,7 @@ struct answer {
 /*
  * Sends the request (a line without its end) to the socket at path and waits at most seconds for each part of the
  * answer. OK: the body of an "ok" answer. ERR_STATE: the daemon said "error TEXT", which is in *out. Otherwise *out is
- * empty and why says what is wrong and what would be right.
+ * empty and why says what is wrong and what would be right; ERR_NOT_FOUND: nobody listens there.
  */
 MUST_USE enum status client_ask(const char *path, const char *request, unsigned seconds, struct answer *out,
                                 char why[CLIENT_WHY]);

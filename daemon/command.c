@@ -48,7 +48,8 @@ static bool is_done(const struct command *c, const struct command_view *view)
     case REQUEST_UP: return view->rules_up == view->rules;
     case REQUEST_DOWN: return view->children == 0 && view->sas == 0;
     case REQUEST_REKEY: return c->to_renew == 0;
-    case REQUEST_STATUS: break;
+    case REQUEST_STATUS:
+    case REQUEST_EXPLAIN: break;
     }
     return true;
 }

@@ -26,7 +26,7 @@ enum {
     CONFIG_MESSAGES_MAX = 100,  /* errors and warnings that are kept; further ones are only counted */
     CONFIG_MESSAGE_TEXT = 1024, /* bytes of one message */
     CONFIG_CONTROL_MAX = 108,   /* sun_path with its terminator */
-    CONFIG_TUN_MAX = 16,        /* IFNAMSIZ */
+    CONFIG_TUN_MAX = 16,        /* IFNAMSIZ; "fd:2147483647" is shorter */
 };
 
 struct gateway_config {
@@ -34,6 +34,7 @@ struct gateway_config {
     uint32_t mtu;     /* 0: auto */
     uint32_t workers; /* 0: auto */
     bool routes;      /* install the routes of protect rules */
+    bool guard;       /* netfilter rules that hold even when this process is gone */
     char control[CONFIG_CONTROL_MAX];
     enum log_level log_level;
 };

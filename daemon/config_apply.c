@@ -2,10 +2,12 @@
 #include "daemon/config_apply.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <string.h>
 
 #include "daemon/config_errors.h"
 #include "daemon/config_values.h"
+#include "tun/device.h"
 
 const char *quote(const char *text, char out[QUOTE_TEXT])
 {
@@ -154,6 +156,60 @@ bool apply_bytes(struct config_load *load, const struct config_item *item)
     return true;
 }
 
+bool apply_count(struct config_load *load, const struct config_item *item)
+{
+    uint64_t value = 0;
+    char shown[QUOTE_TEXT];
+    if (strcmp(item->text, "none") != 0 && (!value_number(item->text, &value) || !in_range(item, value))) {
+        config_error(load->errors, item->line, "%s cannot be '%s': write none, or a number from %llu to %llu",
+                     item->key->name, quote(item->text, shown), (unsigned long long)item->key->min,
+                     (unsigned long long)item->key->max);
+        return false;
+    }
+    *(uint64_t *)field(item) = value;
+    return true;
+}
+
+bool apply_dscp(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    uint32_t value = DSCP_COPY;
+    if (strcmp(item->text, "copy") != 0 && !value_dscp(item->text, &value)) {
+        config_error(load->errors, item->line,
+                     "dscp cannot be '%s': write copy, a number from 0 to 63, or a name such as ef, cs6 or af21",
+                     quote(item->text, shown));
+        return false;
+    }
+    *(uint32_t *)field(item) = value;
+    return true;
+}
+
+/* The least is what RFC 791's 256 bytes of a fragment-free path leave to TCP; the most, what a packet can hold. */
+enum { MSS_MIN = 216, MSS_MAX = 65495 };
+
+bool apply_mss(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    uint64_t value = strcmp(item->text, "off") == 0 ? MSS_OFF : MSS_AUTO;
+    if (value == MSS_AUTO && strcmp(item->text, "auto") != 0 &&
+        (!value_number(item->text, &value) || value < MSS_MIN || value > MSS_MAX)) {
+        config_error(load->errors, item->line, "mss cannot be '%s': write auto, off, or a number from %d to %d",
+                     quote(item->text, shown), MSS_MIN, MSS_MAX);
+        return false;
+    }
+    *(uint32_t *)field(item) = (uint32_t)value;
+    return true;
+}
+
+/* A descriptor that is handed over: 0 to 2 are the standard ones. */
+static bool is_descriptor(const char *text)
+{
+    uint64_t number;
+    size_t prefix = strlen(DEVICE_FD);
+    return strncmp(text, DEVICE_FD, prefix) == 0 && value_number(text + prefix, &number) && number >= 3 &&
+           number <= INT_MAX;
+}
+
 bool apply_tun(struct config_load *load, const struct config_item *item)
 {
     char shown[QUOTE_TEXT];
@@ -161,10 +217,10 @@ bool apply_tun(struct config_load *load, const struct config_item *item)
     bool good = len > 0 && len < CONFIG_TUN_MAX && item->text[0] != '.';
     for (size_t i = 0; i < len; i++)
         good = good && (isalnum((unsigned char)item->text[i]) || strchr("._-", item->text[i]) != NULL);
-    if (!good) {
+    if (!good && !is_descriptor(item->text)) {
         config_error(load->errors, item->line,
-                     "tun = '%s' is no name for an interface: write 1 to %d letters, digits, "
-                     "'.', '_' and '-', such as esp0",
+                     "tun = '%s' is no name for an interface: write 1 to %d letters, digits, '.', '_' and '-', such as "
+                     "esp0, or fd:N for a TUN that is handed over as descriptor N, from 3 on",
                      quote(item->text, shown), CONFIG_TUN_MAX - 1);
         return false;
     }
@@ -245,7 +301,7 @@ bool apply_identity(struct config_load *load, const struct config_item *item)
 bool apply_allow(struct config_load *load, const struct config_item *item)
 {
     static const char blanks[] = " \t,";
-    char word[32], shown[QUOTE_TEXT];
+    char word[32], shown[QUOTE_TEXT], known[QUOTE_TEXT];
     bool good = true;
     uint32_t mask = 0;
     for (const char *at = item->text + strspn(item->text, blanks); *at != '\0'; at += strspn(at, blanks)) {
@@ -253,10 +309,8 @@ bool apply_allow(struct config_load *load, const struct config_item *item)
         snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), at);
         uint32_t bit = legacy_bit(word);
         if (bit == 0) {
-            config_error(load->errors, item->line,
-                         "allow: '%s' is no legacy algorithm: write some of modp1024, "
-                         "modp1536, sha1, md5, 3des, or nothing",
-                         quote(word, shown));
+            config_error(load->errors, item->line, "allow: '%s' is no legacy algorithm: write some of %s, or nothing",
+                         quote(word, shown), legacy_list(~0u, ", ", known, sizeof known));
             good = false;
         }
         mask |= bit;
@@ -269,19 +323,29 @@ bool apply_allow(struct config_load *load, const struct config_item *item)
 static void warn_of_legacy(struct config_load *load, const struct config_item *item, const struct proposal_list *list)
 {
     char names[QUOTE_TEXT];
-    size_t used = 0;
     uint32_t mask = 0;
     for (size_t i = 0; i < list->count; i++)
         mask |= proposal_legacy(&list->items[i]);
-    for (uint32_t bit = 1; bit <= LEGACY_3DES && used + 16 < sizeof names; bit <<= 1) {
-        if ((mask & bit) != 0)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "", legacy_name(bit));
-    }
     if (mask != 0)
         config_warning(load->errors, item->line,
                        "%s uses legacy algorithms (%s): keep them only while the peer has "
                        "nothing better",
-                       item->key->name, names);
+                       item->key->name, legacy_list(mask, ", ", names, sizeof names));
+}
+
+static void warn_of_clear_text(struct config_load *load, const struct config_item *item,
+                               const struct proposal_list *list)
+{
+    char text[PROPOSAL_TEXT];
+    for (size_t i = 0; i < list->count; i++) {
+        if (!encr_info(list->items[i].encr)->clear)
+            continue;
+        config_warning(load->errors, item->line,
+                       "%s: %s authenticates, but does not encrypt: everyone on the way can read; write e.g. "
+                       "aes256gcm16 if that is not meant",
+                       item->key->name, proposal_print(&list->items[i], text));
+        return;
+    }
 }
 
 /* RFC 2409 5.5: the one KE payload of quick mode belongs to one group. */
@@ -301,7 +365,7 @@ static void warn_of_groups(struct config_load *load, const struct config_item *i
 
 bool apply_proposals(struct config_load *load, const struct config_item *item)
 {
-    char why[512] = "";
+    char why[768] = "";
     struct connection *c = item->target;
     struct proposal_list *list = field(item);
     enum proposal_kind kind = strcmp(item->key->name, "ike") == 0 ? PROPOSAL_IKE : PROPOSAL_ESP;
@@ -312,6 +376,7 @@ bool apply_proposals(struct config_load *load, const struct config_item *item)
         return false;
     }
     warn_of_legacy(load, item, list);
+    warn_of_clear_text(load, item, list);
     if (kind == PROPOSAL_ESP)
         warn_of_groups(load, item, list);
     return true;

@@ -13,6 +13,9 @@ config_apply apply_auto_or_number; /* a uint32_t, 0 for auto */
 config_apply apply_number;         /* a uint32_t */
 config_apply apply_duration;       /* a uint64_t of seconds */
 config_apply apply_bytes;          /* a uint64_t, 0 for none */
+config_apply apply_count;          /* a uint64_t, 0 for none */
+config_apply apply_dscp;           /* a uint32_t, DSCP_COPY for copy */
+config_apply apply_mss;            /* a uint32_t, MSS_AUTO, MSS_OFF or the limit */
 config_apply apply_tun;
 config_apply apply_control;
 config_apply apply_local;

@@ -6,7 +6,7 @@
 
 static void print_key(FILE *out, const char *name, const char *value)
 {
-    fprintf(out, "%-14s = %s\n", name, value);
+    fprintf(out, "%-16s = %s\n", name, value);
 }
 
 static void print_choice(FILE *out, const char *name, unsigned index)
@@ -27,7 +27,7 @@ static void print_auto(FILE *out, const char *name, uint32_t value)
     if (value == 0)
         print_key(out, name, "auto");
     else
-        fprintf(out, "%-14s = %u\n", name, value);
+        fprintf(out, "%-16s = %u\n", name, value);
 }
 
 static void print_gateway(const struct gateway_config *gateway, FILE *out)
@@ -38,6 +38,7 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
     print_auto(out, "mtu", gateway->mtu);
     print_auto(out, "workers", gateway->workers);
     print_key(out, "routes", gateway->routes ? "yes" : "no");
+    print_key(out, "guard", gateway->guard ? "yes" : "no");
     print_key(out, "control", gateway->control);
     print_key(out, "log_level", levels[gateway->log_level]);
     print_key(out, "log_format", "text");
@@ -56,15 +57,15 @@ static void print_identity(FILE *out, const char *name, const struct identity *i
     if (id->type != ID_NONE)
         print_key(out, name, identity_print(id, text));
     else if (address->family == 0)
-        fprintf(out, "%-14s = %%any  ; %s\n", name, of_any);
+        fprintf(out, "%-16s = %%any  ; %s\n", name, of_any);
     else
-        fprintf(out, "%-14s = %s  ; its address\n", name, address_print(address, number));
+        fprintf(out, "%-16s = %s  ; its address\n", name, address_print(address, number));
 }
 
 static void print_proposals(FILE *out, const char *name, const struct proposal_list *list)
 {
     char text[PROPOSAL_TEXT];
-    fprintf(out, "%-14s = ", name);
+    fprintf(out, "%-16s = ", name);
     for (size_t i = 0; i < list->count; i++)
         fprintf(out, "%s%s", i > 0 ? ", " : "", proposal_print(&list->items[i], text));
     fputc('\n', out);
@@ -72,19 +73,33 @@ static void print_proposals(FILE *out, const char *name, const struct proposal_l
 
 static void print_allow(FILE *out, uint32_t allow)
 {
-    fprintf(out, "%-14s =", "allow");
-    for (uint32_t bit = 1; bit <= LEGACY_3DES; bit <<= 1) {
-        if ((allow & bit) != 0)
-            fprintf(out, " %s", legacy_name(bit));
-    }
-    fputc('\n', out);
+    char names[96];
+    fprintf(out, "%-16s =%s%s\n", "allow", allow != 0 ? " " : "", legacy_list(allow, " ", names, sizeof names));
+}
+
+static void print_word_or_number(FILE *out, const char *name, uint32_t value, const char *word)
+{
+    if (word != NULL)
+        print_key(out, name, word);
+    else
+        fprintf(out, "%-16s = %u\n", name, value);
+}
+
+static void print_tunnel(const struct tunnel *t, FILE *out)
+{
+    print_choice(out, "df", t->df);
+    print_choice(out, "fragment", t->fragment);
+    print_choice(out, "outer_fragments", t->outer_fragments);
+    print_word_or_number(out, "dscp", t->dscp, t->dscp == DSCP_COPY ? "copy" : NULL);
+    print_choice(out, "ecn", t->ecn);
+    print_word_or_number(out, "mss", t->mss, t->mss == MSS_AUTO ? "auto" : t->mss == MSS_OFF ? "off" : NULL);
 }
 
 static void print_connection(const struct connection *c, FILE *out)
 {
     char text[VALUE_TEXT];
     fprintf(out, "\n[connection %s]\n", c->name);
-    fprintf(out, "%-14s = %u\n", "ike_version", c->ike_version);
+    fprintf(out, "%-16s = %u\n", "ike_version", c->ike_version);
     print_choice(out, "mode", c->mode);
     print_address(out, "local", &c->local);
     print_address(out, "remote", &c->remote);
@@ -98,10 +113,15 @@ static void print_connection(const struct connection *c, FILE *out)
     print_duration(out, "ike_lifetime", c->ike_lifetime_s);
     print_duration(out, "lifetime", c->lifetime_s);
     print_key(out, "lifetime_bytes", c->lifetime_bytes == 0 ? "none" : value_bytes_print(c->lifetime_bytes, text));
-    fprintf(out, "%-14s = %u\n", "replay_window", c->replay_window);
+    if (c->lifetime_packets == 0)
+        print_key(out, "lifetime_packets", "none");
+    else
+        fprintf(out, "%-16s = %llu\n", "lifetime_packets", (unsigned long long)c->lifetime_packets);
+    fprintf(out, "%-16s = %u\n", "replay_window", c->replay_window);
     print_duration(out, "dpd_delay", c->dpd_delay_s);
     print_choice(out, "dpd_action", c->dpd_action);
     print_choice(out, "encap", c->encap);
+    print_tunnel(&c->tunnel, out);
     print_key(out, "fragmentation", "no");
     print_choice(out, "start", c->start);
 }

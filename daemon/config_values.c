@@ -68,6 +68,34 @@ bool value_bytes(const char *text, uint64_t *bytes)
     return with_unit(text, byte_units, sizeof byte_units / sizeof *byte_units, bytes);
 }
 
+/* RFC 2474 (cs), RFC 2597 (af), RFC 3246 (ef), RFC 5865 (va), RFC 8622 (le). */
+bool value_dscp(const char *text, uint32_t *dscp)
+{
+    static const struct {
+        const char *name;
+        uint32_t value;
+    } single[] = {{"be", 0}, {"le", 1}, {"va", 44}, {"ef", 46}};
+    uint64_t number;
+    if (value_number(text, &number) && number < 64) {
+        *dscp = (uint32_t)number;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
+        if (strcmp(text, single[i].name) == 0) {
+            *dscp = single[i].value;
+            return true;
+        }
+    }
+    bool cs = strlen(text) == 3 && memcmp(text, "cs", 2) == 0 && text[2] >= '0' && text[2] <= '7';
+    bool af = strlen(text) == 4 && memcmp(text, "af", 2) == 0 && text[2] >= '1' && text[2] <= '4' && text[3] >= '1' &&
+              text[3] <= '3';
+    if (cs)
+        *dscp = (uint32_t)(text[2] - '0') * 8;
+    else if (af)
+        *dscp = (uint32_t)(text[2] - '0') * 8 + (uint32_t)(text[3] - '0') * 2;
+    return cs || af;
+}
+
 int value_word(const char *text, const char *words)
 {
     size_t len = strlen(text);

@@ -18,6 +18,10 @@ MUST_USE bool value_duration(const char *text, uint64_t *seconds);
 /* "4096", "512B", "64KiB", "10MiB", "4GiB"; KB, MB and GB are powers of 1000. */
 MUST_USE bool value_bytes(const char *text, uint64_t *bytes);
 
+/* "0" to "63", or a name: be, le, ef, va, cs0 to cs7, af11 to af43 (IANA, "Differentiated Services Field Codepoints").
+ */
+MUST_USE bool value_dscp(const char *text, uint32_t *dscp);
+
 /* Which of words ("trap|start|none") the text is, counted from 0; -1 for none of them. */
 MUST_USE int value_word(const char *text, const char *words);
 

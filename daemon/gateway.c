@@ -23,6 +23,7 @@ static void on_wake(void *arg)
     if (ike_next(g->ike) <= now)
         ike_tick(g->ike, now);
     worker_expire(g->worker, now);
+    gateway_path_expire(g);
     g->look_at_commands = true;
     gateway_settle(g);
 }
@@ -64,7 +65,14 @@ static void on_device(void *arg, const void *subject)
 static void on_socket(void *arg, const void *subject)
 {
     struct gateway *g = arg;
-    worker_socket_readable(g->worker, subject);
+    worker_socket_readable(g->worker, subject, gateway_now(g));
+    gateway_settle(g);
+}
+
+static void on_path_error(void *arg, const void *subject)
+{
+    struct gateway *g = arg;
+    gateway_path_errors(g, subject == &g->path_errors.fd4 ? 4 : 6);
     gateway_settle(g);
 }
 
@@ -107,8 +115,9 @@ static enum status open_device(struct gateway *g, char *why)
     enum status status = device_open(config->tun, &g->device, why, GATEWAY_WHY);
     if (status != OK)
         return status;
-    uint32_t mtu = config->mtu != 0 ? config->mtu : mtu_auto(g->connections, g->config->connection_count);
-    return device_start(&g->device, mtu, why, GATEWAY_WHY);
+    uint32_t automatic = gateway_start_mtu(g);
+    uint32_t mtu = config->mtu != 0 ? config->mtu : automatic;
+    return device_start(&g->device, mtu, config->mtu != 0, g->log, why, GATEWAY_WHY);
 }
 
 static enum status make_data_plane(struct gateway *g)
@@ -122,6 +131,8 @@ static enum status make_data_plane(struct gateway *g)
                                        .udp = g->udp,
                                        .bypass = &g->bypass,
                                        .device = &g->device,
+                                       .random = &g->random,
+                                       .packet_max = g->device.mtu > MTU_OUTER_MAX ? g->device.mtu : MTU_OUTER_MAX,
                                        .ops = gateway_worker_ops(g)};
     return worker_new(&setup, &g->worker);
 }
@@ -145,20 +156,31 @@ static enum status watch_all(struct gateway *g)
         const struct udp_socket *socket = udp_at(g->udp, i);
         status = loop_watch(&g->loop, socket->fd, on_socket, g, socket);
     }
+    const int *errors[] = {&g->path_errors.fd4, &g->path_errors.fd6};
+    for (size_t i = 0; i < 2 && status == OK; i++)
+        if (*errors[i] >= 0)
+            status = loop_watch(&g->loop, *errors[i], on_path_error, g, errors[i]);
     return status;
 }
 
-/* Routes come last: before them nothing is led here, and with them in place nothing protected goes past. */
+/* The guard comes first, so that it is there also when the rest fails. Routes come last: before them nothing is led
+ * here, and with them in place nothing protected goes past. */
 static enum status start(struct gateway *g, char *why)
 {
     const struct loop_handlers handlers = {.arg = g, .wake = on_wake, .signal = on_signal};
-    enum status status = loop_open(&g->loop, &handlers);
+    const struct config *config = g->config;
+    enum status status =
+        guard_start(&g->guard, config->gateway.tun, config->gateway.guard, &config->spd, g->log, why, GATEWAY_WHY);
+    if (status == OK)
+        status = loop_open(&g->loop, &handlers);
     if (status == OK)
         status = copy_connections(g);
     if (status == OK)
         status = udp_open(g->config->connections, g->config->connection_count, g->log, &g->udp, why, GATEWAY_WHY);
     if (status == OK)
         status = gateway_open_control(g, why, GATEWAY_WHY);
+    if (status == OK)
+        status = gateway_open_path(g);
     if (status == OK)
         status = open_device(g, why);
     if (status == OK)
@@ -184,11 +206,15 @@ static void release(struct gateway *g)
     worker_free(g->worker);
     sad_free(g->sad);
     bypass_close(&g->bypass);
+    path_errors_close(&g->path_errors);
+    path_mtus_free(g->path_mtus);
     udp_close(g->udp);
     device_close(&g->device);
     free(g->connections);
     free(g->released);
     free(g->seen);
+    free(g->worst_mtu);
+    free(g->live_mtu);
 }
 
 static void run(struct gateway *g)
@@ -216,7 +242,7 @@ int gateway_run(const struct config *config, struct vault *vault, const struct l
     if (g == NULL)
         return EXIT_FAILURE;
     *g = (struct gateway){.config = config, .vault = vault, .log = log, .random = random_system()};
-    g->device.fd = g->bypass.fd4 = g->bypass.fd6 = -1;
+    g->device.fd = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 = g->path_errors.fd6 = -1;
     g->exit_code = EXIT_FAILURE;
     forbid_core_dumps(log);
     enum status status = aead_self_test();
@@ -230,6 +256,7 @@ int gateway_run(const struct config *config, struct vault *vault, const struct l
         log_write(log, LOG_ERROR, "cannot start: %s", why[0] != '\0' ? why : status_text(status));
     int exit_code = g->exit_code;
     release(g);
+    guard_farewell(&g->guard, log);
     free(g);
     if (status == OK)
         log_write(log, LOG_INFO, "stopped");

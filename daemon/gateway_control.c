@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/explain.h"
 #include "daemon/gateway_state.h"
 #include "daemon/status.h"
 
@@ -10,6 +11,7 @@ static void answer_status(struct gateway *g, struct client *client)
     uint64_t ike_drops[IKE_DROP_COUNT];
     for (int i = 0; i < IKE_DROP_COUNT; i++)
         ike_drops[i] = ike_drop_count(g->ike, (enum ike_drop)i);
+    struct guard_counts guard;
     const struct status_input input = {
         .version = ESPTUN_VERSION,
         .now_ms = gateway_now(g),
@@ -21,6 +23,7 @@ static void answer_status(struct gateway *g, struct client *client)
         .drops = worker_drops(g->worker),
         .rules = worker_rules(g->worker),
         .ike_drops = ike_drops,
+        .guard = guard_count(&g->guard, &guard) ? &guard : NULL,
     };
     struct status_document document;
     status_begin(&document, &input);
@@ -33,6 +36,34 @@ static void answer_status(struct gateway *g, struct client *client)
     else
         control_error(client, "out of memory");
     free(text);
+}
+
+static void answer_explain(struct gateway *g, struct client *client, const char *text)
+{
+    char why[512], *answer = NULL;
+    size_t len = 0;
+    struct explain_query query;
+    const struct explain_input input = {
+        .spd = &g->config->spd,
+        .connections = g->connections,
+        .guard = g->config->gateway.guard,
+        .rules = worker_rules(g->worker),
+        .sad = g->sad,
+        .ike = g->ike,
+        .visit = ike_visit,
+    };
+    if (explain_query_parse(bytes_of(text, strlen(text)), &query, why, sizeof why) != OK) {
+        control_error(client, "%s", why);
+        return;
+    }
+    FILE *out = open_memstream(&answer, &len);
+    if (out != NULL)
+        explain(&input, &query, out);
+    if (out != NULL && fclose(out) == 0)
+        control_ok(client, answer, len);
+    else
+        control_error(client, "out of memory");
+    free(answer);
 }
 
 /* --- what a connection looks like --- */
@@ -83,8 +114,7 @@ static struct command_view view_of(struct gateway *g, uint32_t connection)
 static void answer_done(struct gateway *g, struct client *client, enum request_verb verb, uint32_t connection,
                         const struct command_view *view)
 {
-    static const char *const words[] = {
-        [REQUEST_STATUS] = "", [REQUEST_UP] = "up", [REQUEST_DOWN] = "down", [REQUEST_REKEY] = "renewed"};
+    static const char *const words[] = {[REQUEST_UP] = "up", [REQUEST_DOWN] = "down", [REQUEST_REKEY] = "renewed"};
     char text[CONNECTION_NAME_MAX + 64];
     int len = snprintf(text, sizeof text, "connection %s is %s", g->connections[connection].name, words[verb]);
     if (verb != REQUEST_DOWN)
@@ -131,7 +161,8 @@ static enum status ask_ike(struct gateway *g, enum request_verb verb, uint32_t c
     case REQUEST_UP: return ike_up(g->ike, gateway_now(g), connection, why);
     case REQUEST_DOWN: return ike_down(g->ike, gateway_now(g), connection, why);
     case REQUEST_REKEY: return ike_rekey(g->ike, gateway_now(g), connection, why);
-    case REQUEST_STATUS: break;
+    case REQUEST_STATUS:
+    case REQUEST_EXPLAIN: break;
     }
     return ERR_STATE;
 }
@@ -187,11 +218,13 @@ static int find_connection(const struct gateway *g, const char *name)
 static void on_request(void *arg, struct client *client, const struct request *request)
 {
     struct gateway *g = arg;
-    int connection = request->verb != REQUEST_STATUS ? find_connection(g, request->name) : 0;
+    int connection = find_connection(g, request->name);
     if (g->stopping)
         control_error(client, "esptun is stopping");
     else if (request->verb == REQUEST_STATUS)
         answer_status(g, client);
+    else if (request->verb == REQUEST_EXPLAIN)
+        answer_explain(g, client, request->text);
     else if (connection < 0)
         control_error(client, "no connection is named '%s'; add a section [connection %s], or correct the name",
                       request->name, request->name);

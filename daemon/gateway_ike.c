@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/keylog.h"
+#include "daemon/outgoing.h"
 
 /* --- what IKE asks of us: called from inside the engine, which must not be called back --- */
 
@@ -43,7 +44,11 @@ static uint32_t new_spi(void *arg)
 
 static enum status child_add(void *arg, const struct child *child)
 {
-    return sad_add(((struct gateway *)arg)->sad, child);
+    struct gateway *g = arg;
+    enum status status = sad_add(g->sad, child);
+    if (status == OK)
+        gateway_path_of_child(g, child->id);
+    return status;
 }
 
 static void child_activate(void *arg, uint64_t child_id)
@@ -60,12 +65,20 @@ static void child_activate(void *arg, uint64_t child_id)
 
 static void child_remove(void *arg, uint64_t child_id)
 {
-    sad_remove(((struct gateway *)arg)->sad, child_id);
+    struct gateway *g = arg;
+    const struct sa *sa = sad_by_child(g->sad, child_id);
+    if (sa == NULL)
+        return;
+    const struct address peer = sa->path.remote.address;
+    sad_remove(g->sad, child_id);
+    gateway_path_forget(g, &peer);
 }
 
 static void child_move(void *arg, uint64_t child_id, const struct path *path)
 {
-    sad_move(((struct gateway *)arg)->sad, child_id, path);
+    struct gateway *g = arg;
+    sad_move(g->sad, child_id, path);
+    gateway_path_of_child(g, child_id);
 }
 
 static uint64_t child_packets_in(void *arg, uint64_t child_id)
@@ -132,6 +145,17 @@ static void on_moved(void *arg, uint64_t child_id, const struct endpoint *remote
     ike_child_moved(g->ike, gateway_now(g), child_id, remote);
 }
 
+static void on_narrow(void *arg, uint64_t child_id)
+{
+    gateway_path_of_child(arg, child_id);
+}
+
+static uint32_t on_way_mtu(void *arg, const struct address *to)
+{
+    (void)arg;
+    return outgoing_mtu(to);
+}
+
 struct worker_ops gateway_worker_ops(struct gateway *g)
 {
     return (struct worker_ops){
@@ -141,6 +165,8 @@ struct worker_ops gateway_worker_ops(struct gateway *g)
         .soft = on_soft,
         .hard = on_hard,
         .moved = on_moved,
+        .narrow = on_narrow,
+        .way_mtu = on_way_mtu,
     };
 }
 
@@ -169,10 +195,12 @@ void gateway_settle(struct gateway *g)
     if (g->stopping)
         return;
     release_waiting(g);
+    gateway_follow_mtu(g);
     if (g->look_at_commands) {
         g->look_at_commands = false;
         gateway_judge_commands(g);
     }
     uint64_t next = earlier(ike_next(g->ike), worker_next(g->worker));
+    next = earlier(next, path_mtus_next(g->path_mtus));
     loop_wake_at(&g->loop, earlier(next, commands_next(&g->commands)));
 }

@@ -3,6 +3,7 @@
  * struct gateway owns everything of a running gateway. Private to gateway*.c:
  *   gateway.c          start, run, stop
  *   gateway_ike.c      what IKE asks of us, and what follows
+ *   gateway_path.c     path MTU and what follows from it
  *   gateway_control.c  what clients of the control socket ask
  */
 #ifndef DAEMON_GATEWAY_STATE_H
@@ -12,9 +13,12 @@
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/loop.h"
+#include "daemon/path_errors.h"
 #include "daemon/worker.h"
+#include "esp/path_mtu.h"
 #include "ike/ike.h"
 #include "tun/device.h"
+#include "tun/guard.h"
 #include "tun/route.h"
 
 enum { GATEWAY_WHY = 512 };
@@ -27,9 +31,14 @@ struct gateway {
     /* The configured ones, with `local = %any` made the address that leads to the peer; secrets stay the config's. */
     struct connection *connections;
     struct loop loop;
+    struct guard guard;
     struct device device;
     struct udp *udp;
     struct bypass bypass;
+    struct path_errors path_errors;
+    struct path_mtus *path_mtus;
+    uint32_t *worst_mtu, *live_mtu; /* by connection: see daemon/mtu.h */
+    bool mtu_changed;               /* something did that the MTU of the TUN follows from */
     struct sad *sad;
     struct worker *worker;
     struct ike *ike;
@@ -39,6 +48,7 @@ struct gateway {
     bool *released; /* by rule: a child may seal since; what waits for it is to leave */
     bool *seen;     /* by rule: scratch of view_of */
     bool any_released;
+    struct log_rate path_rate;   /* of lines about path MTUs */
     struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */
     bool look_at_commands;       /* something happened that can be an outcome */
     bool stopping;
@@ -58,6 +68,16 @@ struct worker_ops gateway_worker_ops(struct gateway *g);
 
 /* After anything that may have called into IKE: waiting packets leave, clients get outcomes, the timer is set. */
 void gateway_settle(struct gateway *g);
+
+/* --- gateway_path.c --- */
+
+MUST_USE enum status gateway_open_path(struct gateway *g);
+uint32_t gateway_start_mtu(struct gateway *g);                           /* of the TUN, before any SA is there */
+void gateway_path_errors(struct gateway *g, uint8_t family);             /* a socket of path_errors is readable */
+void gateway_path_of_child(struct gateway *g, uint64_t child_id);        /* it is new, or its peer has moved */
+void gateway_path_forget(struct gateway *g, const struct address *peer); /* a child that led there is gone */
+void gateway_path_expire(struct gateway *g);
+void gateway_follow_mtu(struct gateway *g); /* sets the MTU of the TUN where it has to change */
 
 /* --- gateway_control.c --- */
 

@@ -5,7 +5,6 @@
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
 
-#include "daemon/outgoing.h"
 #include "esp/sa.h"
 
 /* The worst case of a connection: UDP unless it is excluded, IPv6 unless the family is known. */
@@ -30,19 +29,18 @@ uint32_t mtu_inner(const struct connection *connection, uint32_t outer_mtu)
         if (inner < least)
             least = inner;
     }
-    return least < MTU_INNER_MIN ? MTU_INNER_MIN : least;
+    return least;
 }
 
-uint32_t mtu_auto(const struct connection *connections, size_t count)
+uint32_t mtu_of_tun(const uint32_t *worst, const uint32_t *live, size_t count, bool ipv6)
 {
-    uint32_t least = mtu_inner(&(struct connection){0}, MTU_OUTER_DEFAULT);
+    uint32_t floor = ipv6 ? MTU_TUN_MIN_IPV6 : MTU_TUN_MIN, least = MTU_OUTER_MAX;
+    if (count == 0)
+        least = mtu_inner(&(struct connection){0}, MTU_OUTER_DEFAULT);
     for (size_t i = 0; i < count; i++) {
-        uint32_t outer = outgoing_mtu(&connections[i].local, &connections[i].remote);
-        if (outer == 0)
-            outer = MTU_OUTER_DEFAULT;
-        uint32_t inner = mtu_inner(&connections[i], outer > MTU_OUTER_MAX ? MTU_OUTER_MAX : outer);
-        if (i == 0 || inner < least)
-            least = inner;
+        uint32_t one = live[i] != 0 ? live[i] : worst[i];
+        if (one < least)
+            least = one;
     }
-    return least;
+    return least < floor ? floor : least;
 }

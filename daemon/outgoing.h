@@ -8,7 +8,7 @@
 /* The local address that packets to `remote` leave from; family 0 when there is no route. */
 struct address outgoing_source(const struct address *remote);
 
-/* The MTU of the interface that has the local address (or, with %any, that leads to remote); 0: unknown. */
-uint32_t outgoing_mtu(const struct address *local, const struct address *remote);
+/* The MTU of the way to `remote` (tun/host.h); 0: unknown. */
+uint32_t outgoing_mtu(const struct address *remote);
 
 #endif

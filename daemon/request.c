@@ -3,15 +3,16 @@
 
 #include <string.h>
 
+enum takes { TAKES_NOTHING, TAKES_NAME, TAKES_TEXT };
+
 static const struct {
     const char *word;
     enum request_verb verb;
-    bool named;
+    enum takes takes;
 } verbs[] = {
-    {"status", REQUEST_STATUS, false},
-    {"up", REQUEST_UP, true},
-    {"down", REQUEST_DOWN, true},
-    {"rekey", REQUEST_REKEY, true},
+    {"status", REQUEST_STATUS, TAKES_NOTHING}, {"up", REQUEST_UP, TAKES_NAME},
+    {"down", REQUEST_DOWN, TAKES_NAME},        {"rekey", REQUEST_REKEY, TAKES_NAME},
+    {"explain", REQUEST_EXPLAIN, TAKES_TEXT},
 };
 
 static size_t word_len(struct bytes line)
@@ -20,10 +21,11 @@ static size_t word_len(struct bytes line)
     return space != NULL ? (size_t)(space - line.data) : line.len;
 }
 
-static bool is_printable(struct bytes text)
+/* From the given character on to the end of ASCII. */
+static bool is_printable(struct bytes text, uint8_t first)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] <= ' ' || text.data[i] >= 0x7f)
+        if (text.data[i] < first || text.data[i] >= 0x7f)
             return false;
     return true;
 }
@@ -34,11 +36,25 @@ static enum status take_name(struct bytes rest, struct request *out, const char 
         *why = "the name of a connection is missing";
         return ERR_MALFORMED;
     }
-    if (rest.len > CONNECTION_NAME_MAX || !is_printable(rest)) {
+    if (rest.len > CONNECTION_NAME_MAX || !is_printable(rest, '!')) {
         *why = "that is not the name of a connection";
         return ERR_MALFORMED;
     }
     memcpy(out->name, rest.data, rest.len);
+    return OK;
+}
+
+static enum status take_text(struct bytes rest, struct request *out, const char **why)
+{
+    if (rest.len == 0) {
+        *why = "the packet to explain is missing";
+        return ERR_MALFORMED;
+    }
+    if (rest.len > REQUEST_TEXT_MAX || !is_printable(rest, ' ')) {
+        *why = "that is not a packet to explain";
+        return ERR_MALFORMED;
+    }
+    memcpy(out->text, rest.data, rest.len);
     return OK;
 }
 
@@ -53,11 +69,13 @@ enum status request_parse(struct bytes line, struct request *out, const char **w
             continue;
         struct bytes rest = len < line.len ? bytes_of(line.data + len + 1, line.len - len - 1) : bytes_of(NULL, 0);
         out->verb = verbs[i].verb;
-        if (verbs[i].named)
+        if (verbs[i].takes == TAKES_NAME)
             return take_name(rest, out, why);
+        if (verbs[i].takes == TAKES_TEXT)
+            return take_text(rest, out, why);
         *why = "this command takes no argument";
         return len == line.len ? OK : ERR_MALFORMED;
     }
-    *why = "unknown command; known are: status, up NAME, down NAME, rekey NAME";
+    *why = "unknown command; known are: status, up NAME, down NAME, rekey NAME, explain PACKET";
     return ERR_MALFORMED;
 }

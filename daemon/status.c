@@ -135,6 +135,8 @@ static void on_child(void *arg, const struct ike_child_info *info)
     set(d, object, "local_ts", side(&child->selector, true));
     set(d, object, "remote_ts", side(&child->selector, false));
     set(d, object, "esn", json_boolean(child->esn));
+    set(d, object, "path_mtu", number(pair != NULL ? pair->path_mtu : 0));
+    set(d, object, "mtu", number(pair != NULL ? pair->inner_mtu : 0));
     set(d, object, "in", counters_in(d, pair != NULL ? &pair->in : &none));
     set(d, object, "out", counters_out(d, pair != NULL ? &pair->out : &none));
     add_times(d, object, info->established_ms, info->rekey_at_ms);
@@ -173,6 +175,10 @@ static json_t *drops(struct status_document *d)
         set(d, object, drop_name((enum drop)i), number(d->input->drops->count[i]));
     for (int i = 0; i < IKE_DROP_COUNT; i++)
         set(d, object, ike_drop_name((enum ike_drop)i), number(d->input->ike_drops[i]));
+    if (d->input->guard != NULL) {
+        set(d, object, "in_clear", number(d->input->guard->in_clear));
+        set(d, object, "out_clear", number(d->input->guard->out_clear));
+    }
     return object;
 }
 

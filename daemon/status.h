@@ -7,6 +7,7 @@
 
 #include "daemon/worker.h"
 #include "ike/ike.h"
+#include "tun/guard.h"
 
 struct status_input {
     const char *version;
@@ -18,6 +19,7 @@ struct status_input {
     const struct drops *drops;
     const struct rule_counters *rules; /* one per entry of the SPD */
     const uint64_t *ike_drops;         /* IKE_DROP_COUNT */
+    const struct guard_counts *guard;  /* NULL: none */
 };
 
 /* A document under construction: status_begin, ike_visit(ike, status_visitor), status_finish. */

@@ -12,8 +12,8 @@
 #include "esp/encap.h"
 #include "ike/ike.h"
 
-/* Room for the larger of in_pktinfo and in6_pktinfo. */
-#define CONTROL_BYTES CMSG_SPACE(sizeof(struct in6_pktinfo))
+/* Room for the larger of in_pktinfo and in6_pktinfo, TOS or traffic class, and the size of fragments. */
+#define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
 
 struct control {
     _Alignas(struct cmsghdr) uint8_t bytes[CONTROL_BYTES];
@@ -65,21 +65,56 @@ const struct udp_socket *udp_at(const struct udp *udp, size_t i)
 
 /* --- receiving --- */
 
-static struct address destination_of(struct msghdr *message)
+/* The kernel hands the TOS over as one byte, the other numbers as an int. */
+static int control_number(const struct cmsghdr *c)
+{
+    int number = 0;
+    uint8_t byte = 0;
+    if (c->cmsg_len == CMSG_LEN(sizeof byte)) {
+        memcpy(&byte, CMSG_DATA(c), sizeof byte);
+        return byte;
+    }
+    if (c->cmsg_len >= CMSG_LEN(sizeof number))
+        memcpy(&number, CMSG_DATA(c), sizeof number);
+    return number;
+}
+
+static void take_control_ipv4(const struct cmsghdr *c, struct datagram *datagram)
+{
+    struct in_pktinfo info;
+    switch (c->cmsg_type) {
+    case IP_PKTINFO:
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        datagram->path.local.address = address_of(4, &info.ipi_addr);
+        break;
+    case IP_TOS: datagram->tos = (uint8_t)control_number(c); break;
+    case IP_RECVFRAGSIZE: datagram->fragmented = control_number(c) > 0; break;
+    default: break;
+    }
+}
+
+static void take_control_ipv6(const struct cmsghdr *c, struct datagram *datagram)
+{
+    struct in6_pktinfo info;
+    switch (c->cmsg_type) {
+    case IPV6_PKTINFO:
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        datagram->path.local.address = address_of(6, &info.ipi6_addr);
+        break;
+    case IPV6_TCLASS: datagram->tos = (uint8_t)control_number(c); break;
+    case IPV6_RECVFRAGSIZE: datagram->fragmented = control_number(c) > 0; break;
+    default: break;
+    }
+}
+
+static void take_control(struct msghdr *message, struct datagram *datagram)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            return address_of(4, &info.ipi_addr);
-        }
-        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            return address_of(6, &info.ipi6_addr);
-        }
+        if (c->cmsg_level == IPPROTO_IP)
+            take_control_ipv4(c, datagram);
+        else if (c->cmsg_level == IPPROTO_IPV6)
+            take_control_ipv6(c, datagram);
     }
-    return (struct address){0};
 }
 
 /* A raw IPv4 socket gives the IP header, a raw IPv6 socket does not. */
@@ -95,10 +130,10 @@ static void take_datagram(const struct udp_socket *socket, struct mmsghdr *messa
     bool cut = (message->msg_hdr.msg_flags & MSG_TRUNC) != 0;
     datagram->packet.len = cut ? 0 : message->msg_len;
     datagram->path.remote = endpoint_of_sockaddr(message->msg_hdr.msg_name);
-    datagram->path.local.address = destination_of(&message->msg_hdr);
-    datagram->path.local.port = socket->kind == UDP_IKE ? IKE_PORT : IKE_NATT_PORT;
-    if (datagram->path.local.address.family == 0)
-        datagram->path.local.address = socket->local;
+    datagram->path.local = (struct endpoint){socket->local, socket->kind == UDP_IKE ? IKE_PORT : IKE_NATT_PORT};
+    datagram->tos = 0;
+    datagram->fragmented = false;
+    take_control(&message->msg_hdr, datagram);
     if (socket->kind != UDP_RAW_ESP)
         return;
     datagram->path.remote.port = datagram->path.local.port = 0;
@@ -129,11 +164,11 @@ size_t udp_receive(struct udp *udp, const struct udp_socket *socket, struct data
 
 /* --- sending --- */
 
-static const struct udp_socket *find_socket(const struct udp *udp, enum udp_kind kind, const struct path *path)
+static struct udp_socket *find_socket(struct udp *udp, enum udp_kind kind, const struct path *path)
 {
-    const struct udp_socket *wildcard = NULL;
+    struct udp_socket *wildcard = NULL;
     for (size_t i = 0; i < udp->count; i++) {
-        const struct udp_socket *s = &udp->sockets[i];
+        struct udp_socket *s = &udp->sockets[i];
         if (s->kind != kind || s->family != path->remote.address.family)
             continue;
         if (s->local.family == 0 || path->local.address.family == 0)
@@ -144,11 +179,20 @@ static const struct udp_socket *find_socket(const struct udp *udp, enum udp_kind
     return wildcard;
 }
 
-/* Leaves from the address that was addressed. Returns the length of the control data, 0 where the kernel chooses. */
-static size_t put_source(const struct address *local, struct control *control)
+/* DF belongs to the socket, not to the packet. Traffic seldom changes its mind, so this is seldom a call. */
+static void set_df(struct udp_socket *socket, bool df)
 {
-    struct cmsghdr *c = (struct cmsghdr *)(void *)control->bytes;
-    *control = (struct control){0};
+    if (socket->df == df)
+        return;
+    int value = udp_pmtudisc(socket->family, df);
+    if (setsockopt(socket->fd, socket->family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
+                   socket->family == 4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof value) == 0)
+        socket->df = df;
+}
+
+/* Leaves from the address that was addressed. Returns the length of the control data, 0 where the kernel chooses. */
+static size_t put_source(const struct address *local, struct cmsghdr *c)
+{
     if (local->family == 4) {
         struct in_pktinfo info = {0};
         memcpy(&info.ipi_spec_dst, local->bytes, 4);
@@ -166,12 +210,27 @@ static size_t put_source(const struct address *local, struct control *control)
     return 0;
 }
 
+static size_t put_tos(uint8_t family, uint8_t tos, struct cmsghdr *c)
+{
+    int value = tos;
+    *c = (struct cmsghdr){CMSG_LEN(sizeof value), family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
+                          family == 4 ? IP_TOS : IPV6_TCLASS};
+    memcpy(CMSG_DATA(c), &value, sizeof value);
+    return CMSG_SPACE(sizeof value);
+}
+
+static struct cmsghdr *control_at(struct control *control, size_t len)
+{
+    return (struct cmsghdr *)(void *)(control->bytes + len);
+}
+
 static struct msghdr message_to(const struct path *path, uint16_t port, struct sockaddr_storage *name,
                                 struct control *control)
 {
     struct msghdr message = {.msg_name = name};
+    *control = (struct control){0};
     message.msg_namelen = sockaddr_of(&path->remote.address, port, name);
-    message.msg_controllen = put_source(&path->local.address, control);
+    message.msg_controllen = put_source(&path->local.address, control_at(control, 0));
     message.msg_control = message.msg_controllen > 0 ? control->bytes : NULL;
     return message;
 }
@@ -179,11 +238,12 @@ static struct msghdr message_to(const struct path *path, uint16_t port, struct s
 bool udp_send(struct udp *udp, const struct path *path, bool marker, struct bytes bytes)
 {
     static const uint8_t zeros[ENCAP_MARKER];
-    const struct udp_socket *socket = find_socket(udp, path->local.port == IKE_PORT ? UDP_IKE : UDP_NATT, path);
+    struct udp_socket *socket = find_socket(udp, path->local.port == IKE_PORT ? UDP_IKE : UDP_NATT, path);
     if (socket == NULL) {
         errno = EADDRNOTAVAIL;
         return false;
     }
+    set_df(socket, false);
     struct sockaddr_storage name;
     struct control control;
     struct iovec parts[2] = {{(void *)(uintptr_t)zeros, sizeof zeros}, {(void *)(uintptr_t)bytes.data, bytes.len}};
@@ -193,15 +253,18 @@ bool udp_send(struct udp *udp, const struct path *path, bool marker, struct byte
     return sendmsg(socket->fd, &message, MSG_DONTWAIT) >= 0;
 }
 
-static void count_error(struct drops *drops, int error)
+/* True when it says that the packet is too big for the interface. */
+static bool count_error(struct drops *drops, int error)
 {
     drops->count[error == EMSGSIZE ? DROP_OUT_TOO_BIG : DROP_OUT_SOCKET]++;
+    return error == EMSGSIZE;
 }
 
-static void send_all(struct udp *udp, const struct udp_socket *socket, size_t n, struct drops *drops)
+static bool send_all(const struct udp_socket *socket, struct mmsghdr *messages, size_t n, struct drops *drops)
 {
+    bool too_big = false;
     for (size_t sent = 0; sent < n;) {
-        int count = sendmmsg(socket->fd, udp->messages + sent, (unsigned)(n - sent), MSG_DONTWAIT);
+        int count = sendmmsg(socket->fd, messages + sent, (unsigned)(n - sent), MSG_DONTWAIT);
         if (count > 0) {
             sent += (size_t)count;
             continue;
@@ -209,25 +272,49 @@ static void send_all(struct udp *udp, const struct udp_socket *socket, size_t n,
         if (count < 0 && errno == EINTR)
             continue;
         /* An error is always that of the first one left: it is lost, the others may fare better. */
-        count_error(drops, count < 0 ? errno : EIO);
+        too_big |= count_error(drops, count < 0 ? errno : EIO);
         sent++;
+    }
+    return too_big;
+}
+
+static void fill_messages(struct udp *udp, const struct path *path, uint16_t port, struct packet *const *packets,
+                          const struct outer *outer, size_t n)
+{
+    struct msghdr message = message_to(path, port, &udp->names[0], &udp->controls[0]);
+    size_t source_len = message.msg_controllen;
+    for (size_t i = 0; i < n; i++) {
+        struct msghdr *m = &udp->messages[i].msg_hdr;
+        udp->vectors[i] = (struct iovec){packet_data(packets[i]), packets[i]->len};
+        *m = message;
+        m->msg_iov = &udp->vectors[i];
+        m->msg_iovlen = 1;
+        if (outer[i].tos == 0)
+            continue; /* what a socket sends anyway */
+        struct control *control = &udp->controls[i];
+        if (i > 0)
+            memcpy(control->bytes, udp->controls[0].bytes, source_len);
+        m->msg_control = control->bytes;
+        m->msg_controllen =
+            source_len + put_tos(path->remote.address.family, outer[i].tos, control_at(control, source_len));
     }
 }
 
-void udp_send_esp(struct udp *udp, const struct path *path, bool in_udp, struct packet *const *packets, size_t n,
-                  struct drops *drops)
+bool udp_send_esp(struct udp *udp, const struct path *path, bool in_udp, struct packet *const *packets,
+                  const struct outer *outer, size_t n, struct drops *drops)
 {
-    const struct udp_socket *socket = find_socket(udp, in_udp ? UDP_NATT : UDP_RAW_ESP, path);
+    struct udp_socket *socket = find_socket(udp, in_udp ? UDP_NATT : UDP_RAW_ESP, path);
     if (socket == NULL || n > UDP_BATCH) {
         drops->count[DROP_OUT_SOCKET] += n;
-        return;
+        return false;
     }
-    struct msghdr message = message_to(path, in_udp ? path->remote.port : 0, &udp->names[0], &udp->controls[0]);
-    for (size_t i = 0; i < n; i++) {
-        udp->vectors[i] = (struct iovec){packet_data(packets[i]), packets[i]->len};
-        udp->messages[i].msg_hdr = message;
-        udp->messages[i].msg_hdr.msg_iov = &udp->vectors[i];
-        udp->messages[i].msg_hdr.msg_iovlen = 1;
+    fill_messages(udp, path, in_udp ? path->remote.port : 0, packets, outer, n);
+    bool too_big = false;
+    for (size_t first = 0, end; first < n; first = end) {
+        for (end = first + 1; end < n && outer[end].df == outer[first].df;)
+            end++;
+        set_df(socket, outer[first].df);
+        too_big |= send_all(socket, udp->messages + first, end - first, drops);
     }
-    send_all(udp, socket, n, drops);
+    return too_big;
 }

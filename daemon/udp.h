@@ -4,9 +4,11 @@
  * the connections. All carry ROUTE_MARK, so that they never meet the routes to the TUN. Never UDP_ENCAP: the kernel
  * would take the packets.
  *
- * Path MTU: IP_PMTUDISC_DONT, so IPv4 leaves with DF clear and routers with a smaller MTU fragment it, and the kernel
- * fragments what exceeds its own interface: an IKE message may be long, and an ESP packet that is fragmented arrives,
- * while one that is dropped for its size is a black hole. The MTU of the TUN keeps this rare.
+ * Path MTU: the kernel's own cache is fed by messages that nobody has authenticated, so IPv4 does without it. With DF:
+ * IP_PMTUDISC_PROBE, the packet must fit the interface, else EMSGSIZE. Without: IP_PMTUDISC_OMIT, the kernel fragments
+ * what exceeds the interface, and routers fragment the rest. IKE leaves without DF: a message may be long, and must
+ * arrive. IPv6 has no DF, and no router fragments it: "without" is IPV6_PMTUDISC_DONT, the kernel fragments to what it
+ * knows of the path.
  */
 #ifndef DAEMON_UDP_H
 #define DAEMON_UDP_H
@@ -29,12 +31,21 @@ struct udp_socket {
     enum udp_kind kind;
     uint8_t family;       /* 4 or 6 */
     struct address local; /* family 0: all addresses of this host */
+    bool df;              /* how it sends at the moment */
 };
 
 /* One received datagram; a packet of raw ESP starts at the SPI, its ports are 0. */
 struct datagram {
     struct packet packet;
     struct path path;
+    uint8_t tos;     /* of the outer header: DSCP and ECN */
+    bool fragmented; /* the kernel put it together */
+};
+
+/* What the outer header of one packet is to say. */
+struct outer {
+    uint8_t tos;
+    bool df; /* IPv6: not to be fragmented */
 };
 
 struct udp;
@@ -54,8 +65,9 @@ size_t udp_receive(struct udp *udp, const struct udp_socket *socket, struct data
  * leave. */
 bool udp_send(struct udp *udp, const struct path *path, bool marker, struct bytes message);
 
-/* n sealed packets (at most UDP_BATCH) of one SA, in UDP 4500 or as protocol 50. Counts what did not leave. */
-void udp_send_esp(struct udp *udp, const struct path *path, bool in_udp, struct packet *const *packets, size_t n,
-                  struct drops *drops);
+/* n sealed packets (at most UDP_BATCH) of one SA, in UDP 4500 or as protocol 50, in order. Counts what did not leave.
+ * True when one was too big for the interface that leads to the peer. */
+bool udp_send_esp(struct udp *udp, const struct path *path, bool in_udp, struct packet *const *packets,
+                  const struct outer *outer, size_t n, struct drops *drops);
 
 #endif

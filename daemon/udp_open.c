@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,13 @@ static void set_buffer(const struct opening *o, int fd, int force, int plain, co
         set_option(o, fd, SOL_SOCKET, plain, value, name);
 }
 
+int udp_pmtudisc(uint8_t family, bool df)
+{
+    if (family == 4)
+        return df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT;
+    return df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT;
+}
+
 static bool set_options(const struct opening *o, int fd, enum udp_kind kind, uint8_t family)
 {
     int on = 1;
@@ -52,11 +60,18 @@ static bool set_options(const struct opening *o, int fd, enum udp_kind kind, uin
         if ((kind != UDP_RAW_ESP && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
             setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0)
             return false;
-        set_option(o, fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT, "IPV6_MTU_DISCOVER");
+        set_option(o, fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, udp_pmtudisc(6, false), "IPV6_MTU_DISCOVER");
+        set_option(o, fd, IPPROTO_IPV6, IPV6_RECVTCLASS, on, "IPV6_RECVTCLASS");
+        set_option(o, fd, IPPROTO_IPV6, IPV6_RECVFRAGSIZE, on, "IPV6_RECVFRAGSIZE");
+        /* A peer may leave out the checksum of UDP (RFC 6935, RFC 3948 2.1): ESP authenticates more than it does. */
+        if (kind == UDP_NATT)
+            set_option(o, fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, on, "UDP_NO_CHECK6_RX");
     } else {
         if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
             return false;
-        set_option(o, fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "IP_MTU_DISCOVER");
+        set_option(o, fd, IPPROTO_IP, IP_MTU_DISCOVER, udp_pmtudisc(4, false), "IP_MTU_DISCOVER");
+        set_option(o, fd, IPPROTO_IP, IP_RECVTOS, on, "IP_RECVTOS");
+        set_option(o, fd, IPPROTO_IP, IP_RECVFRAGSIZE, on, "IP_RECVFRAGSIZE");
     }
     set_option(o, fd, SOL_SOCKET, SO_MARK, ROUTE_MARK, "SO_MARK");
     set_buffer(o, fd, SO_RCVBUFFORCE, SO_RCVBUF, "SO_RCVBUF");

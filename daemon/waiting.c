@@ -11,6 +11,7 @@ struct slot {
     uint64_t since_ms;
     uint32_t rule;
     uint32_t len;
+    struct flow flow;
     uint16_t next;         /* of the same rule, or of the free list */
     uint16_t older, newer; /* of all */
 };
@@ -97,7 +98,8 @@ static void arm_first_ask(struct waiting *w, struct queue *queue, uint64_t now_m
     deadline_set(&w->asks, &queue->ask, at > now_ms ? at : now_ms);
 }
 
-enum status waiting_push(struct waiting *w, uint32_t rule, struct bytes packet, uint64_t now_ms)
+enum status waiting_push(struct waiting *w, uint32_t rule, const struct flow *flow, struct bytes packet,
+                         uint64_t now_ms)
 {
     struct queue *queue = &w->queues[rule];
     uint16_t at = w->free;
@@ -105,7 +107,8 @@ enum status waiting_push(struct waiting *w, uint32_t rule, struct bytes packet, 
     if (queue->count >= WAITING_PER_RULE || at == NOBODY || packet.len > w->packet_max)
         return ERR_LIMIT;
     w->free = w->slots[at].next;
-    w->slots[at] = (struct slot){.since_ms = now_ms, .rule = rule, .len = (uint32_t)packet.len, .next = NOBODY};
+    w->slots[at] =
+        (struct slot){.since_ms = now_ms, .rule = rule, .len = (uint32_t)packet.len, .flow = *flow, .next = NOBODY};
     memcpy(w->bytes + at * w->packet_max, packet.data, packet.len);
     if (queue->count++ == 0)
         queue->first = at;
@@ -158,13 +161,14 @@ static uint16_t take_first(struct waiting *w, uint32_t rule)
     return at;
 }
 
-bool waiting_pop(struct waiting *w, uint32_t rule, struct packet *out)
+bool waiting_pop(struct waiting *w, uint32_t rule, struct flow *flow, struct packet *out)
 {
     if (w->queues[rule].count == 0)
         return false;
     uint16_t at = take_first(w, rule);
     out->offset = PACKET_HEADROOM;
     out->len = w->slots[at].len;
+    *flow = w->slots[at].flow;
     memcpy(packet_data(out), w->bytes + at * w->packet_max, out->len);
     return true;
 }

@@ -9,6 +9,7 @@
 #include "base/deadline.h"
 #include "base/packet.h"
 #include "base/wire.h"
+#include "policy/selector.h"
 
 enum {
     WAITING_PER_RULE = 64,
@@ -28,9 +29,10 @@ struct waiting;
 MUST_USE enum status waiting_new(size_t rules, size_t packet_max, struct waiting **out);
 void waiting_free(struct waiting *waiting); /* NULL is fine */
 
-/* Copies the packet to the end of the rule's queue. ERR_LIMIT when that, or the whole, is full. Either way IKE is to be
- * asked: see below. */
-MUST_USE enum status waiting_push(struct waiting *waiting, uint32_t rule, struct bytes packet, uint64_t now_ms);
+/* Copies the packet, and the flow by which it finds its SA, to the end of the rule's queue. ERR_LIMIT when that, or the
+ * whole, is full. Either way IKE is to be asked: see below. */
+MUST_USE enum status waiting_push(struct waiting *waiting, uint32_t rule, const struct flow *flow, struct bytes packet,
+                                  uint64_t now_ms);
 
 /* True when IKE is to be asked for the rule now; counts as asked. After a push into an empty queue that is at once, or
  * WAITING_ASK_PAUSE_MS after the last time; then again every WAITING_ASK_EVERY_MS, for as long as packets wait. */
@@ -40,7 +42,7 @@ bool waiting_should_ask(struct waiting *waiting, uint32_t rule, uint64_t now_ms)
 bool waiting_take_ask(struct waiting *waiting, uint64_t now_ms, uint32_t *rule);
 
 /* The rule's oldest packet, copied into `out` (behind its head-room); false when there is none. */
-bool waiting_pop(struct waiting *waiting, uint32_t rule, struct packet *out);
+bool waiting_pop(struct waiting *waiting, uint32_t rule, struct flow *flow, struct packet *out);
 
 /* Drops what has waited for WAITING_LIFE_MS; returns how many. */
 size_t waiting_expire(struct waiting *waiting, uint64_t now_ms);

@@ -33,6 +33,8 @@ struct worker_ops {
     void (*soft)(void *arg, uint64_t child_id);
     void (*hard)(void *arg, uint64_t child_id);
     void (*moved)(void *arg, uint64_t child_id, const struct endpoint *remote);
+    void (*narrow)(void *arg, uint64_t child_id); /* a sealed packet was too big for the interface to the peer */
+    uint32_t (*way_mtu)(void *arg, const struct address *to); /* of the host's route past the TUN; 0: none */
 };
 
 struct worker_setup {
@@ -41,6 +43,8 @@ struct worker_setup {
     struct udp *udp;
     const struct bypass *bypass;
     const struct device *device;
+    const struct random *random;
+    uint32_t packet_max; /* the longest packet that may wait for an SA */
     struct worker_ops ops;
 };
 
@@ -52,7 +56,7 @@ void worker_free(struct worker *worker); /* NULL is fine */
 
 /* The TUN, or an outer socket, has something. False: the TUN is gone. */
 MUST_USE bool worker_device_readable(struct worker *worker, uint64_t now_ms);
-void worker_socket_readable(struct worker *worker, const struct udp_socket *socket);
+void worker_socket_readable(struct worker *worker, const struct udp_socket *socket, uint64_t now_ms);
 
 /* A child of the rule may seal from now on: what waited for it leaves, in order. */
 void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
@@ -61,6 +65,7 @@ void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
 void worker_expire(struct worker *worker, uint64_t now_ms);
 uint64_t worker_next(const struct worker *worker);
 
+void worker_count_claim(struct worker *worker); /* a "too big" from outside that was not believed */
 const struct drops *worker_drops(const struct worker *worker);
 const struct rule_counters *worker_rules(const struct worker *worker); /* one per entry of the SPD */
 

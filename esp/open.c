@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp/open.h"
 
+#include <string.h>
+
 enum { TRAILER = 2, NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_NONE = 59 };
 
 /* What has passed the checks that need no key, to be verified in one go. */
@@ -72,12 +74,27 @@ static bool may_receive(struct sa *sa, size_t len)
 {
     if (!sa->dead && sa->hard_bytes != 0)
         sa->dead = sa->in.bytes >= sa->hard_bytes || len > sa->hard_bytes - sa->in.bytes;
+    if (!sa->dead && sa->hard_packets != 0)
+        sa->dead = sa->in.packets >= sa->hard_packets;
     return !sa->dead;
 }
 
+/* RFC 4301 5.2 step 4, 6.2 and 7: the packet is what the SA was negotiated for, an ICMP error about what was sent
+ * through it, or a later fragment of what its first fragment showed to be so. */
+static enum drop admit(const struct sa *sa, const struct esp_inbound *inbound, struct bytes packet, struct flow *flow)
+{
+    struct flow quoted;
+    if (flow_read_quoted(packet, flow, &quoted))
+        return selector_admits_error(&sa->selector, flow, &quoted) ? DROP_NONE : DROP_IN_SELECTOR;
+    if (flow->is_fragment && sa->ports &&
+        (inbound == NULL || fragments_see(inbound->fragments, sa->child_id, flow, inbound->now_ms) != FRAGMENT_KNOWN))
+        return DROP_IN_FRAGMENT;
+    return selector_matches_inbound(&sa->selector, flow) ? DROP_NONE : DROP_IN_SELECTOR;
+}
+
 /* Behind the ICV, in the order of RFC 4303 3.4.3, 3.4.4 and RFC 4301 5.2. */
-static enum drop finish(struct sa *sa, struct packet *p, const struct aead_job *job, uint64_t sequence,
-                        struct flow *flow)
+static enum drop finish(struct sa *sa, const struct esp_inbound *inbound, struct packet *p, const struct aead_job *job,
+                        uint64_t sequence, struct flow *flow)
 {
     if (!job->ok)
         return DROP_IN_AUTH;
@@ -93,8 +110,9 @@ static enum drop finish(struct sa *sa, struct packet *p, const struct aead_job *
         drop = read_inner(text, body_len, next_header, flow, &inner_len);
     if (drop != DROP_NONE)
         return drop;
-    if (!selector_matches_inbound(&sa->selector, flow))
-        return DROP_IN_SELECTOR;
+    drop = admit(sa, inbound, bytes_of(text, inner_len), flow);
+    if (drop != DROP_NONE)
+        return drop;
     if (!may_receive(sa, inner_len))
         return DROP_IN_EXPIRED;
 
@@ -118,18 +136,73 @@ static void count_drop(struct sa_counters *in, enum drop drop)
     }
 }
 
-void esp_open(struct sa *sa, struct packet *const *packets, struct flow *flows, enum drop *why, size_t n)
+/* The packet that is tried again, as it came: opening destroys it. */
+struct resync {
+    bool armed;
+    size_t job;
+    uint8_t copy[ESN_RESYNC_PACKET_MAX];
+};
+
+static size_t sealed_len(const struct sa *sa, const struct aead_job *job)
+{
+    return (size_t)AEAD_HEADER + sa->shape.iv + job->text_len + sa->shape.icv;
+}
+
+static void resync_arm(const struct sa *sa, const struct batch *batch, struct resync *r)
+{
+    r->armed = false;
+    if (!sa->esn || sa->auth_run < ESN_RESYNC_FAILURES)
+        return;
+    for (size_t i = 0; i < batch->count && !r->armed; i++) {
+        size_t len = sealed_len(sa, &batch->jobs[i]);
+        if (len > sizeof r->copy)
+            continue;
+        r->armed = true;
+        r->job = i;
+        memcpy(r->copy, batch->jobs[i].esp, len);
+    }
+}
+
+/* RFC 4303 A3.2: upwards only, and what verifies tells the high half of all that follows. */
+static void resync_try(struct sa *sa, struct batch *batch, const struct resync *r)
+{
+    if (!r->armed)
+        return;
+    sa->auth_run = 0;
+    struct aead_job *job = &batch->jobs[r->job];
+    for (unsigned i = 0; !job->ok && i < ESN_RESYNC_TRIES && job->sequence_high < UINT32_MAX; i++) {
+        memcpy(job->esp, r->copy, sealed_len(sa, job));
+        job->sequence_high++;
+        aead_open(sa->open, job, 1);
+    }
+    if (job->ok)
+        batch->sequence[r->job] = (uint64_t)job->sequence_high << 32 | (uint32_t)batch->sequence[r->job];
+}
+
+/* Before the answers are given: what verifies ends the row of failures. */
+static void count_run(struct sa *sa, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        sa->auth_run = batch->jobs[i].ok ? 0 : sa->auth_run + (sa->auth_run < ESN_RESYNC_FAILURES);
+}
+
+void esp_open(struct sa *sa, const struct esp_inbound *inbound, struct packet *const *packets, struct flow *flows,
+              enum drop *why, size_t n)
 {
     struct batch batch;
+    struct resync resync;
     batch.count = 0;
     for (size_t i = 0; i < n; i++) {
         batch.place[batch.count] = i;
         why[i] = prepare(sa, packets[i], &batch);
     }
+    resync_arm(sa, &batch, &resync);
     aead_open(sa->open, batch.jobs, batch.count);
+    resync_try(sa, &batch, &resync);
+    count_run(sa, &batch);
     for (size_t i = 0; i < batch.count; i++) {
         size_t at = batch.place[i];
-        why[at] = finish(sa, packets[at], &batch.jobs[i], batch.sequence[i], &flows[at]);
+        why[at] = finish(sa, inbound, packets[at], &batch.jobs[i], batch.sequence[i], &flows[at]);
     }
     for (size_t i = 0; i < n; i++)
         count_drop(&sa->in, why[i]);

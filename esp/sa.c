@@ -3,12 +3,48 @@
 
 #include <stdlib.h>
 
-enum { TRAILER = 2 }; /* pad length and next header */
+#include "esp/mss.h"
+#include "esp/path_mtu.h"
+
+enum {
+    TRAILER = 2, /* pad length and next header */
+    OUTER_IPV4 = 20,
+    OUTER_IPV6 = 40,
+    OUTER_UDP = 8,
+};
 
 static void set_sequence_limits(struct sa *sa)
 {
     sa->sequence_hard = sa->esn ? UINT64_MAX : UINT32_MAX;
     sa->sequence_soft = sa->sequence_hard / 100 * SEQUENCE_SOFT_PERCENT;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a; /* 0: no limit */
+}
+
+/* What the cipher itself bears (esp/sa.h). */
+static void key_limits(const struct child *child, uint8_t icv, uint64_t *bytes, uint64_t *packets)
+{
+    switch (child->suite.encr) {
+    case ENCR_3DES: *bytes = KEY_BYTES_64; break;
+    case ENCR_NULL:
+    case ENCR_CHACHA20_POLY1305: *bytes = 0; break;
+    default: *bytes = KEY_BYTES_128; break;
+    }
+    *packets = icv <= 8 ? KEY_PACKETS_ICV_64 : 0;
+}
+
+static void set_limits(struct sa *sa, const struct child *child)
+{
+    uint64_t bytes, packets;
+    key_limits(child, sa->shape.icv, &bytes, &packets);
+    sa->hard_bytes = smaller(child->hard_bytes, bytes);
+    sa->soft_bytes = smaller(child->soft_bytes, bytes / 100 * KEY_SOFT_PERCENT);
+    sa->hard_packets = smaller(child->hard_packets, packets);
+    sa->soft_packets = smaller(child->soft_packets, packets / 100 * KEY_SOFT_PERCENT);
+    set_sequence_limits(sa);
 }
 
 static enum status set_keys(struct sa *sa, const struct child *child, const struct random *random)
@@ -41,17 +77,19 @@ enum status sa_new(const struct child *child, const struct random *random, struc
     sa->esn = child->esn;
     sa->path = child->path;
     sa->selector = child->selector;
-    sa->soft_bytes = child->soft_bytes;
-    sa->hard_bytes = child->hard_bytes;
-    set_sequence_limits(sa);
+    sa->ports = selector_has_ports(&child->selector);
+    sa->tunnel = child->tunnel;
 
     enum status status = replay_init(&sa->replay, child->replay_window, child->esn);
     if (status == OK)
         status = set_keys(sa, child, random);
+    if (status == OK)
+        sa_set_path_mtu(sa, PATH_MTU_DEFAULT);
     if (status != OK) {
         sa_free(sa);
         return status;
     }
+    set_limits(sa, child);
     *out = sa;
     return OK;
 }
@@ -83,12 +121,32 @@ uint32_t sa_inner_mtu(const struct sa *sa, uint32_t path_mtu, uint32_t outer_len
     return text > TRAILER ? text - TRAILER : 0;
 }
 
+void sa_set_path_mtu(struct sa *sa, uint32_t path_mtu)
+{
+    uint32_t outer = sa->path.remote.address.family == 6 ? OUTER_IPV6 : OUTER_IPV4;
+    if (sa->udp)
+        outer += OUTER_UDP;
+    sa->path_mtu = path_mtu;
+    sa->inner_mtu = sa_inner_mtu(sa, path_mtu, outer);
+    sa->inner_max = sa_inner_mtu(sa, PATH_MTU_MAX, outer);
+}
+
+uint32_t sa_mss_limit(const struct sa *sa, uint8_t family)
+{
+    switch (sa->tunnel.mss) {
+    case MSS_OFF: return 0;
+    case MSS_AUTO: return mss_of_mtu(family, sa->inner_mtu);
+    default: return sa->tunnel.mss;
+    }
+}
+
 bool sa_take_soft(struct sa *sa)
 {
     if (sa->soft_reported)
         return false;
     bool bytes = sa->soft_bytes != 0 && (sa->in.bytes >= sa->soft_bytes || sa->out.bytes >= sa->soft_bytes);
+    bool packets = sa->soft_packets != 0 && (sa->in.packets >= sa->soft_packets || sa->out.packets >= sa->soft_packets);
     /* dead: a hard limit without a soft one must still call for a renewal */
-    sa->soft_reported = bytes || sa->sequence >= sa->sequence_soft || sa->dead;
+    sa->soft_reported = bytes || packets || sa->sequence >= sa->sequence_soft || sa->dead;
     return sa->soft_reported;
 }

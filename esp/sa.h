@@ -12,6 +12,33 @@
  * fraction of the space, well before. */
 enum { SEQUENCE_SOFT_PERCENT = 75 };
 
+/*
+ * What one key carries at most in one direction, whatever is configured; renewal is asked for at KEY_SOFT_PERCENT of
+ * it.
+ *
+ * KEY_BYTES_64: ciphers with blocks of 64 bits (3DES). 2^23 blocks, of which two are alike with a chance of 2^-19: CBC
+ * then shows the XOR of two texts (Sweet32: Bhargavan and Leurent, CCS 2016, took about 2^36 blocks). NIST SP 800-67r2
+ * would stop at 2^20 blocks, which at 100 Mbit/s is a new key in every second; OpenVPN too took 64 MiB.
+ * KEY_BYTES_128: AES in every mode. 2^42 blocks: the advantage of who tells the text from random, blocks^2 / 2^129,
+ * stays below 2^-44 (draft-irtf-cfrg-aead-limits). NIST SP 800-38D 8.3 adds a limit of 2^32 packets for GCM only where
+ * IVs are not deterministic; ours are (8.2.1: salt and sequence number), so that 64-bit numbers are not cut to 32 bits.
+ * KEY_PACKETS_ICV_64: ICVs of 8 bytes. 2^32 packets is what SP 800-38D App. C leaves for packets of up to 2 KiB; it
+ * bites only with ESN.
+ * ChaCha20 (RFC 9001 6.6: no limit before the numbers end) and HMAC alone need none.
+ */
+#define KEY_BYTES_64       (UINT64_C(1) << 26)
+#define KEY_BYTES_128      (UINT64_C(1) << 46)
+#define KEY_PACKETS_ICV_64 (UINT64_C(1) << 32)
+enum { KEY_SOFT_PERCENT = 75 };
+
+/*
+ * RFC 4303 A3: over 2^32 packets lost in a row, and no packet verifies any more, for the high half that the window
+ * infers is behind. After so many failures without a success, one packet is tried again with the next few high halves;
+ * then the count starts anew, whatever came of it: forged packets cost at most ESN_RESYNC_TRIES / ESN_RESYNC_FAILURES
+ * more.
+ */
+enum { ESN_RESYNC_FAILURES = 64, ESN_RESYNC_TRIES = 4, ESN_RESYNC_PACKET_MAX = 9216 };
+
 struct sa_counters {
     uint64_t packets, bytes;                           /* bytes: inner packets */
     uint64_t replay, auth_failed, selector, malformed; /* inbound only */
@@ -22,17 +49,24 @@ struct sa {
     uint32_t rule;
     uint32_t spi_in, spi_out;
     bool udp, esn;
+    bool ports;         /* the selector names ports: fragments need the ports of their first */
     bool outbound;      /* may seal: false until the peer has shown that it has the keys (RFC 2409 5.5: HASH(3)) */
     bool soft_reported; /* the soft limit was reported once */
     bool dead;          /* a hard limit was reached: seals and opens nothing */
     struct path path;
     struct selector selector;
+    struct tunnel tunnel;
+    uint32_t path_mtu;  /* outer; see esp/path_mtu.h */
+    uint32_t inner_mtu; /* what fits into it, sealed; follows from path_mtu */
+    uint32_t inner_max; /* what fits into an outer packet of 65,535 bytes, which is then fragmented on its way */
     struct aead_shape shape;
     struct aead *seal, *open; /* owned */
     struct replay replay;
     uint64_t sequence; /* last number used for sealing; the first packet carries 1 */
     uint64_t sequence_soft, sequence_hard;
     uint64_t soft_bytes, hard_bytes; /* per direction; 0: none */
+    uint64_t soft_packets, hard_packets;
+    uint32_t auth_run; /* packets in a row whose ICV did not verify */
     struct sa_counters in, out;
 };
 
@@ -48,7 +82,14 @@ uint32_t sa_overhead(const struct sa *sa, uint32_t inner_len);
  * when none does. */
 uint32_t sa_inner_mtu(const struct sa *sa, uint32_t path_mtu, uint32_t outer_len);
 
-/* True once, when a soft limit (bytes either way, or sequence numbers) has been passed since: time to renew. */
+/* Takes over a new path MTU: inner_mtu follows, inner_max is set too. */
+void sa_set_path_mtu(struct sa *sa, uint32_t path_mtu);
+
+/* The limit of TCP's maximum segment size in packets of this SA; 0: none (esp/mss.h). */
+uint32_t sa_mss_limit(const struct sa *sa, uint8_t family);
+
+/* True once, when a soft limit (bytes or packets either way, or sequence numbers) has been passed since: time to renew.
+ */
 bool sa_take_soft(struct sa *sa);
 
 #endif

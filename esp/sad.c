@@ -2,6 +2,7 @@
 #include "esp/sad.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/table.h"
 
@@ -10,18 +11,26 @@ enum {
     SPI_TRIES = 64,
 };
 
+/* How a quoted packet of ours names its SA. Zeroed before it is filled: compared as bytes. */
+struct outbound_key {
+    uint32_t spi;
+    struct address peer;
+};
+
 struct entry {
     struct sa *sa;       /* owned */
     struct entry *older; /* of the same rule, activated before this one */
     uint64_t child_id;
     uint32_t spi;
-    UT_hash_handle by_child, by_spi;
+    struct outbound_key outbound;
+    UT_hash_handle by_child, by_spi, by_outbound;
 };
 
-/* SPIs are ours and random, child ids are counted by us: nobody outside can aim for one bucket. */
+/* Inbound SPIs are ours and random, child ids are counted by us: nobody outside can aim for one bucket. */
 struct sad {
     struct entry *by_child, *by_spi;
-    struct entry **active; /* per rule: those that may seal, newest first */
+    struct entry *by_outbound; /* peers choose these SPIs, but how many SAs a peer has is capped */
+    struct entry **active;     /* per rule: those that may seal, newest first */
     size_t rules;
     const struct random *random;
 };
@@ -69,6 +78,7 @@ void sad_free(struct sad *sad)
         return;
     struct entry *entry, *next;
     HASH_CLEAR(by_spi, sad->by_spi);
+    HASH_CLEAR(by_outbound, sad->by_outbound);
     HASH_ITER(by_child, sad->by_child, entry, next)
     {
         HASH_DELETE(by_child, sad->by_child, entry);
@@ -90,6 +100,22 @@ uint32_t sad_new_spi(struct sad *sad)
     return 0;
 }
 
+static struct outbound_key outbound_key_of(uint32_t spi, const struct address *peer)
+{
+    struct outbound_key key;
+    memset(&key, 0, sizeof key);
+    key.spi = spi;
+    key.peer = *peer;
+    return key;
+}
+
+static void index_outbound(struct sad *sad, struct entry *entry)
+{
+    struct outbound_key key = outbound_key_of(entry->sa->spi_out, &entry->sa->path.remote.address);
+    memcpy(&entry->outbound, &key, sizeof key);
+    HASH_ADD(by_outbound, sad->by_outbound, outbound, sizeof entry->outbound, entry);
+}
+
 /* uthash leaves `tbl` empty in what it could not add. */
 static enum status insert(struct sad *sad, struct entry *entry)
 {
@@ -98,7 +124,11 @@ static enum status insert(struct sad *sad, struct entry *entry)
         return ERR_MEMORY;
     HASH_ADD(by_child, sad->by_child, child_id, sizeof entry->child_id, entry);
     if (entry->by_child.tbl != NULL)
+        index_outbound(sad, entry);
+    if (entry->by_child.tbl != NULL && entry->by_outbound.tbl != NULL)
         return OK;
+    if (entry->by_child.tbl != NULL)
+        HASH_DELETE(by_child, sad->by_child, entry);
     HASH_DELETE(by_spi, sad->by_spi, entry);
     return ERR_MEMORY;
 }
@@ -135,6 +165,13 @@ enum status sad_activate(struct sad *sad, uint64_t child_id)
     return OK;
 }
 
+static void unindex_outbound(struct sad *sad, struct entry *entry)
+{
+    if (entry->by_outbound.tbl != NULL)
+        HASH_DELETE(by_outbound, sad->by_outbound, entry);
+    entry->by_outbound.tbl = NULL;
+}
+
 void sad_remove(struct sad *sad, uint64_t child_id)
 {
     struct entry *entry = find_child(sad, child_id);
@@ -147,14 +184,39 @@ void sad_remove(struct sad *sad, uint64_t child_id)
         *link = entry->older;
     HASH_DELETE(by_child, sad->by_child, entry);
     HASH_DELETE(by_spi, sad->by_spi, entry);
+    unindex_outbound(sad, entry);
     entry_free(entry);
 }
 
 void sad_move(struct sad *sad, uint64_t child_id, const struct path *path)
 {
-    struct sa *sa = sad_by_child(sad, child_id);
-    if (sa != NULL)
-        sa->path = *path;
+    struct entry *entry = find_child(sad, child_id);
+    if (entry == NULL)
+        return;
+    unindex_outbound(sad, entry);
+    entry->sa->path = *path;
+    index_outbound(sad, entry); /* without memory: its path MTU is not learned any more, all else works */
+}
+
+void sad_set_path_mtu(struct sad *sad, const struct address *peer, uint32_t path_mtu)
+{
+    for (struct entry *entry = sad->by_child; entry != NULL; entry = entry->by_child.next)
+        if (address_equal(&entry->sa->path.remote.address, peer))
+            sa_set_path_mtu(entry->sa, path_mtu);
+}
+
+struct sa *sad_by_outbound(const struct sad *sad, uint32_t spi_out, const struct address *peer)
+{
+    struct outbound_key key = outbound_key_of(spi_out, peer);
+    struct entry *entry = NULL;
+    HASH_FIND(by_outbound, sad->by_outbound, &key, sizeof key, entry);
+    return entry == NULL ? NULL : entry->sa;
+}
+
+void sad_each(const struct sad *sad, void (*visit)(void *arg, const struct sa *sa), void *arg)
+{
+    for (const struct entry *entry = sad->by_child; entry != NULL; entry = entry->by_child.next)
+        visit(arg, entry->sa);
 }
 
 struct sa *sad_inbound(const struct sad *sad, uint32_t spi)

@@ -24,6 +24,15 @@ void sad_remove(struct sad *sad, uint64_t child_id); /* unknown: nothing happens
 /* Follows an authenticated change of the peer's outer address (NAT rebinding); unknown: nothing happens. */
 void sad_move(struct sad *sad, uint64_t child_id, const struct path *path);
 
+/* All SAs whose packets go to this peer get a new path MTU. */
+void sad_set_path_mtu(struct sad *sad, const struct address *peer, uint32_t path_mtu);
+
+/* The SA that sealed a packet: by the peer's SPI and address. NULL: unknown. */
+struct sa *sad_by_outbound(const struct sad *sad, uint32_t spi_out, const struct address *peer);
+
+/* Each SA, in no order. */
+void sad_each(const struct sad *sad, void (*visit)(void *arg, const struct sa *sa), void *arg);
+
 struct sa *sad_inbound(const struct sad *sad, uint32_t spi); /* NULL: unknown */
 struct sa *sad_by_child(const struct sad *sad, uint64_t child_id);
 

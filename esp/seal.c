@@ -13,12 +13,13 @@ struct batch {
 };
 
 /* A limit that is reached ends the SA: it never sends clear text, it sends nothing (RFC 4303 3.3.3, B41). */
-static bool may_send(struct sa *sa, uint64_t batch_bytes, uint32_t len)
+static bool may_send(struct sa *sa, const struct batch *batch, uint32_t len)
 {
     if (!sa->dead) {
-        uint64_t used = sa->out.bytes + batch_bytes;
+        uint64_t used = sa->out.bytes + batch->bytes;
         bool bytes_used_up = sa->hard_bytes != 0 && (used >= sa->hard_bytes || len > sa->hard_bytes - used);
-        sa->dead = bytes_used_up || sa->sequence >= sa->sequence_hard;
+        bool packets_used_up = sa->hard_packets != 0 && sa->out.packets + batch->count >= sa->hard_packets;
+        sa->dead = bytes_used_up || packets_used_up || sa->sequence >= sa->sequence_hard;
     }
     return !sa->dead;
 }
@@ -67,7 +68,7 @@ static enum drop prepare(struct sa *sa, struct packet *p, struct batch *batch)
     uint8_t next_header = next_header_of(p);
     if (next_header == 0)
         return DROP_OUT_MALFORMED;
-    if (!may_send(sa, batch->bytes, len))
+    if (!may_send(sa, batch, len))
         return DROP_OUT_EXPIRED;
     enum drop drop = frame(sa, p, next_header, &batch->jobs[batch->count]);
     if (drop == DROP_NONE) {

@@ -29,6 +29,7 @@ static const char *cipher_name(const struct proposal *suite)
 {
     switch (suite->encr) {
     case ENCR_AES_CBC: return "AES-CBC [RFC3602]";
+    case ENCR_AES_CTR: return "AES-CTR [RFC3686]";
     case ENCR_3DES: return "TripleDES-CBC [RFC2451]";
     case ENCR_NULL: return "NULL";
     case ENCR_AES_GCM_8: return "AES-GCM with 8 octet ICV [RFC4106]";
@@ -44,6 +45,7 @@ static const char *integ_name(const struct proposal *suite)
     switch (suite->integ) {
     case INTEG_HMAC_MD5_96: return "HMAC-MD5-96 [RFC2403]";
     case INTEG_HMAC_SHA1_96: return "HMAC-SHA-1-96 [RFC2404]";
+    case INTEG_HMAC_SHA2_256_96: return "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]";
     case INTEG_HMAC_SHA2_256_128: return "HMAC-SHA-256-128 [RFC4868]";
     case INTEG_HMAC_SHA2_384_192: return "HMAC-SHA-384-192 [RFC4868]";
     case INTEG_HMAC_SHA2_512_256: return "HMAC-SHA-512-256 [RFC4868]";

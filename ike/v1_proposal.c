@@ -6,6 +6,7 @@
 enum { DOI_IPSEC = 1, SITUATION_IDENTITY_ONLY = 1, KEY_IKE = 1 };
 enum { ATTRIBUTE_SHORT = 0x8000 };
 enum { LIFE_SECONDS = 1, LIFE_KILOBYTES = 2 };
+enum { ESN_64_BITS = 1 }; /* the only value: 32 bits are said by leaving the attribute out */
 
 /* RFC 2409 App. A, and IANA "IKE Attributes". */
 enum phase1_attribute {
@@ -26,6 +27,7 @@ enum phase2_attribute {
     P2_ENCAP = 4,
     P2_AUTH = 5,
     P2_KEY_LENGTH = 6,
+    P2_ESN = 11, /* RFC 4304 */
 };
 
 struct number_pair {
@@ -35,15 +37,24 @@ struct number_pair {
 static const struct number_pair p1_encr[] = {{5, ENCR_3DES}, {7, ENCR_AES_CBC}};
 static const struct number_pair p1_hash[] = {
     {1, PRF_HMAC_MD5}, {2, PRF_HMAC_SHA1}, {4, PRF_HMAC_SHA2_256}, {5, PRF_HMAC_SHA2_384}, {6, PRF_HMAC_SHA2_512}};
-/* 28 is not registered for IKEv1 (RFC 7634 speaks of IKEv2 only); it is IKEv2's number, which strongSwan also uses. */
-static const struct number_pair p2_encr[] = {
-    {3, ENCR_3DES},        {11, ENCR_NULL},       {12, ENCR_AES_CBC},          {18, ENCR_AES_GCM_8},
-    {19, ENCR_AES_GCM_12}, {20, ENCR_AES_GCM_16}, {28, ENCR_CHACHA20_POLY1305}};
-static const struct number_pair p2_auth[] = {{1, INTEG_HMAC_MD5_96},
-                                             {2, INTEG_HMAC_SHA1_96},
-                                             {5, INTEG_HMAC_SHA2_256_128},
-                                             {6, INTEG_HMAC_SHA2_384_192},
-                                             {7, INTEG_HMAC_SHA2_512_256}};
+/* IANA "IPSEC ESP Transform Identifiers". GMAC is 23 here, not IKEv2's 21, which is SEED. 28 is not registered for
+ * IKEv1 (RFC 7634 speaks of IKEv2 only); it is IKEv2's number, which strongSwan also uses. */
+static const struct number_pair p2_encr[] = {{3, ENCR_3DES},
+                                             {11, ENCR_NULL},
+                                             {12, ENCR_AES_CBC},
+                                             {13, ENCR_AES_CTR},
+                                             {14, ENCR_AES_CCM_8},
+                                             {15, ENCR_AES_CCM_12},
+                                             {16, ENCR_AES_CCM_16},
+                                             {18, ENCR_AES_GCM_8},
+                                             {19, ENCR_AES_GCM_12},
+                                             {20, ENCR_AES_GCM_16},
+                                             {23, ENCR_NULL_AUTH_AES_GMAC},
+                                             {28, ENCR_CHACHA20_POLY1305}};
+/* 5 is SHA2-256 whatever its truncation: read as the standard one, and proposal_fits() knows. */
+static const struct number_pair p2_auth[] = {{1, INTEG_HMAC_MD5_96},       {2, INTEG_HMAC_SHA1_96},
+                                             {5, INTEG_HMAC_SHA2_256_128}, {5, INTEG_HMAC_SHA2_256_96},
+                                             {6, INTEG_HMAC_SHA2_384_192}, {7, INTEG_HMAC_SHA2_512_256}};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -132,6 +143,7 @@ static bool read_phase2_attribute(struct attributes *a, uint16_t type, uint64_t 
     case P2_ENCAP: a->t->encap = (uint16_t)value; return value == V1_ENCAP_TUNNEL || value == V1_ENCAP_UDP_TUNNEL;
     case P2_AUTH: return from_wire(p2_auth, COUNT(p2_auth), value, &suite->integ);
     case P2_KEY_LENGTH: suite->key_bits = (uint16_t)value; return value > 0 && value <= UINT16_MAX;
+    case P2_ESN: suite->esn = value == ESN_64_BITS; return suite->esn;
     default: return false;
     }
 }
@@ -175,9 +187,10 @@ static bool suite_is_sound(enum proposal_kind kind, struct v1_transform *t)
         if (s->key_bits != 0 && s->key_bits != encr->key_bits[0])
             return false;
         s->key_bits = 0;
-    } else if (s->key_bits == 0) {
+    } else if (s->key_bits == 0 && encr->id == ENCR_AES_CBC) {
         s->key_bits = 128; /* some peers omit it: RFC 3602 5.3 makes 128 the default */
     }
+    /* The others must say it: RFC 3686 8.4, RFC 4106 8.4, RFC 4309 7.4, RFC 4543 5.3. */
     if (!encr->fixed_key && !encr_allows_key(encr, s->key_bits))
         return false;
     if (kind == PROPOSAL_IKE)
@@ -309,6 +322,8 @@ static void write_phase2_attributes(struct writer *w, const struct v1_terms *ter
     write_short(w, P2_ENCAP, terms->encap);
     if (s->group != GROUP_NONE)
         write_short(w, P2_GROUP, s->group);
+    if (s->esn)
+        write_short(w, P2_ESN, ESN_64_BITS);
     write_life(w, P2_LIFE_TYPE, LIFE_SECONDS, terms->life_seconds);
     write_life(w, P2_LIFE_TYPE, LIFE_KILOBYTES, terms->life_kilobytes);
 }
@@ -393,7 +408,7 @@ enum status v1_answer_check(const struct v1_offer *answer, const struct v1_terms
     if (t->life_seconds != terms->life_seconds || t->life_kilobytes != terms->life_kilobytes)
         return ERR_MISMATCH;
     for (size_t i = 0; i < suites->count; i++)
-        if (proposal_equal(&suites->items[i], &t->suite)) {
+        if (proposal_fits(&suites->items[i], &t->suite)) {
             *index = i;
             return OK;
         }
@@ -405,8 +420,16 @@ const struct v1_transform *v1_offer_choose(const struct v1_offer *offer, const s
 {
     for (size_t i = 0; i < ours->count; i++)
         for (size_t k = 0; k < offer->count; k++)
-            if (terms_fit(terms, &offer->items[k]) && proposal_equal(&ours->items[i], &offer->items[k].suite))
+            if (terms_fit(terms, &offer->items[k]) && proposal_fits(&ours->items[i], &offer->items[k].suite))
                 return &offer->items[k];
+    return NULL;
+}
+
+const struct proposal *v1_suite_of(const struct proposal_list *ours, const struct v1_transform *chosen)
+{
+    for (size_t i = 0; i < ours->count; i++)
+        if (proposal_fits(&ours->items[i], &chosen->suite))
+            return &ours->items[i];
     return NULL;
 }
 

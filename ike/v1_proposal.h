@@ -65,6 +65,10 @@ MUST_USE enum status v1_answer_check(const struct v1_offer *answer, const struct
 const struct v1_transform *v1_offer_choose(const struct v1_offer *offer, const struct v1_terms *terms,
                                            const struct proposal_list *ours);
 
+/* Which of ours a chosen transform is: what the wire leaves open (the truncation of SHA2-256), ours decides. NULL when
+ * it is none. */
+const struct proposal *v1_suite_of(const struct proposal_list *ours, const struct v1_transform *chosen);
+
 /* Of two lifetimes the minimum counts (RFC 2407 4.5.4); 0: no limit. */
 uint64_t v1_smaller_limit(uint64_t ours, uint64_t theirs);
 

@@ -231,6 +231,13 @@ static void set_byte_limits(struct child *child, const struct quick *q, bool ini
     child->soft_bytes = bytes / 100 * (initiator ? SOFT_INITIATOR : SOFT_RESPONDER);
 }
 
+/* Ours alone: IKE has no word for packets. */
+static void set_packet_limits(struct child *child, const struct connection *c, bool initiator)
+{
+    child->hard_packets = c->lifetime_packets;
+    child->soft_packets = c->lifetime_packets / 100 * (initiator ? SOFT_INITIATOR : SOFT_RESPONDER);
+}
+
 enum status quick_install(struct ike *ike, struct quick *q, struct bytes peer_public, struct child_sa **out)
 {
     const struct ike_sa *sa = q->sa;
@@ -240,11 +247,14 @@ enum status quick_install(struct ike *ike, struct quick *q, struct bytes peer_pu
                           .spi_in = q->spi_in,
                           .spi_out = q->spi_out,
                           .suite = q->suite,
+                          .esn = q->suite.esn,
                           .udp = q->udp,
                           .path = sa->path,
                           .selector = q->selector,
-                          .replay_window = c->replay_window};
+                          .replay_window = c->replay_window,
+                          .tunnel = c->tunnel};
     set_byte_limits(&child, q, q->initiator);
+    set_packet_limits(&child, c, q->initiator);
     enum status status = make_keys(ike, q, peer_public, &child);
     if (status == OK) {
         keylog_child(ike, &child);

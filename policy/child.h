@@ -10,6 +10,7 @@
 #include "policy/address.h"
 #include "policy/proposal.h"
 #include "policy/selector.h"
+#include "policy/tunnel.h"
 
 struct child {
     uint64_t id;              /* unique in this process; how rooms name it to each other */
@@ -24,6 +25,8 @@ struct child {
     struct secret key_in, key_out;   /* esp_keymat_len() bytes each; owned by whoever owns the child */
     uint32_t replay_window;          /* packets */
     uint64_t soft_bytes, hard_bytes; /* renew at, stop at; 0: none. Seconds are ike's own timers */
+    uint64_t soft_packets, hard_packets;
+    struct tunnel tunnel;
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include "crypto/secret.h"
 #include "policy/identity.h"
 #include "policy/proposal.h"
+#include "policy/tunnel.h"
 
 enum { CONNECTION_NAME_MAX = 63 };
 
@@ -25,11 +26,13 @@ struct connection {
     uint32_t allow;                      /* enum legacy mask */
     uint64_t ike_lifetime_s, lifetime_s; /* seconds, hard limits */
     uint64_t lifetime_bytes;             /* 0: none */
+    uint64_t lifetime_packets;           /* 0: none */
     uint32_t replay_window;              /* packets */
     uint64_t dpd_delay_s;                /* 0: off */
     enum dpd_action dpd_action;
     enum encap_choice encap;
     enum start_action start;
+    struct tunnel tunnel;
 };
 
 /* Wipes the secret; the struct itself belongs to the caller. */

@@ -7,13 +7,13 @@
 
 #include "policy/why.h"
 
-enum { WORD_MAX = 31, WORDS_OF_A_KIND = 8, ACCEPTED_TEXT = 256 };
+enum { WORD_MAX = 31, WORDS_OF_A_KIND = 8, ACCEPTED_TEXT = 320 };
 
-enum word_kind { WORD_UNKNOWN, WORD_CIPHER, WORD_HASH, WORD_PRF, WORD_GROUP };
+enum word_kind { WORD_UNKNOWN, WORD_CIPHER, WORD_HASH, WORD_PRF, WORD_GROUP, WORD_ESN };
 
 struct word {
     enum word_kind kind;
-    uint16_t id; /* of a hash: enum prf, for ESP translated at the end */
+    uint16_t id; /* of a hash: enum integ, of which IKE takes the prf too; of esn 1, of noesn 0 */
     uint16_t key_bits;
 };
 
@@ -25,7 +25,7 @@ struct words {
 /* One proposal as written, before its alternatives are expanded. */
 struct draft {
     const char *text;
-    struct words ciphers, hashes, prfs, groups;
+    struct words ciphers, hashes, prfs, groups, esns;
 };
 
 /* What every step of the parser needs. */
@@ -40,10 +40,11 @@ struct parse {
 static const struct {
     const char *alias, *name;
 } aliases[] = {
-    {"sha", "sha1"}, {"sha2_256", "sha256"}, {"sha2_384", "sha384"}, {"sha2_512", "sha512"}, {"curve25519", "x25519"},
+    {"sha", "sha1"},        {"sha2_256", "sha256"},   {"sha2_384", "sha384"},
+    {"sha2_512", "sha512"}, {"curve25519", "x25519"}, {"sha2_256_96", "sha256_96"},
 };
 
-/* Hash, integrity and prf are one word. In the order of preference in which they are named to people. */
+/* Hash, integrity and prf are one word. */
 static const struct {
     uint16_t prf, integ;
 } hash_pairs[] = {
@@ -62,14 +63,23 @@ static uint16_t integ_of_prf(unsigned prf)
     return INTEG_NONE;
 }
 
+static uint16_t prf_of_integ(unsigned integ)
+{
+    for (size_t i = 0; i < sizeof hash_pairs / sizeof *hash_pairs; i++)
+        if (hash_pairs[i].integ == integ)
+            return hash_pairs[i].prf;
+    return PRF_NONE;
+}
+
 /* --- words --- */
 
-/* "gcm16" also as "gcm128" (bits) and, the usual one, as "gcm". */
+/* "gcm16" also as "gcm128" (bits) and, the usual one, as "gcm"; so with ccm. */
 static bool suffix_matches(const struct encr_info *info, const char *text)
 {
     static const struct {
         const char *alias, *suffix;
-    } spellings[] = {{"gcm", "gcm16"}, {"gcm128", "gcm16"}, {"gcm96", "gcm12"}, {"gcm64", "gcm8"}};
+    } spellings[] = {{"gcm", "gcm16"}, {"gcm128", "gcm16"}, {"gcm96", "gcm12"}, {"gcm64", "gcm8"},
+                     {"ccm", "ccm16"}, {"ccm128", "ccm16"}, {"ccm96", "ccm12"}, {"ccm64", "ccm8"}};
     if (strcasecmp(text, info->suffix) == 0)
         return true;
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
@@ -106,13 +116,26 @@ static const char *unalias(const char *text)
     return text;
 }
 
-static bool hash_matches(const char *text, enum word_kind kind, struct word *out)
+static bool hash_matches(const char *text, struct word *out)
 {
-    const char *name = unalias(text);
+    const struct integ_info *integ;
+    for (size_t i = 0; (integ = integ_at(i)) != NULL; i++) {
+        if (strcasecmp(unalias(text), integ->name) == 0) {
+            *out = (struct word){.kind = WORD_HASH, .id = (uint16_t)integ->id};
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool prf_matches(const char *text, struct word *out)
+{
     const struct prf_info *prf;
+    if (strncasecmp(text, "prf", 3) != 0)
+        return false;
     for (size_t i = 0; (prf = prf_at(i)) != NULL; i++) {
-        if (strcasecmp(name, prf->name) == 0) {
-            *out = (struct word){.kind = kind, .id = (uint16_t)prf->id};
+        if (strcasecmp(unalias(text + 3), prf->name) == 0) {
+            *out = (struct word){.kind = WORD_PRF, .id = (uint16_t)prf->id};
             return true;
         }
     }
@@ -127,10 +150,10 @@ static struct word find_word(const char *text)
     for (size_t i = 0; (encr = encr_at(i)) != NULL; i++)
         if (cipher_matches(encr, text, &word))
             return word;
-    if (hash_matches(text, WORD_HASH, &word))
+    if (hash_matches(text, &word) || prf_matches(text, &word))
         return word;
-    if (strncasecmp(text, "prf", 3) == 0 && hash_matches(text + 3, WORD_PRF, &word))
-        return word;
+    if (strcasecmp(text, "esn") == 0 || strcasecmp(text, "noesn") == 0)
+        return (struct word){.kind = WORD_ESN, .id = strcasecmp(text, "esn") == 0};
     for (size_t i = 0; (group = group_at(i)) != NULL; i++)
         if (strcasecmp(unalias(text), group->name) == 0)
             return (struct word){.kind = WORD_GROUP, .id = (uint16_t)group->id};
@@ -145,13 +168,19 @@ static void add_name(char out[ACCEPTED_TEXT], const char *name)
     snprintf(out + used, ACCEPTED_TEXT - used, "%s%s", used > 0 ? ", " : "", name);
 }
 
+/* IKEv1 has the block ciphers in CBC mode alone (RFC 2409 App. A, RFC 3602 5.1). */
+static bool suits_ike(const struct encr_info *info)
+{
+    return !info->aead && !info->counter && !info->clear;
+}
+
 static void list_ciphers(enum proposal_kind kind, char out[ACCEPTED_TEXT])
 {
     const struct encr_info *info;
     out[0] = '\0';
     for (size_t i = 0; (info = encr_at(i)) != NULL; i++) {
         char name[PROPOSAL_TEXT];
-        if (kind == PROPOSAL_IKE && (info->aead || info->id == ENCR_NULL))
+        if (kind == PROPOSAL_IKE && !suits_ike(info))
             continue;
         if (info->fixed_key)
             snprintf(name, sizeof name, "%s", info->name);
@@ -161,12 +190,13 @@ static void list_ciphers(enum proposal_kind kind, char out[ACCEPTED_TEXT])
     }
 }
 
-static void list_hashes(char out[ACCEPTED_TEXT])
+static void list_hashes(enum proposal_kind kind, char out[ACCEPTED_TEXT])
 {
-    const struct prf_info *info;
+    const struct integ_info *info;
     out[0] = '\0';
-    for (size_t i = 0; (info = prf_at(i)) != NULL; i++)
-        add_name(out, info->name);
+    for (size_t i = 0; (info = integ_at(i)) != NULL; i++)
+        if (kind == PROPOSAL_ESP || prf_of_integ(info->id) != PRF_NONE)
+            add_name(out, info->name);
 }
 
 static void list_groups(char out[ACCEPTED_TEXT])
@@ -184,10 +214,23 @@ static enum status refuse_unknown(const struct parse *p, const char *text)
     if (strcasecmp(text, "des") == 0)
         return why_refuse(&p->why, ERR_UNSUPPORTED, "des is broken and never accepted: write aes256 or aes128");
     list_ciphers(p->kind, ciphers);
-    list_hashes(hashes);
+    list_hashes(p->kind, hashes);
     list_groups(groups);
     return why_refuse(&p->why, ERR_UNSUPPORTED, "unknown algorithm '%s': ciphers are %s; hashes are %s; groups are %s",
                       why_quoted(text, shown), ciphers, hashes, groups);
+}
+
+/* --- what IKE can say --- */
+
+static unsigned integ_on_wire(unsigned integ)
+{
+    return integ == INTEG_HMAC_SHA2_256_96 ? (unsigned)INTEG_HMAC_SHA2_256_128 : integ;
+}
+
+static bool same_on_wire(const struct proposal *a, const struct proposal *b)
+{
+    return a->encr == b->encr && a->key_bits == b->key_bits && integ_on_wire(a->integ) == integ_on_wire(b->integ) &&
+           a->prf == b->prf && a->group == b->group && a->esn == b->esn;
 }
 
 /* --- checks of one word and of one proposal --- */
@@ -195,33 +238,45 @@ static enum status refuse_unknown(const struct parse *p, const char *text)
 static uint32_t word_legacy(const struct word *word)
 {
     const struct encr_info *encr = word->kind == WORD_CIPHER ? encr_info(word->id) : NULL;
-    const struct prf_info *prf = word->kind == WORD_HASH || word->kind == WORD_PRF ? prf_info(word->id) : NULL;
+    const struct integ_info *integ = word->kind == WORD_HASH ? integ_info(word->id) : NULL;
+    const struct prf_info *prf = word->kind == WORD_PRF ? prf_info(word->id) : NULL;
     const struct group_info *group = word->kind == WORD_GROUP ? group_info(word->id) : NULL;
-    return encr != NULL ? encr->legacy : prf != NULL ? prf->legacy : group != NULL ? group->legacy : 0;
+    return (encr != NULL ? encr->legacy : 0) | (integ != NULL ? integ->legacy : 0) | (prf != NULL ? prf->legacy : 0) |
+           (group != NULL ? group->legacy : 0);
 }
 
-/* The rest is said of the cipher in an IKE proposal: RFC 2409 has a hash for all, and no AEAD. */
+/* RFC 2409 has a hash for all, and no AEAD. */
 static enum status check_ike_cipher(const struct parse *p, const struct word *word, const char *text)
 {
     const struct encr_info *info = encr_info(word->id);
+    if (info->clear)
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s does not encrypt, which ike must: write aes256 or aes128",
+                          text);
     if (info->aead)
         return why_refuse(&p->why, ERR_UNSUPPORTED,
                           "%s authenticates by itself, which IKEv1 does not know: it is for esp. In ike write a cipher "
                           "and a hash, e.g. aes256-sha256-modp2048",
                           text);
-    if (info->id == ENCR_NULL)
-        return why_refuse(&p->why, ERR_UNSUPPORTED, "null does not encrypt, which ike must: write aes256 or aes128");
+    if (!suits_ike(info))
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s is for esp: IKEv1 has no counter mode; write aes256 or aes128",
+                          text);
     return OK;
 }
 
-static void list_legacy(uint32_t mask, const char *between, char out[ACCEPTED_TEXT])
+/* What is of esp alone, in ike, and the other way round. */
+static enum status check_kind(const struct parse *p, const struct word *word, const char *text)
 {
-    size_t used = 0;
-    out[0] = '\0';
-    for (uint32_t bit = 1; bit != 0 && bit <= mask; bit <<= 1)
-        if ((mask & bit) != 0 && used < ACCEPTED_TEXT)
-            used +=
-                (size_t)snprintf(out + used, ACCEPTED_TEXT - used, "%s%s", used > 0 ? between : "", legacy_name(bit));
+    bool ike = p->kind == PROPOSAL_IKE;
+    if (ike && word->kind == WORD_CIPHER)
+        return check_ike_cipher(p, word, text);
+    if (ike && word->kind == WORD_HASH && prf_of_integ(word->id) == PRF_NONE)
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s is a truncation of esp: in ike write sha256", text);
+    if (ike && word->kind == WORD_ESN)
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s is about the sequence numbers of ESP: write it in esp", text);
+    if (!ike && word->kind == WORD_PRF)
+        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s: a prf belongs to ike, esp has none: write the hash, e.g. %s",
+                          text, prf_info(word->id)->name);
+    return OK;
 }
 
 /* The legacy algorithms that the text names, all of them: who adds one to allow shall not come back for the next. */
@@ -247,8 +302,8 @@ static enum status refuse_legacy(const struct parse *p)
 {
     char missing[ACCEPTED_TEXT], allow[ACCEPTED_TEXT];
     uint32_t legacy = text_legacy(p->text) & ~p->allow;
-    list_legacy(legacy, ", ", missing);
-    list_legacy(legacy | p->allow, " ", allow);
+    (void)legacy_list(legacy, ", ", missing, sizeof missing);
+    (void)legacy_list(legacy | p->allow, " ", allow, sizeof allow);
     return why_refuse(&p->why, ERR_UNSUPPORTED,
                       "%s %s legacy; write allow = %s in this connection if the peer knows nothing better", missing,
                       strchr(missing, ',') != NULL ? "are" : "is", allow);
@@ -261,14 +316,21 @@ static enum status check_word(const struct parse *p, const struct word *word, co
     if (word->kind == WORD_GROUP && group_info(word->id)->never)
         return why_refuse(&p->why, ERR_UNSUPPORTED, "%s is broken and never accepted: write modp2048, ecp256 or x25519",
                           text);
-    if ((word_legacy(word) & ~p->allow) != 0)
-        return refuse_legacy(p);
-    if (word->kind == WORD_CIPHER && p->kind == PROPOSAL_IKE)
-        return check_ike_cipher(p, word, text);
-    if (word->kind == WORD_PRF && p->kind == PROPOSAL_ESP)
-        return why_refuse(&p->why, ERR_UNSUPPORTED, "%s: a prf belongs to ike, esp has none: write the hash, e.g. %s",
-                          text, prf_info(word->id)->name);
-    return OK;
+    enum status status = check_kind(p, word, text);
+    if (status == OK && (word_legacy(word) & ~p->allow) != 0)
+        status = refuse_legacy(p);
+    return status;
+}
+
+static struct words *words_of(struct draft *draft, enum word_kind kind)
+{
+    switch (kind) {
+    case WORD_CIPHER: return &draft->ciphers;
+    case WORD_HASH: return &draft->hashes;
+    case WORD_PRF: return &draft->prfs;
+    case WORD_ESN: return &draft->esns;
+    default: return &draft->groups;
+    }
 }
 
 static enum status add_word(const struct parse *p, struct draft *draft, const char *text)
@@ -277,10 +339,7 @@ static enum status add_word(const struct parse *p, struct draft *draft, const ch
     enum status status = check_word(p, &word, text);
     if (status != OK)
         return status;
-    struct words *words = word.kind == WORD_CIPHER ? &draft->ciphers
-                          : word.kind == WORD_HASH ? &draft->hashes
-                          : word.kind == WORD_PRF  ? &draft->prfs
-                                                   : &draft->groups;
+    struct words *words = words_of(draft, word.kind);
     for (size_t i = 0; i < words->count; i++)
         if (words->items[i].id == word.id && words->items[i].key_bits == word.key_bits)
             return OK;
@@ -294,11 +353,12 @@ static enum status add_word(const struct parse *p, struct draft *draft, const ch
 /* A prf that is named must say what the hash says, since in IKEv1 it is the same algorithm (RFC 2409 4). */
 static enum status settle_prf(const struct parse *p, struct draft *draft)
 {
-    if (draft->hashes.count == 0)
-        draft->hashes = draft->prfs;
+    for (size_t i = 0; draft->hashes.count == i && i < draft->prfs.count; i++)
+        draft->hashes.items[draft->hashes.count++] =
+            (struct word){.kind = WORD_HASH, .id = integ_of_prf(draft->prfs.items[i].id)};
     bool same = draft->prfs.count == 0 || draft->prfs.count == draft->hashes.count;
     for (size_t i = 0; same && i < draft->prfs.count; i++)
-        same = draft->prfs.items[i].id == draft->hashes.items[i].id;
+        same = draft->prfs.items[i].id == prf_of_integ(draft->hashes.items[i].id);
     if (same)
         return OK;
     return why_refuse(&p->why, ERR_UNSUPPORTED,
@@ -320,7 +380,7 @@ static enum status check_cipher_kinds(const struct parse *p, const struct draft 
     if (aead != 0 && draft->hashes.count > 0)
         return why_refuse(&p->why, ERR_MALFORMED,
                           "'%s': this cipher authenticates by itself and takes no hash: leave out %s", draft->text,
-                          prf_info(draft->hashes.items[0].id)->name);
+                          integ_info(draft->hashes.items[0].id)->name);
     if (aead == 0 && draft->hashes.count == 0)
         return why_refuse(&p->why, ERR_MALFORMED, "'%s' has no hash: add one, e.g. sha256", draft->text);
     return OK;
@@ -343,11 +403,25 @@ static enum status check_draft(const struct parse *p, struct draft *draft)
 
 /* --- expansion --- */
 
+/* A peer could choose one, and we would not know which (proposal_fits). */
+static enum status refuse_twins(const struct parse *p, const struct proposal *a, const struct proposal *b)
+{
+    char first[PROPOSAL_TEXT], second[PROPOSAL_TEXT];
+    return why_refuse(
+        &p->why, ERR_UNSUPPORTED,
+        "%s and %s are one and the same in IKE, which has no number for the truncation: keep the one that "
+        "the peer means",
+        proposal_print(a, first), proposal_print(b, second));
+}
+
 static enum status add_proposal(const struct parse *p, const struct proposal *item)
 {
     for (size_t i = 0; i < p->out->count; i++)
         if (proposal_equal(&p->out->items[i], item))
             return OK;
+    for (size_t i = 0; i < p->out->count; i++)
+        if (same_on_wire(&p->out->items[i], item))
+            return refuse_twins(p, &p->out->items[i], item);
     if (p->out->count == PROPOSALS_MAX)
         return why_refuse(&p->why, ERR_LIMIT,
                           "over %d proposals once alternatives are expanded: write fewer alternatives", PROPOSALS_MAX);
@@ -364,17 +438,20 @@ static enum status expand(const struct parse *p, const struct draft *draft)
 {
     size_t hashes = draft->hashes.count > 0 ? draft->hashes.count : 1;
     size_t groups = draft->groups.count > 0 ? draft->groups.count : 1;
-    size_t total = draft->ciphers.count * hashes * groups;
+    size_t esns = draft->esns.count > 0 ? draft->esns.count : 1;
+    size_t total = draft->ciphers.count * hashes * groups * esns;
     enum status status = OK;
     for (size_t i = 0; i < total && status == OK; i++) {
-        struct word cipher = word_or_none(&draft->ciphers, i / groups / hashes);
-        struct word hash = word_or_none(&draft->hashes, i / groups % hashes);
+        struct word cipher = word_or_none(&draft->ciphers, i / esns / groups / hashes);
+        struct word hash = word_or_none(&draft->hashes, i / esns / groups % hashes);
         struct proposal item = {
             .encr = cipher.id,
             .key_bits = cipher.key_bits,
-            .integ = integ_of_prf(hash.id),
-            .prf = p->kind == PROPOSAL_IKE ? hash.id : (uint16_t)PRF_NONE,
-            .group = word_or_none(&draft->groups, i % groups).id,
+            .integ = hash.id,
+            .prf = p->kind == PROPOSAL_IKE ? prf_of_integ(hash.id) : (uint16_t)PRF_NONE,
+            .group = word_or_none(&draft->groups, i / esns % groups).id,
+            /* both: first the wider, whatever the order of the words */
+            .esn = draft->esns.count == 2 ? i % 2 == 0 : word_or_none(&draft->esns, 0).id == 1,
         };
         status = add_proposal(p, &item);
     }
@@ -484,13 +561,19 @@ const char *proposal_print(const struct proposal *p, char out[PROPOSAL_TEXT])
         append_name(out, integ != NULL ? integ->name : NULL, p->integ, "integ");
     if (p->group != GROUP_NONE)
         append_name(out, group != NULL ? group->name : NULL, p->group, "group");
+    if (p->esn)
+        append_name(out, "esn", 1, NULL);
     return out;
 }
 
 bool proposal_equal(const struct proposal *a, const struct proposal *b)
 {
-    return a->encr == b->encr && a->key_bits == b->key_bits && a->integ == b->integ && a->prf == b->prf &&
-           a->group == b->group;
+    return a->integ == b->integ && same_on_wire(a, b);
+}
+
+bool proposal_fits(const struct proposal *ours, const struct proposal *offered)
+{
+    return same_on_wire(ours, offered);
 }
 
 uint32_t proposal_legacy(const struct proposal *p)

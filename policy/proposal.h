@@ -20,6 +20,7 @@ struct proposal {
     uint16_t integ;    /* enum integ; INTEG_NONE with an AEAD. IKE: follows the prf's hash */
     uint16_t prf;      /* enum prf; IKE only, PRF_NONE for ESP */
     uint16_t group;    /* enum group; ESP: GROUP_NONE without PFS */
+    bool esn;          /* ESP only: 64-bit sequence numbers (RFC 4304) */
 };
 
 struct proposal_list {
@@ -32,13 +33,18 @@ struct proposal_list {
  * (aes256-aes128-sha256-modp2048) are alternatives and expand. `allow` is a mask of enum legacy. On failure `why`
  * (always terminated) says what is wrong and what would be right, e.g. "unknown algorithm 'aes512'; ciphers are aes128,
  * ..." or "sha1 is legacy: add it to allow". For IKE: cipher (aes128, aes192, aes256, 3des), hash (sha1, sha256,
- * sha384, sha512, md5; also prfsha256), group required. For ESP: AEAD, or cipher and hash; group optional.
+ * sha384, sha512, md5; also prfsha256), group required. For ESP: AEAD, or cipher and hash (also sha256_96); group
+ * optional; esn or noesn (the default), and both of them are alternatives, esn first.
  */
 MUST_USE enum status proposal_parse(enum proposal_kind kind, const char *text, uint32_t allow,
                                     struct proposal_list *out, char *why, size_t why_len);
 
 const char *proposal_print(const struct proposal *p, char out[PROPOSAL_TEXT]); /* "aes256-sha256-modp2048" */
 bool proposal_equal(const struct proposal *a, const struct proposal *b);
+
+/* Whether `offered`, as it was read from the wire, can be `ours`. IKE has one number for HMAC-SHA2-256 whatever its
+ * truncation, so that our sha256_96 fits an offered sha256: what counts then is ours. One list never has both. */
+bool proposal_fits(const struct proposal *ours, const struct proposal *offered);
 
 /*
  * Why nothing fits, for the log, several lines separated by '\n': what was offered, what is accepted, and the transform

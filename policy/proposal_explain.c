@@ -27,23 +27,27 @@ static PRINTF_LIKE(2, 3) void add(struct text *t, const char *format, ...)
 /* --- the nearest pair --- */
 
 struct difference {
-    bool cipher, key_size, hash, group;
+    bool cipher, key_size, hash, group, esn;
 };
 
-static struct difference compare(const struct proposal *a, const struct proposal *b)
+static struct difference compare(const struct proposal *ours, const struct proposal *theirs)
 {
+    struct proposal hash = *ours; /* ours, but for the hash */
+    hash.integ = theirs->integ;
+    hash.prf = theirs->prf;
     return (struct difference){
-        .cipher = a->encr != b->encr,
-        .key_size = a->encr == b->encr && a->key_bits != b->key_bits,
-        .hash = a->integ != b->integ || a->prf != b->prf,
-        .group = a->group != b->group,
+        .cipher = ours->encr != theirs->encr,
+        .key_size = ours->encr == theirs->encr && ours->key_bits != theirs->key_bits,
+        .hash = !proposal_fits(ours, &hash),
+        .group = ours->group != theirs->group,
+        .esn = ours->esn != theirs->esn,
     };
 }
 
-/* Kinds that differ weigh most; among equals a key size is nearer than another cipher. */
+/* Kinds that differ weigh most; among equals a key size is nearer than another cipher, and the numbers nearest. */
 static unsigned distance(struct difference d)
 {
-    return 3u * d.cipher + 2u * d.key_size + 3u * d.hash + 3u * d.group;
+    return 3u * d.cipher + 2u * d.key_size + 3u * d.hash + 3u * d.group + 1u * d.esn;
 }
 
 struct pair {
@@ -96,12 +100,7 @@ static const char *group_name(const struct proposal *p, char out[NAME_TEXT])
 
 static const char *legacy_names(uint32_t mask, char out[LEGACY_TEXT])
 {
-    struct text t = {out, LEGACY_TEXT, 0};
-    out[0] = '\0';
-    for (uint32_t bit = 1; bit != 0 && bit <= mask; bit <<= 1)
-        if ((mask & bit) != 0)
-            add(&t, "%s%s", t.used > 0 ? " " : "", legacy_name(bit));
-    return out;
+    return legacy_list(mask, " ", out, LEGACY_TEXT);
 }
 
 /* --- the conclusion --- */
@@ -173,6 +172,9 @@ static void tell_pair(struct text *t, const struct pair *pair)
         add(t, "\n  hash: the peer offers %s, we accept %s", hash_name(pair->theirs), hash_name(pair->ours));
     if (d.group)
         tell_group(t, pair);
+    if (d.esn)
+        add(t, "\n  sequence numbers: the peer offers %s bits, we accept %s", pair->theirs->esn ? "64" : "32",
+            pair->ours->esn ? "64 (esn)" : "32 (noesn)");
     tell_remedy(t, pair, &d);
 }
 

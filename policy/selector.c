@@ -38,11 +38,11 @@ bool selector_matches(const struct selector *s, const struct flow *f)
            port_has(s->local_port, f->has_ports, f->source_port);
 }
 
-/* Hop-by-hop, routing, fragment, AH, destination options: what an IPv6 fragment may begin with instead of its protocol.
- */
+/* Hop-by-hop, routing, fragment, AH, destination options: what an IPv6 fragment may begin with, and a quotation end
+ * with, instead of its protocol. */
 static bool hides_protocol(const struct flow *f)
 {
-    return f->is_fragment && f->source.family == 6 &&
+    return f->source.family == 6 &&
            (f->protocol == 0 || f->protocol == 43 || f->protocol == 44 || f->protocol == 51 || f->protocol == 60);
 }
 
@@ -57,6 +57,20 @@ bool selector_matches_inbound(const struct selector *s, const struct flow *f)
     return (s->protocol == 0 || s->protocol == f->protocol) && range_has(&s->remote, &f->source) &&
            range_has(&s->local, &f->destination) && port_has(s->remote_port, f->has_ports, f->source_port) &&
            port_has(s->local_port, f->has_ports, f->destination_port);
+}
+
+bool selector_admits_error(const struct selector *s, const struct flow *error, const struct flow *quoted)
+{
+    if (error->is_fragment)
+        return false;
+    if (quoted->source.family == 0)
+        return selector_matches_inbound(s, error);
+    return address_equal(&error->destination, &quoted->source) && selector_matches(s, quoted);
+}
+
+bool selector_has_ports(const struct selector *s)
+{
+    return !port_is_any(s->local_port) || !port_is_any(s->remote_port);
 }
 
 bool selector_equal(const struct selector *a, const struct selector *b)
@@ -107,4 +121,47 @@ const char *selector_side_print(const struct selector *s, bool local, char out[S
     else
         snprintf(out, SELECTOR_TEXT, "%s[%s%s]", range, protocol_print(s->protocol, name), port);
     return out;
+}
+
+static struct selector_fit explain_protocol(uint8_t wanted, const struct flow *f, unsigned told)
+{
+    struct selector_fit fit = {0};
+    bool portless = f->has_ports && !protocol_has_ports(wanted);
+    if (wanted == 0)
+        return fit;
+    if ((told & FIELD_PROTOCOL) == 0 && !portless)
+        fit.open = FIELD_PROTOCOL;
+    else if (portless || wanted != f->protocol)
+        fit.differs = FIELD_PROTOCOL;
+    return fit;
+}
+
+static struct selector_fit explain_port(struct port_range wanted, const struct flow *f, unsigned told, unsigned field)
+{
+    struct selector_fit fit = {0};
+    uint16_t port = field == FIELD_LOCAL_PORT ? f->source_port : f->destination_port;
+    bool known = f->has_ports && (told & field) != 0;
+    bool portless = (told & FIELD_PROTOCOL) != 0 && !protocol_has_ports(f->protocol);
+    if (port_has(wanted, known, port))
+        return fit;
+    if (known || portless)
+        fit.differs = field;
+    else
+        fit.open = field;
+    return fit;
+}
+
+struct selector_fit selector_explain(const struct selector *s, const struct flow *f, unsigned told)
+{
+    if (s->local.first.family != f->source.family)
+        return (struct selector_fit){.differs = FIELD_FAMILY};
+    const struct selector_fit protocol = explain_protocol(s->protocol, f, told);
+    const struct selector_fit local_port = explain_port(s->local_port, f, told, FIELD_LOCAL_PORT);
+    const struct selector_fit remote_port = explain_port(s->remote_port, f, told, FIELD_REMOTE_PORT);
+    unsigned local = range_has(&s->local, &f->source) ? 0 : FIELD_LOCAL;
+    unsigned remote = range_has(&s->remote, &f->destination) ? 0 : FIELD_REMOTE;
+    return (struct selector_fit){
+        .differs = protocol.differs | local | local_port.differs | remote | remote_port.differs,
+        .open = protocol.open | local_port.open | remote_port.open,
+    };
 }

@@ -2,7 +2,7 @@
 # For ./demo and ./test/run, to be sourced: which Debian packages esptun needs, and their installation.
 
 PACKAGES_BUILD="gcc libc6-dev make cmake pkg-config libssl-dev libsodium-dev libuv1-dev libinih-dev libmnl-dev
-                libjansson-dev uthash-dev"
+                libnftables-dev libjansson-dev uthash-dev"
 PACKAGES_DEMO="python3 iproute2 iputils-ping tcpdump"
 PACKAGES_UNIT="ninja-build clang clang-format clang-tidy libclang-rt-dev libcmocka-dev python3
                python3-cryptography-vectors python3-cryptography python3-scapy"

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tun/netlink.h"
@@ -75,24 +78,131 @@ static void remember_mtu(struct device *device)
         device->mtu_original = device->mtu = (uint32_t)request.ifr_mtu;
 }
 
-enum status device_open(const char *name, struct device *out, char *why, size_t why_len)
+/* --- a descriptor that is handed over --- */
+
+/* True when the device is in our network namespace. The kernel tells a namespace only to who has CAP_NET_ADMIN over it:
+ * where that is so of one of the two alone, they differ; where of neither, the name has to do. */
+static bool is_here(int fd, const char *name)
+{
+    struct stat stats[2];
+    if (if_nametoindex(name) == 0)
+        return false;
+    int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int its = ioctl(fd, TUNGETDEVNETNS), ours = any >= 0 ? ioctl(any, SIOCGSKNS) : -1;
+    bool here = its < 0 && ours < 0;
+    if (its >= 0 && ours >= 0)
+        here = fstat(its, &stats[0]) == 0 && fstat(ours, &stats[1]) == 0 && stats[0].st_ino == stats[1].st_ino &&
+               stats[0].st_dev == stats[1].st_dev;
+    const int open_fds[] = {any, its, ours};
+    for (size_t i = 0; i < sizeof open_fds / sizeof *open_fds; i++)
+        if (open_fds[i] >= 0)
+            close(open_fds[i]);
+    return here;
+}
+
+static enum status refuse_fd(const char *tun, const char *what, char *why, size_t why_len)
+{
+    (void)snprintf(why, why_len,
+                   "tun = %s: %s; hand over a descriptor of " TUN_PATH " after TUNSETIFF with IFF_TUN | IFF_NO_PI, or "
+                   "write the name of an interface",
+                   tun, what);
+    return ERR_IO;
+}
+
+/* TUNGETIFF cannot tell: it has a bit of the same value, IFF_NOFILTER, for something else. Without packet information
+ * the first byte of what is written must be that of an IP packet; with it, these zeroes are a packet of no protocol,
+ * which nobody receives. */
+static bool has_packet_information(int fd)
+{
+    static const uint8_t zeroes[24];
+    return write(fd, zeroes, sizeof zeroes) >= 0 || errno != EINVAL;
+}
+
+static enum status look_at_fd(const char *tun, int fd, struct ifreq *request, char *why, size_t why_len)
+{
+    if (fcntl(fd, F_GETFD) < 0)
+        return refuse_fd(tun, "no such descriptor is open", why, why_len);
+    *request = (struct ifreq){0};
+    if (ioctl(fd, TUNGETIFF, request) < 0)
+        return refuse_fd(tun, errno == EBADFD ? "it is not tied to an interface yet" : "it is not a TUN", why, why_len);
+    unsigned flags = (unsigned short)request->ifr_flags;
+    if ((flags & IFF_TUN) == 0)
+        return refuse_fd(tun, "it is a TAP and carries Ethernet frames", why, why_len);
+    if ((flags & IFF_VNET_HDR) != 0)
+        return refuse_fd(tun, "it puts a virtio header before each packet (IFF_VNET_HDR)", why, why_len);
+    if (has_packet_information(fd))
+        return refuse_fd(tun, "it puts packet information before each packet (IFF_NO_PI is missing)", why, why_len);
+    return OK;
+}
+
+/* -1: `tun` is a name. */
+static int fd_of(const char *tun)
+{
+    if (strncmp(tun, DEVICE_FD, strlen(DEVICE_FD)) != 0)
+        return -1;
+    return (int)strtol(tun + strlen(DEVICE_FD), NULL, 10);
+}
+
+static enum status device_take(const char *tun, int fd, struct device *out, char *why, size_t why_len)
+{
+    struct ifreq request;
+    enum status status = look_at_fd(tun, fd, &request, why, why_len);
+    if (status != OK)
+        return status;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return refuse_fd(tun, strerror(errno), why, why_len);
+    out->fd = fd;
+    out->attached = true;
+    memcpy(out->name, request.ifr_name, sizeof out->name);
+    if (is_here(fd, out->name)) {
+        out->index = if_nametoindex(out->name);
+        remember_mtu(out);
+    }
+    return OK;
+}
+
+static enum status check_name(const char *name, char *why, size_t why_len)
+{
+    if (strlen(name) < DEVICE_NAME)
+        return OK;
+    (void)snprintf(why, why_len, "the TUN name '%s' is too long; at most %d characters", name, DEVICE_NAME - 1);
+    return ERR_LIMIT;
+}
+
+enum status device_identify(const char *tun, char name[DEVICE_NAME], bool *here, char *why, size_t why_len)
+{
+    struct ifreq request;
+    int fd = fd_of(tun);
+    enum status status = fd < 0 ? check_name(tun, why, why_len) : look_at_fd(tun, fd, &request, why, why_len);
+    if (status != OK)
+        return status;
+    (void)snprintf(name, DEVICE_NAME, "%s", fd < 0 ? tun : request.ifr_name);
+    *here = fd < 0 || is_here(fd, name);
+    return OK;
+}
+
+/* --- open --- */
+
+enum status device_open(const char *tun, struct device *out, char *why, size_t why_len)
 {
     *out = (struct device){.fd = -1};
-    if (strlen(name) >= DEVICE_NAME) {
-        (void)snprintf(why, why_len, "the TUN name '%s' is too long; at most %d characters", name, DEVICE_NAME - 1);
-        return ERR_LIMIT;
-    }
-    bool existed = if_nametoindex(name) != 0;
+    if (fd_of(tun) >= 0)
+        return device_take(tun, fd_of(tun), out, why, why_len);
+    enum status status = check_name(tun, why, why_len);
+    if (status != OK)
+        return status;
+    bool existed = if_nametoindex(tun) != 0;
     out->fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (out->fd < 0)
         return explain_open(errno, why, why_len);
     struct ifreq request;
-    int result = set_interface(out->fd, name, 0, &request);
+    int result = set_interface(out->fd, tun, 0, &request);
     /* A device that was created with several queues is attached to only with that flag. */
     if (result < 0 && errno == EINVAL && existed)
-        result = set_interface(out->fd, name, IFF_MULTI_QUEUE, &request);
+        result = set_interface(out->fd, tun, IFF_MULTI_QUEUE, &request);
     if (result < 0) {
-        enum status status = explain_attach(errno, name, existed, why, why_len);
+        status = explain_attach(errno, tun, existed, why, why_len);
         device_close(out);
         return status;
     }
@@ -136,30 +246,58 @@ static enum status bring_up(const struct device *device, char *why, size_t why_l
     return ERR_IO;
 }
 
-enum status device_start(struct device *device, uint32_t mtu, char *why, size_t why_len)
+int device_set_mtu(struct device *device, uint32_t mtu)
 {
+    if (device->index == 0)
+        return -ENODEV;
+    if (mtu == device->mtu)
+        return 0;
+    struct ifreq request = {.ifr_mtu = (int)mtu};
+    if (interface_ioctl(SIOCSIFMTU, device->name, &request) < 0)
+        return -errno;
+    device->mtu = mtu;
+    return 0;
+}
+
+static enum status settle_mtu(struct device *device, uint32_t mtu, bool exact, const struct log *log, char *why,
+                              size_t why_len)
+{
+    int error = device_set_mtu(device, mtu);
+    if (error == 0)
+        return OK;
+    if (error == -EPERM && device->attached && !exact) {
+        log_write(log, LOG_WARNING,
+                  "the MTU of %s stays %u: to set it to %u needs CAP_NET_ADMIN; do it beforehand with 'ip link set %s "
+                  "mtu %u'",
+                  device->name, device->mtu, mtu, device->name, mtu);
+        return OK;
+    }
+    (void)snprintf(why, why_len, "cannot set the MTU of %s to %u: %s; %s", device->name, mtu, strerror(-error),
+                   error == -EPERM ? "it needs CAP_NET_ADMIN, or set it beforehand with 'ip link', or use 'mtu = auto'"
+                                   : "choose another 'mtu' in [gateway]");
+    return ERR_IO;
+}
+
+enum status device_start(struct device *device, uint32_t mtu, bool exact, const struct log *log, char *why,
+                         size_t why_len)
+{
+    if (device->index == 0) { /* whoever made it has set it up where it is */
+        device->mtu = mtu;
+        return OK;
+    }
     if (!device->attached) {
         struct ifreq queue = {.ifr_qlen = DEVICE_QUEUE};
         (void)interface_ioctl(SIOCSIFTXQLEN, device->name, &queue);
         quieten(device);
     }
-    struct ifreq request = {.ifr_mtu = (int)mtu};
-    if (mtu != device->mtu && interface_ioctl(SIOCSIFMTU, device->name, &request) < 0) {
-        (void)snprintf(why, why_len, "cannot set the MTU of %s to %u: %s; %s", device->name, mtu, strerror(errno),
-                       errno == EPERM ? "it needs CAP_NET_ADMIN, or set it beforehand with 'ip link'"
-                                      : "choose another 'mtu' in [gateway]");
-        return ERR_IO;
-    }
-    device->mtu = mtu;
-    return bring_up(device, why, why_len);
+    enum status status = settle_mtu(device, mtu, exact, log, why, why_len);
+    return status == OK ? bring_up(device, why, why_len) : status;
 }
 
 void device_close(struct device *device)
 {
-    if (device->attached && device->mtu != device->mtu_original) {
-        struct ifreq request = {.ifr_mtu = (int)device->mtu_original};
-        (void)interface_ioctl(SIOCSIFMTU, device->name, &request);
-    }
+    if (device->attached && device->index != 0)
+        (void)device_set_mtu(device, device->mtu_original);
     if (device->fd >= 0)
         close(device->fd);
     *device = (struct device){.fd = -1};

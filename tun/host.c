@@ -118,7 +118,7 @@ int host_address(struct netlink *netlink, bool add, const struct address *addres
 }
 
 /* The carrier of a TUN is on while a process is attached. */
-static bool interface_runs(unsigned index)
+bool host_interface_runs(unsigned index)
 {
     struct ifreq request = {0};
     if (if_indextoname(index, request.ifr_name) == NULL)
@@ -133,8 +133,17 @@ static bool interface_runs(unsigned index)
 
 struct route_answer {
     unsigned interface;
+    uint32_t mtu; /* a metric of the route; 0: none */
     uint8_t len, type;
 };
+
+static int look_at_metric(const struct nlattr *attribute, void *arg)
+{
+    struct route_answer *answer = arg;
+    if (mnl_attr_get_type(attribute) == RTAX_MTU && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
+        answer->mtu = mnl_attr_get_u32(attribute);
+    return MNL_CB_OK;
+}
 
 static int look_at_answer_attribute(const struct nlattr *attribute, void *arg)
 {
@@ -143,6 +152,8 @@ static int look_at_answer_attribute(const struct nlattr *attribute, void *arg)
         answer->interface = mnl_attr_get_u32(attribute);
     else if (mnl_attr_get_type(attribute) == RTA_MULTIPATH)
         answer->interface = UINT_MAX;
+    else if (mnl_attr_get_type(attribute) == RTA_METRICS)
+        (void)mnl_attr_parse_nested(attribute, look_at_metric, answer);
     return MNL_CB_OK;
 }
 
@@ -156,20 +167,53 @@ static int look_at_answer(const struct nlmsghdr *message, void *arg)
     return MNL_CB_OK;
 }
 
-bool host_has_route(struct netlink *netlink, const struct address *to, uint32_t mark, unsigned device)
+/* flags: RTM_F_FIB_MATCH for the route itself, with its prefix; 0 for what a packet would take. */
+static bool ask_route(struct netlink *netlink, const struct address *to, uint32_t mark, uint32_t flags,
+                      struct route_answer *answer)
 {
     char buffer[NETLINK_REQUEST];
     void *extra;
-    struct route_answer answer = {0};
+    *answer = (struct route_answer){0};
     struct nlmsghdr *request = netlink_request(buffer, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
     struct rtmsg *header = extra;
     header->rtm_family = to->family == 4 ? AF_INET : AF_INET6;
     header->rtm_dst_len = (unsigned char)(address_len(to) * 8);
-    header->rtm_flags = RTM_F_FIB_MATCH; /* the route itself, with its prefix */
+    header->rtm_flags = flags;
     mnl_attr_put(request, RTA_DST, address_len(to), to->bytes);
     mnl_attr_put_u32(request, RTA_MARK, mark);
-    return netlink_ask_for(netlink, request, look_at_answer, &answer) == 0 && answer.type == RTN_UNICAST &&
-           answer.len > 0 && answer.interface != 0 && answer.interface != device;
+    return netlink_ask_for(netlink, request, look_at_answer, answer) == 0;
+}
+
+bool host_has_route(struct netlink *netlink, const struct address *to, uint32_t mark, unsigned device)
+{
+    struct route_answer answer;
+    return ask_route(netlink, to, mark, RTM_F_FIB_MATCH, &answer) && answer.type == RTN_UNICAST && answer.len > 0 &&
+           answer.interface != 0 && answer.interface != device;
+}
+
+static uint32_t interface_mtu(unsigned index)
+{
+    struct ifreq request = {0};
+    if (if_indextoname(index, request.ifr_name) == NULL)
+        return 0;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    uint32_t mtu = ioctl(fd, SIOCGIFMTU, &request) == 0 ? (uint32_t)request.ifr_mtu : 0;
+    close(fd);
+    return mtu;
+}
+
+uint32_t host_way_mtu(struct netlink *netlink, const struct address *to, uint32_t mark)
+{
+    struct route_answer route, taken;
+    if (!ask_route(netlink, to, mark, RTM_F_FIB_MATCH, &route))
+        return 0;
+    /* Of several next hops, the one that the kernel chooses. */
+    if (route.interface == UINT_MAX && ask_route(netlink, to, mark, 0, &taken))
+        route.interface = taken.interface;
+    uint32_t mtu = route.interface != 0 && route.interface != UINT_MAX ? interface_mtu(route.interface) : 0;
+    return route.mtu != 0 && (mtu == 0 || route.mtu < mtu) ? route.mtu : mtu;
 }
 
 struct table_search {
@@ -177,13 +221,15 @@ struct table_search {
     unsigned own;
     bool in_use;
     uint8_t protocol;
+    bool (*keep)(void *arg, const struct host_route *route);
+    void *arg;
     char *kept; /* copies of the messages to delete, end to end */
     size_t kept_len;
 };
 
 struct route_fields {
     uint32_t table;
-    unsigned interface;
+    struct host_route route;
 };
 
 static int look_at_route_attribute(const struct nlattr *attribute, void *arg)
@@ -192,7 +238,9 @@ static int look_at_route_attribute(const struct nlattr *attribute, void *arg)
     if (mnl_attr_get_type(attribute) == RTA_TABLE)
         fields->table = mnl_attr_get_u32(attribute);
     else if (mnl_attr_get_type(attribute) == RTA_OIF)
-        fields->interface = mnl_attr_get_u32(attribute);
+        fields->route.interface = mnl_attr_get_u32(attribute);
+    else if (mnl_attr_get_type(attribute) == RTA_DST)
+        (void)attribute_address(attribute, fields->route.to.base.family, &fields->route.to.base);
     return MNL_CB_OK;
 }
 
@@ -217,12 +265,16 @@ static int look_at_route(const struct nlmsghdr *message, void *arg)
     struct table_search *search = arg;
     const struct rtmsg *header = mnl_nlmsg_get_payload(message);
     struct route_fields fields = {.table = header->rtm_table};
+    /* A default route has no RTA_DST: the address stays zero. */
+    fields.route = (struct host_route){.to = {.base.family = family_of(header->rtm_family), .len = header->rtm_dst_len},
+                                       .type = header->rtm_type};
     (void)mnl_attr_parse(message, sizeof *header, look_at_route_attribute, &fields);
     if (fields.table != search->table)
         return MNL_CB_OK;
-    if (header->rtm_type == RTN_UNICAST && fields.interface != 0 && fields.interface != search->own && !search->in_use)
-        search->in_use = interface_runs(fields.interface);
-    if (search->protocol != 0 && header->rtm_protocol == search->protocol)
+    unsigned interface = fields.route.interface;
+    if (header->rtm_type == RTN_UNICAST && interface != 0 && interface != search->own && !search->in_use)
+        search->in_use = host_interface_runs(interface);
+    if (search->keep != NULL && header->rtm_protocol == search->protocol && !search->keep(search->arg, &fields.route))
         keep_message(search, message);
     return MNL_CB_OK;
 }
@@ -244,9 +296,10 @@ bool host_table_in_use(struct netlink *netlink, uint32_t table, unsigned own)
     return search.in_use;
 }
 
-void host_table_flush(struct netlink *netlink, uint32_t table, uint8_t protocol)
+void host_table_sweep(struct netlink *netlink, uint32_t table, uint8_t protocol,
+                      bool (*keep)(void *arg, const struct host_route *route), void *arg)
 {
-    struct table_search search = {.table = table, .protocol = protocol};
+    struct table_search search = {.table = table, .protocol = protocol, .keep = keep, .arg = arg};
     table_dump(netlink, AF_INET, &search);
     table_dump(netlink, AF_INET6, &search);
     /* What the kernel told about a route is also what names it for deletion. */

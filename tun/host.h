@@ -14,6 +14,11 @@ int host_addresses(struct netlink *netlink, unsigned device, struct host_place *
  * than `device`. False also when the kernel does not tell. */
 bool host_has_route(struct netlink *netlink, const struct address *to, uint32_t mark, unsigned device);
 
+/* The MTU of the way to an address for packets with this mark: the route's own where the administrator gave it one,
+ * else its interface's. What the kernel has learned from ICMP is left out: nobody has authenticated it. 0: no way, or
+ * the kernel does not tell. */
+uint32_t host_way_mtu(struct netlink *netlink, const struct address *to, uint32_t mark);
+
 /* Adds (or removes) one address, /32 or /128, of an interface. 0, or a negative errno. */
 int host_address(struct netlink *netlink, bool add, const struct address *address, unsigned index);
 
@@ -21,7 +26,18 @@ int host_address(struct netlink *netlink, bool add, const struct address *addres
  * running instance. */
 bool host_table_in_use(struct netlink *netlink, uint32_t table, unsigned own);
 
-/* Deletes the routes of this protocol from the table, both families. */
-void host_table_flush(struct netlink *netlink, uint32_t table, uint8_t protocol);
+/* A route as the kernel tells it. */
+struct host_route {
+    struct prefix to;
+    uint8_t type; /* RTN_ */
+    unsigned interface;
+};
+
+/* Deletes the routes of this protocol from the table, both families, but for those that `keep` wants. */
+void host_table_sweep(struct netlink *netlink, uint32_t table, uint8_t protocol,
+                      bool (*keep)(void *arg, const struct host_route *route), void *arg);
+
+/* True while the interface exists and is running: a TUN runs while a process is attached to it. */
+bool host_interface_runs(unsigned index);
 
 #endif

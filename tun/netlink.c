@@ -8,8 +8,13 @@ enum { NETLINK_ANSWER = 32768 };
 
 enum status netlink_open(struct netlink *out)
 {
+    return netlink_open_bus(out, NETLINK_ROUTE);
+}
+
+enum status netlink_open_bus(struct netlink *out, int bus)
+{
     *out = (struct netlink){0};
-    out->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    out->socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
     if (out->socket == NULL)
         return ERR_IO;
     if (mnl_socket_bind(out->socket, 0, MNL_SOCKET_AUTOPID) == 0)

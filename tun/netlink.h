@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests to the kernel's routing family, one at a time, each with its answer. */
+/* Requests to the kernel over netlink, one at a time, each with its answer. */
 #ifndef TUN_NETLINK_H
 #define TUN_NETLINK_H
 
@@ -15,7 +15,9 @@ struct netlink {
     uint32_t sequence;
 };
 
-MUST_USE enum status netlink_open(struct netlink *out); /* ERR_IO, with errno */
+/* To the routing family, or to another bus (NETLINK_). ERR_IO, with errno. */
+MUST_USE enum status netlink_open(struct netlink *out);
+MUST_USE enum status netlink_open_bus(struct netlink *out, int bus);
 void netlink_close(struct netlink *netlink);
 
 /* A request of `type` in buffer (NETLINK_REQUEST bytes), with a zeroed family header of `extra` bytes at *header. */

@@ -58,6 +58,13 @@ static int prefix_of_route_compare(const void *key, const void *item)
     return prefix_compare(key, &((const struct plan_route *)item)->to);
 }
 
+const struct plan_route *plan_find(const struct plan_routes *routes, const struct prefix *prefix)
+{
+    if (routes->count == 0)
+        return NULL;
+    return bsearch(prefix, routes->items, routes->count, sizeof *routes->items, prefix_of_route_compare);
+}
+
 /* The next route that covers p, from the widest on; *len starts at 0. `strict` leaves out p itself. */
 static const struct plan_route *route_covering(const struct plan_routes *routes, const struct prefix *p, bool strict,
                                                unsigned *len)
@@ -65,9 +72,7 @@ static const struct plan_route *route_covering(const struct plan_routes *routes,
     while (*len < p->len + (strict ? 0u : 1u)) {
         struct prefix wider = prefix_shorten(p, (uint8_t)*len);
         (*len)++;
-        const struct plan_route *found = NULL;
-        if (routes->count > 0)
-            found = bsearch(&wider, routes->items, routes->count, sizeof *routes->items, prefix_of_route_compare);
+        const struct plan_route *found = plan_find(routes, &wider);
         if (found != NULL)
             return found;
     }

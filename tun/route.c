@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,21 +51,28 @@ static enum status fail(struct routes *routes, int error, const char *what)
 
 /* --- routes --- */
 
+/* What a planned route becomes in the table: itself, and for one to the device also the one that is left when the
+ * device goes. */
+enum shape { SHAPE_OPEN, SHAPE_CLOSED, SHAPE_COUNT };
+
 static int route_ask(struct routes *routes, uint16_t type, uint16_t flags, uint32_t table,
-                     const struct plan_route *route)
+                     const struct plan_route *route, enum shape shape)
 {
     char buffer[NETLINK_REQUEST];
     void *header;
     struct nlmsghdr *request = netlink_request(buffer, type, flags, sizeof(struct rtmsg), &header);
     struct rtmsg *message = header;
+    bool to_device = route->kind == PLAN_DEVICE && shape == SHAPE_OPEN;
     message->rtm_family = (unsigned char)af_of(route->to.base.family);
     message->rtm_dst_len = route->to.len;
     message->rtm_protocol = ROUTE_PROTOCOL;
-    message->rtm_scope = route->kind == PLAN_DEVICE && route->to.base.family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    message->rtm_type = route->kind == PLAN_DEVICE ? RTN_UNICAST : RTN_THROW;
+    message->rtm_scope = to_device && route->to.base.family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    message->rtm_type = to_device ? RTN_UNICAST : shape == SHAPE_CLOSED ? RTN_UNREACHABLE : RTN_THROW;
     mnl_attr_put_u32(request, RTA_TABLE, table);
     mnl_attr_put(request, RTA_DST, address_len(&route->to.base), route->to.base.bytes);
-    if (route->kind == PLAN_DEVICE) {
+    if (shape == SHAPE_CLOSED)
+        mnl_attr_put_u32(request, RTA_PRIORITY, ROUTE_METRIC_CLOSED);
+    if (to_device) {
         mnl_attr_put_u32(request, RTA_OIF, routes->device->index);
         if (route->source.family != 0)
             mnl_attr_put(request, RTA_PREFSRC, address_len(&route->source), route->source.bytes);
@@ -74,22 +82,48 @@ static int route_ask(struct routes *routes, uint16_t type, uint16_t flags, uint3
 
 static void table_clear(struct routes *routes, uint32_t table, const struct plan_routes *list)
 {
-    for (size_t i = 0; i < list->count; i++)
-        (void)route_ask(routes, RTM_DELROUTE, 0, table, &list->items[i]);
+    for (size_t i = 0; i < list->count; i++) {
+        (void)route_ask(routes, RTM_DELROUTE, 0, table, &list->items[i], SHAPE_OPEN);
+        if (list->items[i].kind == PLAN_DEVICE)
+            (void)route_ask(routes, RTM_DELROUTE, 0, table, &list->items[i], SHAPE_CLOSED);
+    }
+}
+
+static enum status route_add(struct routes *routes, uint32_t table, const struct plan_route *route, enum shape shape)
+{
+    char what[RANGE_TEXT + 64], base[ADDRESS_TEXT];
+    int error = route_ask(routes, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, table, route, shape);
+    if (error == 0)
+        return OK;
+    (void)snprintf(what, sizeof what, "add the route %s/%u to %s", address_print(&route->to.base, base), route->to.len,
+                   routes->device->name);
+    return fail(routes, error, what);
 }
 
 static enum status table_fill(struct routes *routes, uint32_t table, const struct plan_routes *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        int error = route_ask(routes, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, table, &list->items[i]);
-        if (error != 0) {
-            char what[RANGE_TEXT + 64], base[ADDRESS_TEXT];
-            (void)snprintf(what, sizeof what, "add the route %s/%u to %s", address_print(&list->items[i].to.base, base),
-                           list->items[i].to.len, routes->device->name);
-            return fail(routes, error, what);
-        }
+    enum status status = OK;
+    for (size_t i = 0; i < list->count && status == OK; i++) {
+        if (list->items[i].kind == PLAN_DEVICE)
+            status = route_add(routes, table, &list->items[i], SHAPE_CLOSED);
+        if (status == OK)
+            status = route_add(routes, table, &list->items[i], SHAPE_OPEN);
     }
-    return OK;
+    return status;
+}
+
+struct sweep {
+    const struct plan_routes *list;
+    unsigned device;
+};
+
+static bool is_planned(void *arg, const struct host_route *route)
+{
+    const struct sweep *sweep = arg;
+    const struct plan_route *planned = plan_find(sweep->list, &route->to);
+    if (planned == NULL || planned->kind == PLAN_THROW)
+        return planned != NULL && route->type == RTN_THROW;
+    return route->type == RTN_UNREACHABLE || (route->type == RTN_UNICAST && route->interface == sweep->device);
 }
 
 /* --- ip rules --- */
@@ -107,15 +141,30 @@ static struct ip_rule rule_of(const struct routes *routes, uint8_t family, unsig
     return rule;
 }
 
-static enum status rules_add(struct routes *routes, size_t family)
+static void rule_delete(struct routes *routes, size_t family, unsigned which)
 {
-    routes->ruled[family] = true;
+    (void)ip_rule_delete(&routes->netlink, af_of(families[family]), routes->number + which);
+}
+
+static bool rule_is_wanted(const struct routes *routes, size_t family, unsigned which)
+{
+    const struct plan_routes *list =
+        which == RULE_FROM_DEVICE_MAIN ? &routes->plan.from_device : &routes->plan.outbound;
+    return plan_has_family(list, families[family]);
+}
+
+/* What an earlier run left and is still wanted stays in place (-EEXIST); what is not wanted goes. */
+static enum status rules_settle(struct routes *routes, size_t family)
+{
     for (unsigned which = 0; which < RULE_COUNT; which++) {
-        if (which != RULE_OUTBOUND && !plan_has_family(&routes->plan.from_device, families[family]))
-            continue;
         struct ip_rule rule = rule_of(routes, families[family], which);
+        if (!rule_is_wanted(routes, family, which)) {
+            rule_delete(routes, family, which);
+            continue;
+        }
+        routes->ruled[family] = true;
         int error = ip_rule_add(&routes->netlink, &rule);
-        if (error != 0)
+        if (error != 0 && error != -EEXIST)
             return fail(routes, error, "add an ip rule for the protected routes");
     }
     return OK;
@@ -123,43 +172,60 @@ static enum status rules_add(struct routes *routes, size_t family)
 
 static void rules_delete(struct routes *routes, size_t family)
 {
-    for (unsigned which = 0; which < RULE_COUNT; which++) {
-        struct ip_rule rule = rule_of(routes, families[family], which);
-        (void)ip_rule_delete(&routes->netlink, rule.family, rule.priority);
-    }
+    for (unsigned which = 0; which < RULE_COUNT; which++)
+        rule_delete(routes, family, which);
 }
 
 /* --- the slot: a table that no other running instance holds --- */
 
-static enum slot slot_state(struct routes *routes, uint32_t number)
+/* `owner` gets the TUN that the rules name; empty where they name none. */
+static enum slot slot_state(struct routes *routes, uint32_t number, char owner[RULE_OWNER])
 {
     enum slot worst = SLOT_FREE;
+    owner[0] = '\0';
     for (size_t f = 0; f < 2; f++) {
-        enum slot state = ip_rule_slot(&routes->netlink, af_of(families[f]), number, RULE_COUNT, ROUTE_PROTOCOL);
+        enum slot state = ip_rule_slot(&routes->netlink, af_of(families[f]), number, RULE_COUNT, ROUTE_PROTOCOL, owner);
         if (state > worst)
             worst = state;
     }
-    if (worst == SLOT_OURS && host_table_in_use(&routes->netlink, number, routes->device->index))
-        return SLOT_TAKEN;
-    return worst;
+    if (worst != SLOT_OURS)
+        return worst;
+    bool foreign = owner[0] != '\0' ? strcmp(owner, routes->device->name) != 0
+                                    : host_table_in_use(&routes->netlink, number, routes->device->index);
+    return foreign ? SLOT_TAKEN : SLOT_OURS;
 }
 
+/* Another TUN's left-over still keeps its traffic from leaving in clear, so it is not ours to remove. */
+static void warn_of_dead(const struct routes *routes, uint32_t number, const char *owner)
+{
+    if (owner[0] == '\0' || host_interface_runs(if_nametoindex(owner)))
+        return;
+    log_write(routes->log, LOG_WARNING,
+              "an esptun with TUN %s has died and left table %u, which keeps its protected traffic from leaving in "
+              "clear: start it again, or remove it with 'ip rule del priority %u; ip -6 rule del priority %u'",
+              owner, number, number + RULE_OUTBOUND, number + RULE_OUTBOUND);
+}
+
+/* The slot that an earlier run with our TUN left, else the first free one. */
 static enum status slot_choose(struct routes *routes)
 {
+    char owner[RULE_OWNER];
+    routes->number = 0;
     for (uint32_t i = 0; i < ROUTE_SLOTS; i++) {
-        routes->number = ROUTE_TABLE + i * ROUTE_SLOT_STEP;
-        enum slot state = slot_state(routes, routes->number);
+        uint32_t number = ROUTE_TABLE + i * ROUTE_SLOT_STEP;
+        enum slot state = slot_state(routes, number, owner);
         if (state == SLOT_TAKEN)
-            continue;
-        if (state == SLOT_OURS)
-            log_write(routes->log, LOG_INFO, "replacing the routes that an earlier run left in table %u",
-                      routes->number);
-        for (size_t f = 0; f < 2; f++)
-            rules_delete(routes, f);
-        host_table_flush(&routes->netlink, routes->number, ROUTE_PROTOCOL);
-        host_table_flush(&routes->netlink, routes->number + 1, ROUTE_PROTOCOL);
-        return OK;
+            warn_of_dead(routes, number, owner);
+        if (state == SLOT_FREE && routes->number == 0)
+            routes->number = number;
+        if (state == SLOT_OURS) {
+            log_write(routes->log, LOG_INFO, "replacing the routes that an earlier run left in table %u", number);
+            routes->number = number;
+            return OK;
+        }
     }
+    if (routes->number != 0)
+        return OK;
     (void)snprintf(routes->why, routes->why_len,
                    "all ip rule priorities from %d to %d are taken; remove some, or use 'routes = no' in [gateway]",
                    ROUTE_TABLE, ROUTE_TABLE + ROUTE_SLOTS * ROUTE_SLOT_STEP - 1);
@@ -216,14 +282,17 @@ static enum status make_plan(struct routes *routes, const struct spd *spd)
     return status;
 }
 
+/* New routes first, then what an earlier run left goes: there is no gap between them. */
 static enum status fill_tables(struct routes *routes)
 {
     const struct plan_routes *lists[2] = {&routes->plan.outbound, &routes->plan.from_device};
     for (uint32_t i = 0; i < 2; i++) {
+        struct sweep sweep = {.list = lists[i], .device = routes->device->index};
         routes->filled[i] = true;
         enum status status = table_fill(routes, routes->number + i, lists[i]);
         if (status != OK)
             return status;
+        host_table_sweep(&routes->netlink, routes->number + i, ROUTE_PROTOCOL, is_planned, &sweep);
     }
     return OK;
 }
@@ -238,8 +307,7 @@ static enum status install(struct routes *routes, const struct spd *spd)
     if (status == OK)
         status = fill_tables(routes);
     for (size_t f = 0; f < 2 && status == OK; f++)
-        if (plan_has_family(&routes->plan.outbound, families[f]))
-            status = rules_add(routes, f);
+        status = rules_settle(routes, f);
     return status;
 }
 
@@ -247,6 +315,13 @@ enum status routes_install(const struct spd *spd, const struct device *device, c
                            struct routes **out, char *why, size_t why_len)
 {
     *out = NULL;
+    if (device->index == 0) {
+        (void)snprintf(why, why_len,
+                       "cannot install routes: the TUN %s lies in another network namespace; use 'routes = no' in "
+                       "[gateway], and set its routes there",
+                       device->name);
+        return ERR_UNSUPPORTED;
+    }
     struct routes *routes = calloc(1, sizeof *routes);
     if (routes == NULL)
         return ERR_MEMORY;

@@ -2,14 +2,21 @@
 /*
  * Routes of protect rules to the TUN, in a table of our own, so that the host's own routes stay as they are:
  *
- *   priority p      from the TUN: table t + 1         only where a local side lies inside a remote one (plan.h)
- *   priority p + 1  from the TUN: the main table      likewise
+ *   priority p      from the TUN: table t + 1         empty but where a local side lies inside a remote one (plan.h)
+ *   priority p + 1  from the TUN: the main table      only there
  *   priority p + 2  not marked ROUTE_MARK: table t
  *
  * with t = p = 14500, or the next of ROUTE_SLOTS steps that no other instance in this network namespace holds. Sockets
  * that carry ROUTE_MARK never meet the table, so that what we send to a peer does not come back through the TUN, also
  * when the peer lies inside a protected range. Routes follow the SPD and not the SAs: while there is no SA, packets
- * still meet the SPD and wait or are dropped there. What is attached to this host and lies in the local side of a
+ * still meet the SPD and wait or are dropped there.
+ *
+ * Beside each route to the TUN stands an `unreachable` one with a worse metric. When the process dies, the TUN and its
+ * routes go, the ip rules and the unreachable routes stay: what was protected meets an error and not the host's default
+ * route. The rule of priority p names the TUN, so the next start with that TUN finds them and puts its own in their
+ * place without a gap; an instance with another TUN leaves them alone.
+ *
+ * What is attached to this host and lies in the local side of a
  * protect rule is left to the host's own routes (plan.h says why nothing leaks by that).
  */
 #ifndef TUN_ROUTE_H
@@ -23,8 +30,9 @@ enum {
     ROUTE_MARK = 0x4500,
     ROUTE_TABLE = 14500,
     ROUTE_SLOTS = 16,
-    ROUTE_SLOT_STEP = 4,  /* rule priorities and tables of one slot */
-    ROUTE_PROTOCOL = 229, /* "who made this" of rules and routes: how a left-over of ours is known */
+    ROUTE_SLOT_STEP = 4,              /* rule priorities and tables of one slot */
+    ROUTE_METRIC_CLOSED = 0x7fffffff, /* of the unreachable routes */
+    ROUTE_PROTOCOL = 229,             /* "who made this" of rules and routes: how a left-over of ours is known */
 };
 
 struct routes;

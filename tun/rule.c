@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tun/rule.h"
 
+#include <stdio.h>
+
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
@@ -40,11 +42,13 @@ struct slot_search {
     uint32_t first, count;
     uint8_t protocol;
     enum slot found;
+    char *owner;
 };
 
 struct rule_fields {
     uint32_t priority;
     uint8_t protocol;
+    const char *from_device;
 };
 
 static int look_at_attribute(const struct nlattr *attribute, void *arg)
@@ -54,6 +58,8 @@ static int look_at_attribute(const struct nlattr *attribute, void *arg)
         fields->priority = mnl_attr_get_u32(attribute);
     else if (mnl_attr_get_type(attribute) == FRA_PROTOCOL)
         fields->protocol = mnl_attr_get_u8(attribute);
+    else if (mnl_attr_get_type(attribute) == FRA_IIFNAME && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+        fields->from_device = mnl_attr_get_str(attribute);
     return MNL_CB_OK;
 }
 
@@ -67,14 +73,17 @@ static int look_at_rule(const struct nlmsghdr *message, void *arg)
     enum slot state = fields.protocol == search->protocol ? SLOT_OURS : SLOT_TAKEN;
     if (state > search->found)
         search->found = state;
+    if (state == SLOT_OURS && fields.from_device != NULL)
+        (void)snprintf(search->owner, RULE_OWNER, "%s", fields.from_device);
     return MNL_CB_OK;
 }
 
-enum slot ip_rule_slot(struct netlink *netlink, int family, uint32_t first, uint32_t count, uint8_t protocol)
+enum slot ip_rule_slot(struct netlink *netlink, int family, uint32_t first, uint32_t count, uint8_t protocol,
+                       char owner[RULE_OWNER])
 {
     char buffer[NETLINK_REQUEST];
     void *extra;
-    struct slot_search search = {.first = first, .count = count, .protocol = protocol};
+    struct slot_search search = {.first = first, .count = count, .protocol = protocol, .owner = owner};
     struct nlmsghdr *request = netlink_request(buffer, RTM_GETRULE, 0, sizeof(struct fib_rule_hdr), &extra);
     ((struct fib_rule_hdr *)extra)->family = (unsigned char)family;
     /* A family that the kernel does not have has no rules either. */

@@ -18,10 +18,13 @@ struct ip_rule {
 int ip_rule_add(struct netlink *netlink, const struct ip_rule *rule);
 int ip_rule_delete(struct netlink *netlink, int family, uint32_t priority);
 
+enum { RULE_OWNER = 16 }; /* IFNAMSIZ */
+
 enum slot { SLOT_FREE, SLOT_OURS, SLOT_TAKEN };
 
 /* What the rules of `count` priorities from `first` on say: there are none, they are all of our protocol, or somebody
- * else's. */
-enum slot ip_rule_slot(struct netlink *netlink, int family, uint32_t first, uint32_t count, uint8_t protocol);
+ * else's. `owner` gets the interface that one of them names ("iif"); it is left alone when none does. */
+enum slot ip_rule_slot(struct netlink *netlink, int family, uint32_t first, uint32_t count, uint8_t protocol,
+                       char owner[RULE_OWNER]);
 
 #endif

@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t top = sa->replay.top;
     struct flow flow = {0};
     enum drop why = DROP_COUNT;
-    esp_open(sa, &list, &flow, &why, 1);
+    esp_open(sa, NULL, &list, &flow, &why, 1);
 
     require(why >= DROP_NONE && why < DROP_COUNT);
     require(!authentic || why != DROP_IN_AUTH);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the seed inputs of fuzz_encap, fuzz_esp_open and fuzz_flow into corpus/."""
+"""Writes the seed inputs of the targets that read packets into corpus/."""
 import pathlib
 import struct
 
@@ -34,6 +34,22 @@ FLOWS = {
     "v6_ah": ipv6(b"\x11\x04" + b"\0" * 22 + UDP, 51),
     "v6_nine_headers": ipv6(b"\x3c\0\x01\x04\0\0\0\0" * 9 + UDP, 60),
 }
+ICMP = struct.pack("!BBHI", 3, 4, 0, 1400)
+ICMP6 = struct.pack("!BBHI", 2, 0, 0, 1280)
+FLOWS.update({
+    "v4_first_fragment": ipv4(UDP + b"\0" * 4, fragment=0x2000),
+    "v4_last_fragment": ipv4(UDP, fragment=0x1ff0),
+    "v6_first_fragment": ipv6(b"\x11\0\0\x01\0\0\0\x07" + UDP + b"\0" * 4, 44),
+    "v6_last_fragment": ipv6(b"\x3c\0\xff\xe0\0\0\0\x07" + UDP, 44),
+    "v4_error": ipv4(ICMP + FLOWS["v4_udp"], 1),
+    "v4_error_short": ipv4(ICMP + FLOWS["v4_udp"][:22], 1),
+    "v4_error_options": ipv4(ICMP + FLOWS["v4_options"], 1),
+    "v4_error_fragment": ipv4(ICMP + FLOWS["v4_udp"], 1, fragment=0x2000),
+    "v6_error": ipv6(ICMP6 + FLOWS["v6_udp"], 58),
+    "v6_error_chain": ipv6(ICMP6 + FLOWS["v6_chain"], 58),
+    "v6_error_cut": ipv6(ICMP6 + FLOWS["v6_chain"][:50], 58),
+    "v6_error_nine_headers": ipv6(ICMP6 + FLOWS["v6_nine_headers"], 58),
+})
 ENCAPS = {
     "keepalive": b"\xff",
     "one": b"\x01",
@@ -43,6 +59,28 @@ ENCAPS = {
     "esp": b"\0\0\x10\0\0\0\0\x01" + b"\x22" * 40,
     "seven": b"\0\0\x10\0\0\0\0",
 }
+
+
+def fragment(packet, offset, length, more, protocol=1, time=0, shown=255, port=443):
+    """One step of fuzz_fragments. packet: which of eight; protocol: an index; time: in units of 256 ms."""
+    return struct.pack("!BBHHBBH", packet | protocol << 3 | more << 7, time, offset, length, shown, 0, port)
+
+
+def fragment_inputs():
+    whole = [(0, 64, 1), (64, 64, 1), (128, 13, 0)]
+    for family in (0, 1):
+        name = "v6_" if family else "v4_"
+        steps = [fragment(family, *piece) for piece in whole]
+        yield name + "in_order", b"".join(steps)
+        yield name + "backwards", b"".join(reversed(steps))
+        yield name + "repeated", b"".join(steps * 2)
+        yield name + "overlap", steps[0] + fragment(family, 56, 16, 1) + fragment(family, 0, 8, 1, port=22) + steps[1]
+        yield name + "tiny_tcp", fragment(family, 0, 64, 1, 0, shown=8) + fragment(family, 8, 64, 0, 0)
+        yield name + "hidden", fragment(family, 0, 64, 1) + fragment(family, 64, 64, 0, protocol=3)
+        yield name + "expired", steps[0] + fragment(family, 64, 64, 1, time=59) + steps[0] + steps[2]
+        yield name + "two_ends", steps[2] + fragment(family, 64, 8, 0) + fragment(family, 144, 8, 1) + steps[0]
+    yield "largest", b"".join(fragment(0, at, min(8192, 65535 - at), at + 8192 < 65535) for at in range(0, 65535, 8192))
+    yield "eight_packets", b"".join(fragment(n, *piece, port=n) for piece in whole for n in range(8))
 
 
 def text(body, next_header, block=16):
@@ -68,9 +106,72 @@ def esp_inputs():
     yield "wire_short", bytes([4]) + b"\0\0\x10\0\0\0\0\x48" + b"\x33" * 30
 
 
+def tcp(options, flags=2):
+    return struct.pack("!HHIIBBHHH", 4711, 443, 1, 0, (20 + len(options)) // 4 << 4, flags, 65535, 0, 0) + options
+
+
+LINUX_SYN = b"\x02\x04\x05\xb4\x04\x02\x08\x0a\1\2\3\4\0\0\0\0\x01\x03\x03\x07"
+SYNS = {
+    "v4": ipv4(tcp(LINUX_SYN), 6),
+    "v4_syn_ack": ipv4(tcp(LINUX_SYN, 0x12), 6),
+    "v4_ack": ipv4(tcp(LINUX_SYN, 0x10), 6),
+    "v4_odd": ipv4(tcp(b"\1\2\4\5\xb4\1\1\1"), 6),
+    "v4_broken": ipv4(tcp(b"\2\4\5\xb4\x08\0\1\1"), 6),
+    "v4_first_fragment": ipv4(tcp(LINUX_SYN), 6, fragment=0x2000),
+    "v6": ipv6(tcp(LINUX_SYN), 6),
+    "v6_chain": ipv6(b"\x06\0\x01\x04\0\0\0\0" + tcp(LINUX_SYN), 60),
+    "v6_ah": ipv6(b"\x06\x04" + b"\0" * 22 + tcp(LINUX_SYN), 51),
+}
+CUTS = {
+    "plain": (68, ipv4(b"x" * 200)),
+    "big": (1400, ipv4(b"")[:2] + struct.pack("!H", 65535) + ipv4(b"")[4:]),
+    "options": (100, ipv4(b"x" * 200, options=b"\x94\4\0\0\x44\x08\5\0\1\2\3\4\x83\3\4\0")),
+    "broken_option": (100, ipv4(b"x" * 200, options=b"\x94\4\0\0\x88\x09\1\1")),
+    "middle": (68, ipv4(b"x" * 200, fragment=0x2010)),
+    "last": (68, ipv4(b"x" * 199, fragment=0x0010)),
+    "beyond": (68, ipv4(b"x" * 200, fragment=0x1fff)),
+    "df": (68, ipv4(b"x" * 200, fragment=0x4000)),
+    "fits": (1500, ipv4(b"x" * 200)),
+    "small_mtu": (27, ipv4(b"x" * 200)),
+    "v6": (68, ipv6(UDP)),
+}
+ESP = b"\xc0\xff\xee\x01\0\0\0\7"
+UDP_ESP = struct.pack("!HHHH", 4500, 4500, 100, 0) + ESP
+
+
+def claims():
+    """First byte: 0 and 2 ICMP (2: the checksum is made right), 1 ICMPv6, 4 an inner packet behind an MTU."""
+    four, six = b"\2\3\4\0\0\0\0\5\x78", b"\1\2\0\0\0\0\0\5\x78"
+    yield "v4_esp", four + ipv4(ESP, 50)
+    yield "v4_udp", four + ipv4(UDP_ESP)
+    yield "v4_options", four + ipv4(ESP, 50, options=b"\1" * 8)
+    yield "v4_fragment", four + ipv4(ESP, 50, fragment=0x0007)
+    yield "v4_bad_checksum", b"\0" + four[1:] + ipv4(ESP, 50)
+    yield "v4_unreachable", b"\2\3\1\0\0\0\0\0\0" + ipv4(ESP, 50)
+    yield "v4_keepalive", four + ipv4(struct.pack("!HHHH", 4500, 4500, 9, 0) + b"\xff")
+    yield "v4_ike", four + ipv4(struct.pack("!HHHH", 4500, 4500, 99, 0) + b"\0" * 8)
+    yield "v4_short", four + ipv4(UDP_ESP)[:28]
+    yield "v6_esp", six + ipv6(ESP, 50)
+    yield "v6_udp", six + ipv6(UDP_ESP)
+    yield "v6_fragment", six + ipv6(b"\x32\0\0\1\0\0\0\7" + ESP, 44)
+    yield "say_v4", b"\4\5\x78" + ipv4(b"x" * 600, fragment=0x4000)
+    yield "say_v4_echo", b"\4\5\x78" + ipv4(b"\x08\0" + b"x" * 60, 1, fragment=0x4000)
+    yield "say_v4_error", b"\4\5\x78" + ipv4(b"\x03\4" + b"x" * 60, 1, fragment=0x4000)
+    yield "say_v6", b"\4\5\x78" + ipv6(b"x" * 1400)
+    yield "say_v6_echo", b"\4\5\x78" + ipv6(b"\x80\0" + b"x" * 60, 58)
+
+
+for key, value in SYNS.items():
+    write("fuzz_mss", key, struct.pack("!H", 1300) + value)
+for key, (mtu, value) in CUTS.items():
+    write("fuzz_fragment", key, struct.pack("!H", mtu) + value)
+for key, value in claims():
+    write("fuzz_icmp_claim", key, value)
 for key, value in FLOWS.items():
     write("fuzz_flow", key, value)
 for key, value in ENCAPS.items():
     write("fuzz_encap", key, value)
 for key, value in esp_inputs():
     write("fuzz_esp_open", key, value)
+for key, value in fragment_inputs():
+    write("fuzz_fragments", key, value)

@@ -73,7 +73,7 @@ def test_check_prints_the_policy_and_no_secret(lab):
 def test_help_version_genpsk(_lab):
     done = esptun("--help")
     expect(done.returncode == 0 and all(verb in done.stdout for verb in
-           ("run", "check", "status", "up", "down", "rekey", "genpsk")), f"--help: {done.stdout}{done.stderr}")
+           ("run", "check", "status", "up", "down", "rekey", "explain", "genpsk")), f"--help: {done.stdout}{done.stderr}")
     done = esptun("--version")
     expect(done.returncode == 0 and re.search(r"esptun \d+\.\d+\.\d+", done.stdout), f"--version: {done.stdout}")
     expect(re.search("OpenSSL 3", done.stdout) and re.search("libsodium", done.stdout), f"--version: {done.stdout}")

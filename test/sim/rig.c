@@ -329,7 +329,7 @@ bool rig_carries(struct rig *rig, int from)
     struct sa *in = sad_inbound(rig->ends[1 - from].sad, spi);
     if (in == NULL)
         return false;
-    esp_open(in, &batch, &opened, &why, 1);
+    esp_open(in, NULL, &batch, &opened, &why, 1);
     return why == DROP_NONE && packet.len == len && memcmp(packet_data(&packet), ping, len) == 0;
 }
 

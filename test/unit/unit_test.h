@@ -20,8 +20,9 @@
 
 #define assert_has(text, part)                                                                                         \
     do {                                                                                                               \
-        if (strstr((text), (part)) == NULL)                                                                            \
-            fail_msg("'%s' does not say '%s'", (text), (part));                                                        \
+        const char *text_ = (text), *part_ = (part);                                                                   \
+        if (strstr(text_, part_) == NULL)                                                                              \
+            fail_msg("'%s' does not say '%s'", text_, part_);                                                          \
     } while (0)
 
 static inline struct address an_address(const char *text)

@@ -97,7 +97,7 @@ static enum drop work(struct sa *sa, const struct request *request, struct packe
         /* The number before was seen: so the window knows which high half is meant. */
         if (request->sequence > 1 && replay_accept(&sa->replay, request->sequence - 1) != OK)
             return DROP_IN_REPLAY;
-        esp_open(sa, &p, &flow, &why, 1);
+        esp_open(sa, NULL, &p, &flow, &why, 1);
     }
     return why;
 }

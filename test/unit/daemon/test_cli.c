@@ -18,7 +18,7 @@
 #include "daemon/show.h"
 #include "daemon/stamp.h"
 
-enum { WORDS = 8 };
+enum { WORDS = 10 };
 
 /* Cuts the line into an argv, behind the name of the program. */
 static int split(char *line, char *argv[WORDS + 1])
@@ -85,6 +85,15 @@ static void test_wrong_arguments(void **state)
         {"up a b", "one word too many: 'b'"},
         {"down --json a", "unknown option '--json'"},
         {"genpsk -c x", "unknown option"},
+        {"explain", "the source is missing: write [PROTOCOL] SRC[:PORT] DST[:PORT]"},
+        {"explain -s x", "the source is missing"},
+        {"explain tcp 10.1.0.1", "the destination is missing"},
+        {"explain --json 10.1.0.1 10.2.0.1", "unknown option '--json'"},
+        {"explain tpc 10.1.0.1 10.2.0.1", "'tpc' is neither an address nor a protocol"},
+        {"explain 10.1.0.0/24 10.2.0.1", "no address of a packet"},
+        {"explain 10.1.0.1 10.2.0.1 10.3.0.1", "'10.3.0.1' is one word too many"},
+        {"explain 10.1.0.1 2001:db8::1", "10.1.0.1 is IPv4 and 2001:db8::1 is IPv6"},
+        {"explain icmp 10.1.0.1:7 10.2.0.1", "icmp has no ports"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         expect_run(lines[i][0], EXIT_USAGE, "", lines[i][1]);
@@ -97,7 +106,6 @@ static void test_verbs_of_later_versions_are_refused_by_name(void **state)
     (void)state;
     expect_run("reload", EXIT_FAILED, "",
                "esptun: reload is not available in this version; restart the daemon instead\n");
-    expect_run("explain tcp 10.1.0.1 10.2.0.1", EXIT_FAILED, "", "esptun: explain is not available");
 }
 
 static void test_parse(void **state)
@@ -118,6 +126,7 @@ static void test_help_and_version(void **state)
 {
     (void)state;
     expect_run("--help", EXIT_OK, "esptun run [-c FILE]", "");
+    expect_run("explain --help", EXIT_OK, "esptun explain [PROTOCOL] SRC[:PORT] DST[:PORT]", "");
     expect_run("run --help", EXIT_OK, "esptun run [-c FILE]", "");
     expect_run("--version", EXIT_OK, "OpenSSL", "");
     expect_run("--version", EXIT_OK, "libuv 1.", "");
@@ -211,6 +220,39 @@ static void test_answers(void **state)
     expect_talk("up a", "up a\n", "HTTP/1.1 400\n", EXIT_FAILED, "", "no answer of esptun");
     expect_talk("status", "status\n", "ok\nnot json", EXIT_FAILED, "", "not JSON");
     expect_talk("status --json", "status\n", "ok\n{\"version\":\"1\"}", EXIT_OK, "{\"version\":\"1\"}\n", "");
+}
+
+/* A daemon is asked in one form, however the packet was written. */
+static void test_explain_asks_the_daemon(void **state)
+{
+    (void)state;
+    expect_talk("explain 10.1.0.1 10.2.0.1", "explain 10.1.0.1 10.2.0.1\n", "ok\nrule 1\n", EXIT_OK, "rule 1\n", "");
+    expect_talk("explain tcp 10.1.0.1 -> 10.2.0.1 port 443", "explain tcp 10.1.0.1 10.2.0.1:443\n", "ok\nx\n", EXIT_OK,
+                "x\n", "");
+    expect_talk("explain [2001:db8::1]:1 - 2001:DB8:0::2", "explain [2001:db8::1]:1 2001:db8::2\n", "ok\nx\n", EXIT_OK,
+                "x\n", "");
+    expect_talk("explain 10.1.0.1 10.2.0.1", "explain 10.1.0.1 10.2.0.1\n", "error no\n", EXIT_FAILED, "",
+                "esptun: no\n");
+}
+
+/* Without a daemon the rules are still known, when the configuration can be read. */
+static void test_explain_without_a_daemon(void **state)
+{
+    (void)state;
+    static const char text[] = "[gateway]\ncontrol = /nonexistent/sock\n"
+                               "[connection c]\nlocal = 192.0.2.1\nremote = 192.0.2.2\npsk = 0123456789abcdef0123\n"
+                               "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via c\n";
+    char path[] = "/tmp/esptun-cli-XXXXXX", line[128];
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    close(fd);
+    snprintf(line, sizeof line, "explain -c %s 10.1.0.1 10.2.0.1", path);
+    expect_run(line, EXIT_OK, "esptun is not running, so SAs are unknown; this is told from /tmp/esptun-cli-", "");
+    expect_run(line, EXIT_OK, "rule 1 (line 8) decides: protect\nconnection c\n", "");
+    snprintf(line, sizeof line, "status -c %s", path);
+    expect_run(line, EXIT_FAILED, "", "/nonexistent/sock");
+    unlink(path);
+    expect_run("explain -c /nonexistent/esptun.ini 10.1.0.1 10.2.0.1", EXIT_FAILED, "", "/nonexistent/esptun.ini");
 }
 
 static void test_nobody_listens(void **state)
@@ -318,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_genpsk_is_fresh_and_256_bits),
         cmocka_unit_test(test_check_of_a_missing_file),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_explain_asks_the_daemon),
+        cmocka_unit_test(test_explain_without_a_daemon),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_of_odd_documents),

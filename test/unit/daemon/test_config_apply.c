@@ -78,6 +78,7 @@ static void test_defaults(void **state)
     assert_int_equal(g->mtu, 0);
     assert_int_equal(g->workers, 0);
     assert_true(g->routes);
+    assert_false(g->guard);
     assert_string_equal(g->control, "/run/esptun.sock");
     assert_int_equal(g->log_level, LOG_INFO);
     assert_int_equal(l.config->connection_count, 1);
@@ -101,6 +102,20 @@ static void test_defaults(void **state)
     assert_int_equal(c->encap, ENCAP_YES);
     assert_int_equal(c->start, START_TRAP);
     unload(&l);
+}
+
+static void test_a_tun_by_descriptor(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"fd:3", "fd:2147483647"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "[gateway]\ntun = %s\nguard = yes\n%s", good[i], GOOD ACL);
+        struct loaded l = load(text);
+        assert_string_equal(l.config->gateway.tun, good[i]);
+        assert_true(l.config->gateway.guard);
+        unload(&l);
+    }
 }
 
 static void test_every_key(void **state)
@@ -245,6 +260,8 @@ static void test_warnings(void **state)
                    "psk: the key is shorter than 16");
     expect_warning(GOOD "esp = aes256gcm16-modp2048, aes256-sha256-ecp256\n" ACL, 4, "differ in their group");
     expect_warning(GOOD "esp = aes256gcm16, aes256-sha256-ecp256\n" ACL, 4, "differ in their group");
+    expect_warning(GOOD "esp = aes256gcm16, aes128gmac\n" ACL, 4, "aes128gmac authenticates, but does not encrypt");
+    expect_warning(GOOD "esp = aes256-sha256_96\nallow = sha256_96\n" ACL, 4, "legacy algorithms (sha256_96)");
     expect_warning(GOOD ACL "bypass = 10.1.0.0/25 -> 10.2.0.9/32\n", 6, "line 5");
     expect_warning(GOOD ACL "discard = any -> any\nbypass = any -> any\n", 7, "line 6");
     expect_warning(GOOD ACL "discard = any -> any\nbypass = tcp 10.0.0.0/8 -> 10.9.0.0/16 port 80\n", 7, "line 6");
@@ -288,9 +305,9 @@ static void test_print_says_whose_identity_any_is(void **state)
     (void)state;
     struct loaded l = load("[connection a]\nremote = %any\nstart = none\npsk = correct horse battery\n" ACL);
     char *text = printed(l.config);
-    assert_non_null(strstr(text, "\nlog_format     = text\n"));
-    assert_non_null(strstr(text, "\nlocal_id       = %any  ; its address\n"));
-    assert_non_null(strstr(text, "\nremote_id      = %any  ; whoever has the key\n"));
+    assert_non_null(strstr(text, "\nlog_format       = text\n"));
+    assert_non_null(strstr(text, "\nlocal_id         = %any  ; its address\n"));
+    assert_non_null(strstr(text, "\nremote_id        = %any  ; whoever has the key\n"));
     free(text);
     unload(&l);
 }
@@ -317,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_a_tun_by_descriptor),
         cmocka_unit_test(test_every_key),
         cmocka_unit_test(test_forms_of_lines),
         cmocka_unit_test(test_long_connection_names_stay_apart),

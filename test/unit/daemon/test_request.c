@@ -35,6 +35,12 @@ static void test_garbage_is_refused_b48(void **state)
         {"up \xc3\xa4", "not the name"},
         {"down ", "missing"},
         {"rekey", "missing"},
+        {"explain", "packet to explain is missing"},
+        {"explain ", "packet to explain is missing"},
+        {"explain 10.1.0.1\t10.2.0.1", "not a packet"},
+        {"explain 10.1.0.1 \x7f", "not a packet"},
+        {"explain \xc3\xa4", "not a packet"},
+        {"explainx 10.1.0.1 10.2.0.1", "unknown command"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct request request;
@@ -52,6 +58,7 @@ static void test_embedded_nul_is_refused_b48(void **state)
     const char *why;
     assert_int_equal(request_parse(bytes_of("up a\0b", 6), &request, &why), ERR_MALFORMED);
     assert_int_equal(request_parse(bytes_of("status\0", 7), &request, &why), ERR_MALFORMED);
+    assert_int_equal(request_parse(bytes_of("explain a\0b", 11), &request, &why), ERR_MALFORMED);
     assert_int_equal(request_parse(bytes_of(NULL, 0), &request, &why), ERR_MALFORMED);
 }
 
@@ -88,13 +95,29 @@ static void test_requests(void **state)
     }
 }
 
+static void test_text_up_to_the_limit(void **state)
+{
+    (void)state;
+    struct request request;
+    const char *why;
+    char line[8 + REQUEST_TEXT_MAX + 2] = "explain ";
+    assert_int_equal(parse("explain tcp a  b\r", &request, &why), OK);
+    assert_int_equal(request.verb, REQUEST_EXPLAIN);
+    assert_string_equal(request.text, "tcp a  b");
+    assert_string_equal(request.name, "");
+    memset(line + 8, 'x', REQUEST_TEXT_MAX);
+    assert_int_equal(parse(line, &request, &why), OK);
+    assert_int_equal(strlen(request.text), REQUEST_TEXT_MAX);
+    line[8 + REQUEST_TEXT_MAX] = 'x';
+    assert_int_equal(parse(line, &request, &why), ERR_MALFORMED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_garbage_is_refused_b48),
-        cmocka_unit_test(test_embedded_nul_is_refused_b48),
-        cmocka_unit_test(test_names_up_to_the_limit),
-        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_garbage_is_refused_b48), cmocka_unit_test(test_embedded_nul_is_refused_b48),
+        cmocka_unit_test(test_names_up_to_the_limit),  cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_text_up_to_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

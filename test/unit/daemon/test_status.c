@@ -132,6 +132,21 @@ static void test_without_sas(void **state)
     json_decref(root);
 }
 
+static void test_with_a_guard(void **state)
+{
+    struct fixture *f = *state;
+    const struct guard_counts guard = {.in_clear = 3, .out_clear = UINT64_MAX};
+    struct status_document document;
+    f->input.guard = &guard;
+    status_begin(&document, &f->input);
+    json_t *root = finish(&document);
+    const json_t *all = json_object_get(root, "drops");
+    assert_int_equal(json_object_size(all), DROP_COUNT + IKE_DROP_COUNT + 2);
+    assert_int_equal(number_of(all, "in_clear"), 3);
+    assert_true(number_of(all, "out_clear") == INT64_MAX);
+    json_decref(root);
+}
+
 static const struct identity branch_id = {.type = ID_FQDN, .len = 6, .data = "branch"};
 
 static void visit(struct status_document *document, struct fixture *f, bool whole)
@@ -165,9 +180,9 @@ static void test_an_sa_and_its_child(void **state)
     static const char *const sa_keys[] = {"connection",    "ike_version", "state",     "initiator", "local",
                                           "remote",        "local_id",    "remote_id", "nat",       "proposal",
                                           "established_s", "rekey_in_s",  "children"};
-    static const char *const child_keys[] = {"rule",  "state",         "spi_in",    "spi_out", "proposal",
-                                             "encap", "local_ts",      "remote_ts", "esn",     "in",
-                                             "out",   "established_s", "rekey_in_s"};
+    static const char *const child_keys[] = {"rule",  "state",         "spi_in",     "spi_out",  "proposal",
+                                             "encap", "local_ts",      "remote_ts",  "esn",      "in",
+                                             "out",   "established_s", "rekey_in_s", "path_mtu", "mtu"};
     static const char *const in_keys[] = {"packets", "bytes", "replay", "auth_failed", "selector", "malformed"};
     struct sa *pair = sad_by_child(f->sad, 5);
     pair->in = (struct sa_counters){.packets = 1, .bytes = 2, .replay = 3, .auth_failed = 4};
@@ -222,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_sas, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_with_a_guard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_sa_and_its_child, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_not_known_yet_is_null, setup, teardown),
     };

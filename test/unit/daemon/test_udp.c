@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ static bool enter(void)
         print_message("skipped: needs root\n");
         return false;
     }
-    assert_int_equal(system("ip link set lo up && ip addr add 2001:db8::1/128 dev lo"), 0);
+    assert_int_equal(system("ip link set lo up && ip addr add 2001:db8::1/128 dev lo nodad"), 0);
     for (size_t i = 0; i < COUNT(datagrams); i++)
         datagrams[i].packet = packet_of(buffers[i], sizeof buffers[i], PACKET_HEADROOM);
     return true;
@@ -97,6 +98,16 @@ static void test_errors_say_what_to_do(void **state)
     udp_close(udp);
 }
 
+/* On a busy machine the loopback takes its time. */
+static size_t receive(struct udp *udp, const struct udp_socket *socket, size_t wanted)
+{
+    size_t count = 0;
+    struct pollfd ready = {.fd = socket->fd, .events = POLLIN};
+    while (count < wanted && poll(&ready, 1, 1000) > 0)
+        count += udp_receive(udp, socket, datagrams + count, COUNT(datagrams) - count);
+    return count;
+}
+
 static const struct udp_socket *socket_of(const struct udp *udp, enum udp_kind kind, uint8_t family)
 {
     for (size_t i = 0; i < udp_count(udp); i++)
@@ -114,7 +125,7 @@ static void check_round_trip(struct udp *udp, const char *from, const char *to, 
     const struct udp_socket *socket = socket_of(udp, kind, path.local.address.family);
     for (int hop = 0; hop < 2; hop++) {
         assert_true(udp_send(udp, &path, marker, bytes_of("hello", 5)));
-        assert_int_equal(udp_receive(udp, socket, datagrams, COUNT(datagrams)), 1);
+        assert_int_equal(receive(udp, socket, 1), 1);
         assert_true(endpoint_equal(&datagrams[0].path.remote, &path.local));
         assert_true(endpoint_equal(&datagrams[0].path.local, &path.remote));
         assert_int_equal(datagrams[0].packet.len, marker ? 9 : 5);
@@ -148,15 +159,19 @@ static void check_esp(struct udp *udp, const char *from, const char *to, bool in
         memset(packet_append(&packets[i], 100u + i), 'a' + i, 100u + i);
         list[i] = &packets[i];
     }
-    udp_send_esp(udp, &path, in_udp, list, 3, &drops);
+    /* CE and ECT(0) cross, DF and not in turn */
+    const struct outer outer[3] = {{0, true}, {0xb8 | 3, false}, {0x02, true}};
+    assert_false(udp_send_esp(udp, &path, in_udp, list, outer, 3, &drops));
     const struct udp_socket *socket = socket_of(udp, in_udp ? UDP_NATT : UDP_RAW_ESP, path.local.address.family);
-    assert_int_equal(udp_receive(udp, socket, datagrams, COUNT(datagrams)), 3);
+    assert_int_equal(receive(udp, socket, 3), 3);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(datagrams[i].packet.len, 100 + i);
         assert_memory_equal(packet_data(&datagrams[i].packet), packet_data(&packets[i]), 100 + i);
         assert_true(address_equal(&datagrams[i].path.remote.address, &path.local.address));
         assert_true(address_equal(&datagrams[i].path.local.address, &path.remote.address));
         assert_int_equal(datagrams[i].path.remote.port, in_udp ? 4500 : 0);
+        assert_int_equal(datagrams[i].tos, outer[i].tos);
+        assert_false(datagrams[i].fragmented);
     }
     assert_int_equal(drops.count[DROP_OUT_SOCKET] + drops.count[DROP_OUT_TOO_BIG], 0);
 }
@@ -181,22 +196,57 @@ static void test_what_cannot_leave_is_counted(void **state)
     static uint8_t bytes[PACKET_BUFFER];
     const struct connection c = {.remote = an_address("192.0.2.2")};
     struct packet packet = packet_of(bytes, sizeof bytes, PACKET_HEADROOM), *list[] = {&packet, &packet};
+    const struct outer outer[2] = {{0}};
     struct drops drops = {0};
     if (!enter())
         skip();
     struct udp *udp = open_for(&c, 1);
     assert_non_null(packet_append(&packet, 100));
     struct path path = {{{.family = 0}, 4500}, {an_address("192.0.2.2"), 4500}}; /* no route */
-    udp_send_esp(udp, &path, true, list, 2, &drops);
+    assert_false(udp_send_esp(udp, &path, true, list, outer, 2, &drops));
     assert_int_equal(drops.count[DROP_OUT_SOCKET], 2);
     assert_false(udp_send(udp, &path, true, bytes_of("x", 1)));
     assert_int_equal(errno, ENETUNREACH);
-    udp_send_esp(udp, &path, false, list, 2, &drops); /* no raw socket was asked for */
+    assert_false(udp_send_esp(udp, &path, false, list, outer, 2, &drops)); /* no raw socket was asked for */
     assert_int_equal(drops.count[DROP_OUT_SOCKET], 4);
     path = (struct path){{{.family = 0}, 4500}, {an_address("127.0.0.1"), 4500}};
     assert_non_null(packet_append(&packet, PACKET_PAYLOAD_MAX - 100));
-    udp_send_esp(udp, &path, true, list, 2, &drops);
+    assert_true(udp_send_esp(udp, &path, true, list, outer, 2, &drops)); /* nothing is as big */
     assert_int_equal(drops.count[DROP_OUT_TOO_BIG], 2);
+    udp_close(udp);
+}
+
+/* Over a link of 1500 bytes: with DF too big is too big, without it arrives in fragments, and that is seen. */
+static void check_fragments(struct udp *udp, const char *address, bool in_udp)
+{
+    static uint8_t bytes[PACKET_BUFFER];
+    struct packet packet = packet_of(bytes, sizeof bytes, PACKET_HEADROOM), *list[] = {&packet};
+    struct drops drops = {0};
+    struct path path = {{an_address(address), 4500}, {an_address(address), 4500}};
+    const struct outer df = {.df = true}, no_df = {.tos = 2};
+    assert_non_null(packet_append(&packet, 4000));
+    assert_true(udp_send_esp(udp, &path, in_udp, list, &df, 1, &drops));
+    assert_int_equal(drops.count[DROP_OUT_TOO_BIG], 1);
+    assert_false(udp_send_esp(udp, &path, in_udp, list, &no_df, 1, &drops));
+    const struct udp_socket *socket = socket_of(udp, in_udp ? UDP_NATT : UDP_RAW_ESP, path.local.address.family);
+    assert_int_equal(receive(udp, socket, 1), 1);
+    assert_int_equal(datagrams[0].packet.len, 4000);
+    assert_true(datagrams[0].fragmented);
+    assert_int_equal(datagrams[0].tos, 2);
+}
+
+static void test_df_and_fragments(void **state)
+{
+    (void)state;
+    const struct connection c = {.encap = ENCAP_AUTO};
+    if (!enter())
+        skip();
+    assert_int_equal(system("ip link set lo mtu 1500"), 0);
+    struct udp *udp = open_for(&c, 1);
+    check_fragments(udp, "127.0.0.1", true);
+    check_fragments(udp, "127.0.0.1", false);
+    check_fragments(udp, "::1", true);
+    check_fragments(udp, "::1", false);
     udp_close(udp);
 }
 
@@ -208,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_replies_leave_from_the_address_that_was_addressed),
         cmocka_unit_test(test_esp_both_ways_of_carrying),
         cmocka_unit_test(test_what_cannot_leave_is_counted),
+        cmocka_unit_test(test_df_and_fragments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,8 @@ static enum status push(struct waiting *w, uint32_t rule, uint32_t number, uint6
 {
     uint8_t bytes[4];
     store_u32(bytes, number);
-    return waiting_push(w, rule, bytes_of(bytes, sizeof bytes), now_ms);
+    struct flow flow = {.source_port = (uint16_t)number};
+    return waiting_push(w, rule, &flow, bytes_of(bytes, sizeof bytes), now_ms);
 }
 
 /* The number of the next packet of the rule, or -1. */
@@ -24,8 +25,10 @@ static int pop(struct waiting *w, uint32_t rule)
 {
     static uint8_t buffer[PACKET_HEADROOM + PACKET];
     struct packet p = packet_of(buffer, sizeof buffer, 0);
-    if (!waiting_pop(w, rule, &p))
+    struct flow flow;
+    if (!waiting_pop(w, rule, &flow, &p))
         return -1;
+    assert_int_equal(flow.source_port, (uint16_t)load_u32(packet_data(&p)));
     assert_int_equal(p.offset, PACKET_HEADROOM);
     assert_int_equal(p.len, 4);
     return (int)load_u32(packet_data(&p));
@@ -45,8 +48,9 @@ static void test_full_queues_refuse(void **state)
     (void)state;
     struct waiting *w = make();
     uint8_t bytes[PACKET + 1] = {0};
-    assert_int_equal(waiting_push(w, 0, bytes_of(bytes, PACKET + 1), 0), ERR_LIMIT);
-    assert_int_equal(waiting_push(w, 0, bytes_of(bytes, PACKET), 0), OK);
+    const struct flow flow = {0};
+    assert_int_equal(waiting_push(w, 0, &flow, bytes_of(bytes, PACKET + 1), 0), ERR_LIMIT);
+    assert_int_equal(waiting_push(w, 0, &flow, bytes_of(bytes, PACKET), 0), OK);
     for (uint32_t i = 1; i < WAITING_PER_RULE; i++)
         assert_int_equal(push(w, 0, i, 0), OK);
     assert_int_equal(push(w, 0, 99, 0), ERR_LIMIT);

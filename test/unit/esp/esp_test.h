@@ -18,7 +18,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-enum { SUITES_MAX = 64, KEY_MAX = 128, SMALL_BUFFER = 2048 + PACKET_HEADROOM + PACKET_TAILROOM };
+enum { SUITES_MAX = 96, KEY_MAX = 128, SMALL_BUFFER = 2048 + PACKET_HEADROOM + PACKET_TAILROOM };
 
 /* All that esp must carry; the list of suites below is made from the tables and must hold these. */
 static const struct aead_suite required_suites[] = {
@@ -181,7 +181,7 @@ static inline enum drop open_one(struct sa *sa, struct packet *p)
 {
     struct flow flow;
     enum drop why = DROP_COUNT;
-    esp_open(sa, &p, &flow, &why, 1);
+    esp_open(sa, NULL, &p, &flow, &why, 1);
     return why;
 }
 

@@ -257,9 +257,10 @@ static void test_b37_b38_ports(void **state)
     } rows[] = {
         {443, 0, DROP_NONE},
         {444, 0, DROP_IN_SELECTOR},
-        {443, 1, DROP_IN_SELECTOR},      /* offset 8 */
-        {443, 0x2001, DROP_IN_SELECTOR}, /* the same, more to come */
-        {443, 0x1fff, DROP_IN_SELECTOR},
+        {443, 1, DROP_IN_FRAGMENT},      /* offset 8 */
+        {443, 0x2001, DROP_IN_FRAGMENT}, /* the same, more to come */
+        {443, 0x1ff8, DROP_IN_FRAGMENT},
+        {443, 0x1fff, DROP_IN_INNER}, /* beyond 65,535 bytes */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         make_inner(inner, 4, sizeof inner, 0);
@@ -269,6 +270,90 @@ static void test_b37_b38_ports(void **state)
         struct packet p = packet_with(buffer, sizeof buffer, inner, sizeof inner);
         assert_int_equal(seal_one(pair.left, &p), DROP_NONE);
         enum drop why = open_one(pair.right, &p);
+        if (why != rows[i].why)
+            fail_msg("row %zu: %s", i, drop_name(why));
+    }
+    pair_close(&pair);
+}
+
+static enum drop open_with(struct pair *pair, struct fragments *fragments, const uint8_t *inner, size_t len)
+{
+    uint8_t buffer[SMALL_BUFFER];
+    struct packet p = packet_with(buffer, sizeof buffer, inner, len), *list = &p;
+    const struct esp_inbound inbound = {.fragments = fragments, .now_ms = 1};
+    struct flow flow;
+    enum drop why;
+    assert_int_equal(seal_one(pair->left, &p), DROP_NONE);
+    esp_open(pair->right, &inbound, &list, &flow, &why, 1);
+    return why;
+}
+
+/* With the first fragment seen on the same SA, later ones pass; none passes twice, and none borrows across SAs. */
+static void test_b38_fragments_borrow_ports(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct fragments *fragments;
+    uint8_t inner[60];
+    pair_prepare(&pair, &gcm, 4);
+    pair.child[1].selector.protocol = 6;
+    pair.child[1].selector.local_port = (struct port_range){443, 443};
+    pair_start(&pair);
+    assert_int_equal(fragments_new(&pair.random, &fragments), OK);
+    static const struct {
+        uint16_t port, fragment, id;
+        enum drop why;
+    } rows[] = {
+        {443, 0x2000, 7, DROP_NONE},      {0, 0x2005, 7, DROP_NONE},          {0, 0x000a, 7, DROP_NONE},
+        {0, 0x2005, 7, DROP_IN_FRAGMENT}, {0, 0x2005, 8, DROP_IN_FRAGMENT},   {80, 0x2000, 9, DROP_IN_SELECTOR},
+        {0, 0x2005, 9, DROP_IN_SELECTOR}, {443, 0x2000, 7, DROP_IN_FRAGMENT},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        make_inner(inner, 4, sizeof inner, 0);
+        inner[9] = 6;
+        store_u16(inner + 4, rows[i].id);
+        store_u16(inner + 6, rows[i].fragment);
+        store_u16(inner + 22, rows[i].port);
+        enum drop why = open_with(&pair, fragments, inner, sizeof inner);
+        if (why != rows[i].why)
+            fail_msg("row %zu: %s", i, drop_name(why));
+    }
+    fragments_free(fragments);
+    pair_close(&pair);
+}
+
+/* RFC 4301 6.2: an error is taken from whoever speaks, about what this SA may carry, and about nothing else. */
+static void test_icmp_errors_by_what_they_quote(void **state)
+{
+    (void)state;
+    struct pair pair;
+    uint8_t inner[20 + 8 + 28], quoted[28];
+    pair_prepare(&pair, &gcm, 4);
+    assert_int_equal(range_parse("10.1.0.0/16", &pair.child[1].selector.remote), OK);
+    pair.child[1].selector.protocol = 6;
+    pair.child[1].selector.remote_port = (struct port_range){443, 443};
+    pair_start(&pair);
+    static const struct {
+        uint16_t port;
+        uint8_t third; /* octet of the quoted destination */
+        enum drop why;
+    } rows[] = {{443, 0, DROP_NONE}, {80, 0, DROP_IN_SELECTOR}, {443, 77, DROP_IN_SELECTOR}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        make_inner(inner, 4, sizeof inner, 0);
+        /* The quoted packet went the other way, over TCP. */
+        memcpy(quoted, inner, 20);
+        memcpy(quoted + 12, inner + 16, 4);
+        memcpy(quoted + 16, inner + 12, 4);
+        quoted[16 + 1] = (uint8_t)(quoted[16 + 1] + rows[i].third);
+        quoted[9] = 6;
+        store_u16(quoted + 20, 1024);
+        store_u16(quoted + 22, rows[i].port);
+        inner[9] = 1; /* ICMP, from a router of its own address */
+        memcpy(inner + 12, "\xc6\x33\x64\x01", 4);
+        memset(inner + 20, 0, 8);
+        inner[20] = 3;
+        memcpy(inner + 28, quoted, sizeof quoted);
+        enum drop why = open_with(&pair, NULL, inner, sizeof inner);
         if (why != rows[i].why)
             fail_msg("row %zu: %s", i, drop_name(why));
     }
@@ -285,7 +370,7 @@ static void test_flow_of_what_is_opened(void **state)
     assert_int_equal(seal_one(pair.left, &p), DROP_NONE);
     struct flow flow = {0};
     enum drop why;
-    esp_open(pair.right, &list, &flow, &why, 1);
+    esp_open(pair.right, NULL, &list, &flow, &why, 1);
     assert_int_equal(why, DROP_NONE);
     struct address source, destination;
     assert_int_equal(address_parse("10.1.0.2", &source), OK);
@@ -306,6 +391,8 @@ int main(void)
         cmocka_unit_test(test_b36_tfc_padding_is_trimmed),
         cmocka_unit_test(test_b37_outside_the_selectors),
         cmocka_unit_test(test_b37_b38_ports),
+        cmocka_unit_test(test_b38_fragments_borrow_ports),
+        cmocka_unit_test(test_icmp_errors_by_what_they_quote),
         cmocka_unit_test(test_flow_of_what_is_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

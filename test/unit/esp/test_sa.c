@@ -52,6 +52,8 @@ static void test_a_new_sa_opens_but_does_not_seal_yet(void **state)
     pair.child[0].udp = true;
     pair.child[0].soft_bytes = 10;
     pair.child[0].hard_bytes = 20;
+    pair.child[0].soft_packets = 30;
+    pair.child[0].hard_packets = 40;
     pair.child[0].path.remote.port = 4500;
     pair_start(&pair);
     const struct sa *sa = pair.left;
@@ -63,6 +65,8 @@ static void test_a_new_sa_opens_but_does_not_seal_yet(void **state)
     assert_int_equal(sa->sequence, 0);
     assert_int_equal(sa->soft_bytes, 10);
     assert_int_equal(sa->hard_bytes, 20);
+    assert_int_equal(sa->soft_packets, 30);
+    assert_int_equal(sa->hard_packets, 40);
     assert_int_equal(sa->path.remote.port, 4500);
     assert_int_equal(sa->spi_in, pair.right->spi_out);
     assert_int_equal(sa->replay.top, 0);
@@ -84,6 +88,65 @@ static void test_sequence_limits(void **state)
         assert_int_equal(pair.left->replay.esn, esn);
         pair_close(&pair);
     }
+}
+
+/* clang-format off */
+static const struct {
+    struct aead_suite suite;
+    uint64_t bytes, packets; /* the limits of the cipher itself; 0: none */
+} key_rows[] = {
+    {{ENCR_3DES, 0, INTEG_HMAC_SHA2_256_128, false}, UINT64_C(64) << 20, 0},
+    {{ENCR_3DES, 0, INTEG_HMAC_SHA1_96, true}, UINT64_C(64) << 20, 0},
+    {{ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_256_128, false}, UINT64_C(64) << 40, 0},
+    {{ENCR_AES_CTR, 128, INTEG_HMAC_SHA2_256_128, true}, UINT64_C(64) << 40, 0},
+    {{ENCR_AES_GCM_16, 256, INTEG_NONE, true}, UINT64_C(64) << 40, 0},
+    {{ENCR_AES_CCM_12, 256, INTEG_NONE, true}, UINT64_C(64) << 40, 0},
+    {{ENCR_NULL_AUTH_AES_GMAC, 256, INTEG_NONE, true}, UINT64_C(64) << 40, 0},
+    {{ENCR_AES_GCM_8, 128, INTEG_NONE, true}, UINT64_C(64) << 40, UINT64_C(1) << 32},
+    {{ENCR_AES_CCM_8, 128, INTEG_NONE, false}, UINT64_C(64) << 40, UINT64_C(1) << 32},
+    {{ENCR_CHACHA20_POLY1305, 256, INTEG_NONE, true}, 0, 0},
+    {{ENCR_NULL, 0, INTEG_HMAC_SHA2_256_128, true}, 0, 0},
+};
+/* clang-format on */
+
+static void test_no_key_lives_longer_than_its_cipher_bears(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(key_rows); i++) {
+        uint64_t bytes = key_rows[i].bytes, packets = key_rows[i].packets;
+        struct pair pair;
+        pair_prepare(&pair, &key_rows[i].suite, 4);
+        pair.child[1].hard_bytes = pair.child[1].hard_packets = 1000; /* a smaller one is kept, a larger one is not */
+        pair.child[1].soft_bytes = pair.child[1].soft_packets = UINT64_MAX;
+        pair_start(&pair);
+        const struct sa *sa = pair.left;
+        assert_true(sa->hard_bytes == bytes && sa->hard_packets == packets);
+        assert_true(sa->soft_bytes <= bytes - bytes / 5 && sa->soft_bytes >= bytes / 2);
+        assert_true(sa->soft_packets <= packets - packets / 5 && sa->soft_packets >= packets / 2);
+        sa = pair.right;
+        assert_int_equal(sa->hard_bytes, 1000);
+        assert_int_equal(sa->hard_packets, 1000);
+        assert_true(sa->soft_bytes == (bytes != 0 ? pair.left->soft_bytes : UINT64_MAX));
+        assert_true(sa->soft_packets == (packets != 0 ? pair.left->soft_packets : UINT64_MAX));
+        pair_close(&pair);
+    }
+}
+
+/* Sweet32: the last packet under 64 MiB goes, the one over it does not. */
+static void test_3des_stops_at_64_mib(void **state)
+{
+    (void)state;
+    static const struct aead_suite suite = {ENCR_3DES, 0, INTEG_HMAC_SHA1_96, false};
+    struct pair pair;
+    uint8_t buffer[SMALL_BUFFER];
+    pair_open(&pair, &suite, 4);
+    pair.left->out.bytes = (UINT64_C(64) << 20) - 100;
+    struct packet p = inner_packet(buffer, sizeof buffer, 4, 100, 0);
+    assert_int_equal(seal_one(pair.left, &p), DROP_NONE);
+    assert_true(sa_take_soft(pair.left));
+    p = inner_packet(buffer, sizeof buffer, 4, 20, 0);
+    assert_int_equal(seal_one(pair.left, &p), DROP_OUT_EXPIRED);
+    pair_close(&pair);
 }
 
 /* What sealing really does is the referee of sa_overhead. */
@@ -150,16 +213,22 @@ static void test_inner_mtu_known_values(void **state)
 static const struct {
     uint64_t soft_bytes, in, out, sequence_left; /* sequence numbers left to the soft limit */
     bool dead, soft;
+    uint64_t soft_packets, packets_in, packets_out;
 } softs[] = {
-    /* 0 */ {0, 0, 0, 1000, false, false},
-    /* 1 */ {0, UINT64_MAX, UINT64_MAX, 1000, false, false}, /* no limit in bytes */
-    /* 2 */ {100, 99, 99, 1000, false, false},               /* each direction on its own */
-    /* 3 */ {100, 100, 0, 1000, false, true},
-    /* 4 */ {100, 0, 100, 1000, false, true},
-    /* 5 */ {100, 0, 5000, 1000, false, true},
-    /* 6 */ {0, 0, 0, 1, false, false},
-    /* 7 */ {0, 0, 0, 0, false, true},
-    /* 8 */ {0, 0, 0, 1000, true, true},                     /* a hard limit without a soft one */
+    /* 0 */ {0, 0, 0, 1000, false, false, 0, UINT64_MAX, UINT64_MAX},
+    /* 1 */ {0, UINT64_MAX, UINT64_MAX, 1000, false, false, 0, UINT64_MAX, UINT64_MAX}, /* no limit in bytes */
+    /* 2 */ {100, 99, 99, 1000, false, false, 0, UINT64_MAX, UINT64_MAX},               /* each direction on its own */
+    /* 3 */ {100, 100, 0, 1000, false, true, 0, UINT64_MAX, UINT64_MAX},
+    /* 4 */ {100, 0, 100, 1000, false, true, 0, UINT64_MAX, UINT64_MAX},
+    /* 5 */ {100, 0, 5000, 1000, false, true, 0, UINT64_MAX, UINT64_MAX},
+    /* 6 */ {0, 0, 0, 1, false, false, 0, UINT64_MAX, UINT64_MAX},
+    /* 7 */ {0, 0, 0, 0, false, true, 0, UINT64_MAX, UINT64_MAX},
+    /* 8 */ {0, 0, 0, 1000, true, true, 0, UINT64_MAX, UINT64_MAX},                     /* a hard limit without a soft one */
+    /* 9 */ {0, 0, 0, 1000, false, false, 100, 99, 99},       /* packets */
+    /* 10 */ {0, 0, 0, 1000, false, true, 100, 100, 0},
+    /* 11 */ {0, 0, 0, 1000, false, true, 100, 0, 100},
+    /* 12 */ {0, 0, 0, 1000, false, true, 100, 0, 5000},
+    /* 13 */ {100, 100, 0, 1000, false, true, 100, 1, 1},     /* what is passed first */
 };
 /* clang-format on */
 
@@ -171,6 +240,9 @@ static void test_soft_limits_are_reported_once(void **state)
         pair_open(&pair, &gcm, 4);
         struct sa *sa = pair.left;
         sa->soft_bytes = softs[i].soft_bytes;
+        sa->soft_packets = softs[i].soft_packets;
+        sa->in.packets = softs[i].packets_in;
+        sa->out.packets = softs[i].packets_out;
         sa->in.bytes = softs[i].in;
         sa->out.bytes = softs[i].out;
         sa->sequence = sa->sequence_soft - softs[i].sequence_left;
@@ -210,6 +282,8 @@ int main(void)
         cmocka_unit_test(test_children_that_cannot_be),
         cmocka_unit_test(test_a_new_sa_opens_but_does_not_seal_yet),
         cmocka_unit_test(test_sequence_limits),
+        cmocka_unit_test(test_no_key_lives_longer_than_its_cipher_bears),
+        cmocka_unit_test(test_3des_stops_at_64_mib),
         cmocka_unit_test(test_overhead_is_what_sealing_adds),
         cmocka_unit_test(test_b39_inner_mtu_is_the_largest_that_fits),
         cmocka_unit_test(test_inner_mtu_known_values),

@@ -269,9 +269,75 @@ static void test_new_spis_are_free_and_not_reserved(void **state)
     sad_free(f.sad);
 }
 
+/* --- what a quoted packet of ours leads to --- */
+
+static void set_peer(struct child *child, const char *peer)
+{
+    assert_int_equal(address_parse(peer, &child->path.remote.address), OK);
+    child->path.remote.port = 4500;
+}
+
+static void test_outbound_spi_and_peer_name_an_sa(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct path moved = {0};
+    struct address one, two;
+    assert_int_equal(address_parse("192.0.2.1", &one), OK);
+    assert_int_equal(address_parse("192.0.2.2", &two), OK);
+    setup(&f);
+    set_peer(&f.pair.child[0], "192.0.2.1");
+    f.pair.child[0].spi_out = 0x77;
+    assert_int_equal(add(&f, 1, 0x1000, 0, NULL), OK);
+    set_peer(&f.pair.child[0], "192.0.2.2"); /* two peers may choose the same SPI */
+    assert_int_equal(add(&f, 2, 0x2000, 1, NULL), OK);
+    assert_int_equal(sad_by_outbound(f.sad, 0x77, &one)->child_id, 1);
+    assert_int_equal(sad_by_outbound(f.sad, 0x77, &two)->child_id, 2);
+    assert_null(sad_by_outbound(f.sad, 0x1000, &one)); /* that is an inbound one */
+    assert_null(sad_by_outbound(f.sad, 0x78, &one));
+    moved.remote.address = two;
+    sad_move(f.sad, 1, &moved);
+    assert_null(sad_by_outbound(f.sad, 0x77, &one));
+    sad_remove(f.sad, 2);
+    assert_int_equal(sad_by_outbound(f.sad, 0x77, &two)->child_id, 1);
+    sad_remove(f.sad, 1);
+    assert_null(sad_by_outbound(f.sad, 0x77, &two));
+    sad_free(f.sad);
+}
+
+static void count_mtu(void *arg, const struct sa *sa)
+{
+    *(uint32_t *)arg += sa->path_mtu;
+}
+
+static void test_path_mtu_is_of_a_peer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct address one;
+    uint32_t sum = 0;
+    assert_int_equal(address_parse("192.0.2.1", &one), OK);
+    setup(&f);
+    set_peer(&f.pair.child[0], "192.0.2.1");
+    assert_int_equal(add(&f, 1, 0x1000, 0, NULL), OK);
+    assert_int_equal(add(&f, 2, 0x2000, 1, NULL), OK);
+    set_peer(&f.pair.child[0], "192.0.2.2");
+    assert_int_equal(add(&f, 3, 0x3000, 2, NULL), OK);
+    uint32_t before = sad_by_child(f.sad, 1)->inner_mtu;
+    sad_set_path_mtu(f.sad, &one, 1400);
+    assert_int_equal(sad_by_child(f.sad, 1)->inner_mtu, before - 100);
+    assert_int_equal(sad_by_child(f.sad, 2)->inner_mtu, before - 100);
+    assert_int_equal(sad_by_child(f.sad, 3)->inner_mtu, before);
+    sad_each(f.sad, count_mtu, &sum);
+    assert_int_equal(sum, 1400 + 1400 + 1500);
+    sad_free(f.sad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outbound_spi_and_peer_name_an_sa),
+        cmocka_unit_test(test_path_mtu_is_of_a_peer),
         cmocka_unit_test(test_unknown_names_do_nothing),
         cmocka_unit_test(test_what_cannot_be_added),
         cmocka_unit_test(test_opens_at_once_seals_after_activation),

@@ -130,6 +130,8 @@ static void test_b41_bytes_used_up_within_a_batch(void **state)
         pair.child[0].hard_bytes = bytes_rows[row].hard;
         pair_start(&pair);
         pair.left->out.bytes = bytes_rows[row].used;
+        if (bytes_rows[row].hard == 0)
+            pair.left->hard_bytes = 0; /* nor the limit of the cipher */
         struct packet packets[4], *list[4];
         enum drop why[4];
         uint64_t sent = 0;
@@ -146,6 +148,52 @@ static void test_b41_bytes_used_up_within_a_batch(void **state)
         assert_int_equal(pair.left->out.packets, sent);
         assert_int_equal(pair.left->out.bytes, bytes_rows[row].used + 100 * sent);
         assert_int_equal(pair.left->dead, sent < 4);
+        pair_close(&pair);
+    }
+}
+
+/* clang-format off */
+static const struct {
+    uint64_t hard, used;
+    size_t sent; /* of four packets in one batch */
+} packets_rows[] = {
+    /* 0 */ {0, UINT64_MAX - 1000, 4},
+    /* 1 */ {4, 0, 4},
+    /* 2 */ {3, 0, 3},
+    /* 3 */ {1, 0, 1},
+    /* 4 */ {1000, 998, 2},
+    /* 5 */ {1000, 1000, 0},
+    /* 6 */ {1000, 1001, 0},
+};
+/* clang-format on */
+
+/* Never one more, never in clear; and the next packet neither. */
+static void test_b41_packets_used_up_within_a_batch(void **state)
+{
+    (void)state;
+    static uint8_t buffers[4][SMALL_BUFFER];
+    for (size_t row = 0; row < COUNT(packets_rows); row++) {
+        struct pair pair;
+        pair_prepare(&pair, &gcm, 4);
+        pair.child[0].hard_packets = packets_rows[row].hard;
+        pair_start(&pair);
+        pair.left->out.packets = packets_rows[row].used;
+        struct packet packets[4], *list[4];
+        enum drop why[4];
+        for (size_t i = 0; i < 4; i++) {
+            packets[i] = inner_packet(buffers[i], SMALL_BUFFER, 4, 100, 0);
+            list[i] = &packets[i];
+        }
+        esp_seal(pair.left, list, why, 4);
+        for (size_t i = 0; i < 4; i++)
+            if (why[i] != (i < packets_rows[row].sent ? DROP_NONE : DROP_OUT_EXPIRED))
+                fail_msg("row %zu, packet %zu: %s", row, i, drop_name(why[i]));
+        assert_true(pair.left->out.packets == packets_rows[row].used + packets_rows[row].sent);
+        assert_int_equal(pair.left->dead, packets_rows[row].sent < 4);
+        if (pair.left->dead) {
+            assert_int_equal(seal_one(pair.left, &packets[3]), DROP_OUT_EXPIRED);
+            assert_true(sa_take_soft(pair.left));
+        }
         pair_close(&pair);
     }
 }
@@ -228,7 +276,7 @@ static void round_trip(struct pair *pair, uint8_t *buffer, size_t capacity, uint
     assert_int_equal(seal_one(pair->left, &p), DROP_NONE);
     assert_int_equal(p.len, len + sa_overhead(pair->left, len));
     assert_true(len < 40 || memcmp(packet_data(&p) + 8 + pair->left->shape.iv, inner, 20) != 0 ||
-                pair->child[0].suite.encr == ENCR_NULL);
+                encr_info(pair->child[0].suite.encr)->clear);
     assert_int_equal(open_one(pair->right, &p), DROP_NONE);
     assert_int_equal(p.len, len);
     assert_memory_equal(packet_data(&p), inner, len);
@@ -295,7 +343,7 @@ static void test_a_full_batch_keeps_its_order(void **state)
             assert_int_equal(load_u32(packet_data(&packets[i]) + 4), ++sequence);
             list[sealed++] = &packets[i];
         }
-        esp_open(pair.right, list, flows, why, sealed);
+        esp_open(pair.right, NULL, list, flows, why, sealed);
         for (size_t i = 0, j = 0; i < AEAD_BATCH_MAX; i++) {
             if (i % 5 == 2)
                 continue;
@@ -315,7 +363,7 @@ static void test_nothing_to_do(void **state)
     struct pair pair;
     pair_open(&pair, &gcm, 4);
     esp_seal(pair.left, NULL, NULL, 0);
-    esp_open(pair.left, NULL, NULL, NULL, 0);
+    esp_open(pair.left, NULL, NULL, NULL, NULL, 0);
     assert_int_equal(pair.left->sequence, 0);
     pair_close(&pair);
 }
@@ -328,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_b45_no_randomness_no_packet),
         cmocka_unit_test(test_b41_sequence_numbers_used_up),
         cmocka_unit_test(test_b41_bytes_used_up_within_a_batch),
+        cmocka_unit_test(test_b41_packets_used_up_within_a_batch),
         cmocka_unit_test(test_a_dead_sa_seals_nothing),
         cmocka_unit_test(test_layout_of_every_suite),
         cmocka_unit_test(test_the_list_of_suites_is_whole),

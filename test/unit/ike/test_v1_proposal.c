@@ -225,12 +225,76 @@ static void b08_key_length_0_7_65535(void **state)
     assert_true(IKE_USABLE(IKE_SOUND)); /* left out: 128 */
 }
 
-/* IPsec transform 23 is AES-GMAC: authentication only, no cipher (RFC 4543). */
-static void b08_gmac_is_no_cipher(void **state)
+/* GMAC authenticates only (RFC 4543): a transform of ESP, with its own number, and never a cipher of IKE, whatever
+ * number a peer takes for it. */
+static void b08_gmac_is_no_cipher_of_ike(void **state)
 {
     (void)state;
-    assert_false(ESP_USABLE(23, {SHORT | 4, 1}, {SHORT | 6, 128}));
-    assert_true(ESP_USABLE(20, {SHORT | 4, 1}, {SHORT | 6, 128}));
+    static const uint16_t numbers[] = {11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 23, 28, 256 + 7};
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        assert_false(
+            IKE_USABLE({SHORT | 1, numbers[i]}, {SHORT | 2, 4}, {SHORT | 3, 1}, {SHORT | 4, 14}, {SHORT | 14, 128}));
+    assert_true(IKE_USABLE({SHORT | 1, 7}, {SHORT | 2, 4}, {SHORT | 3, 1}, {SHORT | 4, 14}, {SHORT | 14, 128}));
+    assert_true(ESP_USABLE(23, {SHORT | 4, 1}, {SHORT | 6, 128}));
+    assert_false(ESP_USABLE(21, {SHORT | 4, 1}, {SHORT | 6, 128}));
+}
+
+/* Each with an integrity attribute and without, with a key length, without one and with one that includes the salt. */
+static void b08_key_length_and_integrity_of_every_transform(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t id;
+        bool with_integ, alone, default_key;
+    } rows[] = {
+        {12, true, false, true},   /* CBC: 128 where it is left out (RFC 3602 5.3) */
+        {13, true, false, false},  /* CTR (RFC 3686 8.4) */
+        {14, false, true, false},  /* CCM (RFC 4309 7.4) */
+        {15, false, true, false},  /**/
+        {16, false, true, false},  /**/
+        {17, false, false, false}, /* unassigned */
+        {18, false, true, false},  /* GCM (RFC 4106 8.4) */
+        {19, false, true, false},  /**/
+        {20, false, true, false},  /**/
+        {21, false, false, false}, /* SEED */
+        {22, false, false, false}, /* Camellia */
+        {23, false, true, false},  /* GMAC (RFC 4543 5.3) */
+        {24, false, false, false}, /**/
+    };
+    static const uint16_t bad[] = {0, 7, 152, 160, 224, 288, 512, 65535};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint8_t id = rows[i].id;
+        for (uint16_t bits = 128; bits <= 256; bits = (uint16_t)(bits + 64)) {
+            if (ESP_USABLE(id, ESP_SOUND, {SHORT | 6, bits}) != rows[i].with_integ ||
+                ESP_USABLE(id, {SHORT | 4, 1}, {SHORT | 6, bits}) != rows[i].alone)
+                fail_msg("transform %u with %u bits", id, bits);
+        }
+        assert_int_equal(ESP_USABLE(id, ESP_SOUND), rows[i].default_key);
+        assert_false(ESP_USABLE(id, {SHORT | 4, 1}));
+        for (size_t k = 0; k < COUNT(bad); k++) {
+            assert_false(ESP_USABLE(id, ESP_SOUND, {SHORT | 6, bad[k]}));
+            assert_false(ESP_USABLE(id, {SHORT | 4, 1}, {SHORT | 6, bad[k]}));
+        }
+    }
+}
+
+/* RFC 4304: the value 1 is 64 bits, and there is no other. */
+static void b08_extended_sequence_numbers(void **state)
+{
+    (void)state;
+    assert_true(ESP_USABLE(12, ESP_SOUND, {SHORT | 11, 1}));
+    assert_false(ESP_USABLE(12, ESP_SOUND, {SHORT | 11, 0}));
+    assert_false(ESP_USABLE(12, ESP_SOUND, {SHORT | 11, 2}));
+    assert_false(ESP_USABLE(12, ESP_SOUND, {SHORT | 11, 65535}));
+    assert_false(ESP_USABLE(12, ESP_SOUND, {SHORT | 11, 1}, {SHORT | 11, 0}));
+    assert_false(IKE_USABLE(IKE_SOUND, {SHORT | 15, 1}));
+    /* in the long form, which only a duration may have */
+    uint8_t data[512];
+    struct v1_offer offer;
+    static const uint8_t wrong[] = {0x80, 4, 0, 1, 0x80, 6, 0, 128, 0, 11, 0, 2, 0, 1};
+    size_t len = one_transform(data, PROPOSAL_ESP, 20, bytes_of(wrong, sizeof wrong));
+    assert_int_equal(read_exact(PROPOSAL_ESP, data, len, &offer), OK);
+    assert_false(offer.items[0].usable);
 }
 
 static void b08_wrong_attribute_form(void **state)
@@ -336,8 +400,10 @@ static void what_is_offered_is_read(void **state)
     (void)state;
     static const char *const ike[] = {"aes128-sha1-modp1024", "aes256-sha512-modp8192", "3des-md5-modp1536",
                                       "aes192-sha384-ecp384", "aes256-sha256-x25519"};
-    static const char *const esp[] = {"aes128-sha1", "aes256gcm16-ecp256", "chacha20poly1305",
-                                      "aes128gcm8",  "3des-sha1-modp1024", "aes192-sha512-ecp521"};
+    static const char *const esp[] = {
+        "aes128-sha1",          "aes256gcm16-ecp256", "chacha20poly1305", "aes128gcm8",       "3des-sha1-modp1024",
+        "aes192-sha512-ecp521", "aes128ctr-sha256",   "aes256ccm16-esn",  "aes192ccm12",      "aes128ccm8-modp2048-esn",
+        "aes256gmac",           "aes128gmac-esn",     "null-sha256",      "aes256-sha256-esn"};
     for (size_t i = 0; i < COUNT(ike) + COUNT(esp); i++) {
         bool phase1 = i < COUNT(ike);
         enum proposal_kind kind = phase1 ? PROPOSAL_IKE : PROPOSAL_ESP;
@@ -353,6 +419,102 @@ static void what_is_offered_is_read(void **state)
         assert_true(proposal_equal(&offer.items[0].suite, &list.items[0]));
         assert_int_equal(offer.items[0].life_seconds, terms->life_seconds);
         assert_ptr_equal(v1_offer_choose(&offer, terms, &list), &offer.items[0]);
+    }
+}
+
+/* The numbers that stand on the wire, by themselves: IANA's, not IKEv2's. */
+static void transforms_have_their_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *suite;
+        uint8_t id;
+        uint16_t auth, key_bits; /* 0: the attribute is left out */
+    } rows[] = {
+        {"3des-sha1", 3, 2, 0},           {"null-sha256", 11, 5, 0},        {"aes128-md5", 12, 1, 128},
+        {"aes192ctr-sha384", 13, 6, 192}, {"aes256ccm8", 14, 0, 256},       {"aes192ccm12", 15, 0, 192},
+        {"aes128ccm16", 16, 0, 128},      {"aes128gcm8", 18, 0, 128},       {"aes192gcm12", 19, 0, 192},
+        {"aes256gcm16", 20, 0, 256},      {"aes192gmac", 23, 0, 192},       {"chacha20poly1305", 28, 0, 0},
+        {"aes256-sha512", 12, 7, 256},    {"aes256-sha256_96", 12, 5, 256},
+    };
+    for (size_t i = 0; i < COUNT(rows) * 2; i++) {
+        bool esn = i % 2 == 1;
+        uint8_t data[256], want[64];
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s%s", rows[i / 2].suite, esn ? "-esn" : "");
+        const struct proposal_list list = suites(PROPOSAL_ESP, text);
+        struct writer w = writer_of(data, sizeof data), a = writer_of(want, sizeof want);
+        v1_offer_write(&w, &(struct v1_terms){.kind = PROPOSAL_ESP, .encap = V1_ENCAP_TUNNEL, .spi = 0x1000}, &list);
+        if (rows[i / 2].key_bits != 0)
+            write_u32(&a, (uint32_t)(SHORT | 6) << 16 | rows[i / 2].key_bits);
+        if (rows[i / 2].auth != 0)
+            write_u32(&a, (uint32_t)(SHORT | 5) << 16 | rows[i / 2].auth);
+        write_u32(&a, (uint32_t)(SHORT | 4) << 16 | 1);
+        if (esn)
+            write_u32(&a, (uint32_t)(SHORT | 11) << 16 | 1);
+        assert_int_equal(w.len, 8 + 8 + 4 + 8 + a.len);
+        assert_int_equal(data[25], rows[i / 2].id);
+        assert_memory_equal(data + 28, want, a.len);
+    }
+}
+
+/* What a peer offers as SHA2-256 is ours, in our truncation; whether ours is offered, or is what answers. */
+static void the_truncation_of_sha256_is_ours(void **state)
+{
+    (void)state;
+    const struct proposal_list ours = suites(PROPOSAL_ESP, "aes256gcm16, aes256-sha256_96-esn, aes128-sha256_96");
+    static const char *const offers[] = {"aes256-sha256-esn", "aes128-sha256", "aes128-sha256_96", "aes256-sha256"};
+    for (size_t i = 0; i < COUNT(offers); i++) {
+        const struct proposal_list theirs = suites(PROPOSAL_ESP, offers[i]);
+        uint8_t data[256];
+        struct v1_offer offer;
+        struct writer w = writer_of(data, sizeof data);
+        v1_offer_write(&w, &esp_terms, &theirs);
+        assert_int_equal(v1_offer_read(PROPOSAL_ESP, writer_bytes(&w), &offer), OK);
+        assert_int_equal(offer.items[0].suite.integ, INTEG_HMAC_SHA2_256_128);
+        size_t index = 99, want = i == 0 ? 1 : 2;
+        const struct v1_transform *chosen = v1_offer_choose(&offer, &esp_terms, &ours);
+        if (i == 3) { /* ours has 64-bit numbers */
+            assert_null(chosen);
+            assert_null(v1_suite_of(&ours, &offer.items[0]));
+            assert_int_equal(v1_answer_check(&offer, &esp_terms, &ours, &index), ERR_MISMATCH);
+            continue;
+        }
+        assert_ptr_equal(chosen, &offer.items[0]);
+        assert_ptr_equal(v1_suite_of(&ours, chosen), &ours.items[want]);
+        assert_int_equal(v1_answer_check(&offer, &esp_terms, &ours, &index), OK);
+        assert_int_equal(index, want);
+    }
+}
+
+/* Who accepts both takes what it prefers; who has one takes that one. */
+static void extended_numbers_are_chosen_like_the_rest(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *offered, *ours;
+        int chosen; /* -1: none */
+    } rows[] = {
+        {"aes256gcm16-esn-noesn", "aes256gcm16", 1},
+        {"aes256gcm16-esn-noesn", "aes256gcm16-esn", 0},
+        {"aes256gcm16, aes256gcm16-esn", "aes256gcm16-esn-noesn", 1},
+        {"aes256gcm16", "aes256gcm16-esn-noesn", 0},
+        {"aes256gcm16", "aes256gcm16-esn", -1},
+        {"aes256gcm16-esn", "aes256gcm16", -1},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct proposal_list theirs = suites(PROPOSAL_ESP, rows[i].offered);
+        const struct proposal_list ours = suites(PROPOSAL_ESP, rows[i].ours);
+        uint8_t data[512];
+        struct v1_offer offer;
+        struct writer w = writer_of(data, sizeof data);
+        v1_offer_write(&w, &esp_terms, &theirs);
+        assert_int_equal(v1_offer_read(PROPOSAL_ESP, writer_bytes(&w), &offer), OK);
+        const struct v1_transform *chosen = v1_offer_choose(&offer, &esp_terms, &ours);
+        if (rows[i].chosen < 0)
+            assert_null(chosen);
+        else
+            assert_ptr_equal(chosen, &offer.items[rows[i].chosen]);
     }
 }
 
@@ -435,6 +597,9 @@ static void b29_the_chosen_transform_was_not_offered(void **state)
     assert_int_equal(answered(&esp_terms, "aes256gcm16"), ERR_MISMATCH); /* PFS taken away */
     assert_int_equal(answered(&esp_terms, "aes256gcm12-ecp256"), ERR_MISMATCH);
     assert_int_equal(answered(&esp_terms, "aes256-sha256-ecp256"), ERR_MISMATCH);
+    assert_int_equal(answered(&esp_terms, "aes256ccm16-ecp256"), ERR_MISMATCH);
+    assert_int_equal(answered(&esp_terms, "aes256gmac-ecp256"), ERR_MISMATCH); /* encryption taken away */
+    assert_int_equal(answered(&esp_terms, "aes256gcm16-ecp256-esn"), ERR_MISMATCH);
     assert_int_equal(answered(&esp_terms, "aes256gcm16-ecp256, aes128gcm16-ecp256"), ERR_MISMATCH); /* two */
     assert_int_equal(answered(&esp_terms, "aes128gcm16-ecp256"), OK);
 }
@@ -480,13 +645,18 @@ int main(void)
         cmocka_unit_test(b07_transforms_at_limit_minus_one_limit_and_plus_one),
         cmocka_unit_test(b07_ten_thousand_proposals_or_transforms),
         cmocka_unit_test(b08_key_length_0_7_65535),
-        cmocka_unit_test(b08_gmac_is_no_cipher),
+        cmocka_unit_test(b08_gmac_is_no_cipher_of_ike),
+        cmocka_unit_test(b08_key_length_and_integrity_of_every_transform),
+        cmocka_unit_test(b08_extended_sequence_numbers),
         cmocka_unit_test(b08_wrong_attribute_form),
         cmocka_unit_test(durations_of_0_to_9_bytes),
         cmocka_unit_test(attributes_that_make_a_transform_unusable),
         cmocka_unit_test(spis_that_make_a_transform_unusable),
         cmocka_unit_test(a_bundle_with_ah_cannot_be_chosen),
         cmocka_unit_test(what_is_offered_is_read),
+        cmocka_unit_test(transforms_have_their_numbers),
+        cmocka_unit_test(the_truncation_of_sha256_is_ours),
+        cmocka_unit_test(extended_numbers_are_chosen_like_the_rest),
         cmocka_unit_test(a_lifetime_beyond_32_bits_is_cut_and_a_long_one_kept),
         cmocka_unit_test(our_order_decides_and_terms_must_fit),
         cmocka_unit_test(the_answer_repeats_the_chosen_bytes),

@@ -1,68 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test/unit/unit_test.h"
-
-/* --- building packets --- */
-
-enum { PACKET_MAX = 256 };
-
-struct built {
-    uint8_t data[PACKET_MAX];
-    size_t len;
-};
-
-static void put(struct built *p, const void *data, size_t len)
-{
-    assert_true(len <= PACKET_MAX - p->len);
-    memcpy(p->data + p->len, data, len);
-    p->len += len;
-}
-
-#define PUT(p, ...) put(p, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
-
-static const uint8_t ports[8] = {0x12, 0x67, 0x01, 0xbb, 1, 2, 3, 4}; /* 4711, 443 */
-
-/* words: header length in 4 bytes; fragment: the flags and the offset in units of 8. */
-static struct built ipv4(uint8_t protocol, unsigned words, unsigned fragment, size_t payload)
-{
-    struct built p = {0};
-    size_t header = (size_t)words * 4;
-    assert_true(header + payload <= PACKET_MAX);
-    p.len = header + payload;
-    memset(p.data + 20, 1, p.len - 20); /* options: all "no operation" */
-    p.data[0] = (uint8_t)(0x40 | words);
-    store_u16(p.data + 2, (uint16_t)p.len);
-    store_u16(p.data + 6, (uint16_t)fragment);
-    p.data[8] = 64;
-    p.data[9] = protocol;
-    memcpy(p.data + 12, "\x0a\x01\x00\x02\x0a\x03\x00\x09", 8);
-    memcpy(p.data + header, ports, payload < sizeof ports ? payload : sizeof ports);
-    return p;
-}
-
-static struct built ipv6(uint8_t next)
-{
-    struct built p = {0};
-    PUT(&p, 0x60, 0, 0, 0, 0, 0, next, 64);
-    PUT(&p, 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2);
-    PUT(&p, 0x20, 0x01, 0x0d, 0xb8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9);
-    return p;
-}
-
-static void finish(struct built *p)
-{
-    store_u16(p->data + 4, (uint16_t)(p->len - 40));
-}
-
-static enum status read_built(const struct built *p, struct flow *f, size_t *len)
-{
-    /* On the heap and of the exact size, so that a sanitizer sees the first byte too far. */
-    uint8_t *copy = malloc(p->len > 0 ? p->len : 1);
-    assert_non_null(copy);
-    memcpy(copy, p->data, p->len);
-    enum status status = flow_read(bytes_of(copy, p->len), f, len);
-    free(copy);
-    return status;
-}
+#include "test/unit/policy/policy_test.h"
 
 /* --- IPv4 --- */
 
@@ -120,6 +57,8 @@ static void test_ipv4_fields(void **state)
         assert_int_equal(f.source_port, 4711);
         assert_int_equal(f.destination_port, 443);
         assert_int_equal(len, words * 4 + 20);
+        assert_int_equal(f.upper, words * 4);
+        assert_int_equal(f.upper_len, 20);
     }
 }
 
@@ -150,7 +89,7 @@ static void test_ipv4_fragments_b38(void **state)
         {0x8000, false, true},                        /* the reserved bit */
         {0x2000, true, true},                         /* the first of several */
         {0x2001, true, false}, {0x0001, true, false}, {0x1000, true, false},
-        {0x1fff, true, false}, {0x3fff, true, false}, {0x4001, true, false},
+        {0x1ffa, true, false}, {0x3ffa, true, false}, {0x4001, true, false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct flow f;
@@ -159,24 +98,65 @@ static void test_ipv4_fragments_b38(void **state)
         assert_int_equal(f.is_fragment, cases[i].is_fragment);
         assert_int_equal(f.has_ports, cases[i].has_ports);
         assert_int_equal(f.protocol, 17);
+        assert_int_equal(f.more_fragments, (cases[i].field & 0x2000) != 0);
+        assert_int_equal(f.fragment_offset, (cases[i].field & 0x1fff) * 8);
+        assert_int_equal(f.fragment_len, f.is_fragment ? 24 : 0);
+        assert_int_equal(f.fragment_id, f.is_fragment ? 0xbeef : 0);
+        assert_int_equal(f.upper, f.fragment_offset == 0 ? 20 : 0);
+        assert_int_equal(f.upper_len, f.fragment_offset == 0 ? 24 : 0);
     }
 }
 
-static void test_tiny_first_fragment_has_no_ports_b38(void **state)
+/* The same fragment of IPv4 and of IPv6; field as in the IPv4 header. */
+static void check_fragment_of_both(unsigned field, size_t payload, bool good4, bool good6)
+{
+    struct flow f;
+    struct built p = ipv4(17, 5, field, payload), q = ipv6(44);
+    if ((read_built(&p, &f, NULL) == OK) != good4)
+        fail_msg("IPv4 %#x with %zu bytes should be %s", field, payload, good4 ? "good" : "refused");
+    unsigned offset = (field & 0x1fff) << 3 | (field & 0x2000) >> 13;
+    PUT(&q, 17, 0, (uint8_t)(offset >> 8), (uint8_t)offset, 0, 0, 0, 7);
+    for (size_t i = 0; i < payload; i++)
+        put(&q, "\1", 1);
+    finish(&q);
+    if ((read_built(&q, &f, NULL) == OK) != good6)
+        fail_msg("IPv6 %#x with %zu bytes should be %s", field, payload, good6 ? "good" : "refused");
+}
+
+/* RFC 791 3.2, RFC 8200 4.5: all but the last carry a multiple of 8 bytes; none is empty. */
+static void test_b38_tiny_and_odd_fragments(void **state)
 {
     (void)state;
-    for (size_t payload = 0; payload <= 8; payload++) {
-        struct flow f;
-        struct built p = ipv4(6, 5, 0x2000, payload);
+    for (size_t payload = 0; payload <= 64; payload++) {
+        bool units = payload > 0 && payload % 8 == 0;
+        check_fragment_of_both(0x2000, payload, units, units);
+        check_fragment_of_both(0x2001, payload, units, units);
+        check_fragment_of_both(0x3000, payload, units, units);
+        check_fragment_of_both(0x0001, payload, payload > 0, payload > 0);
+        check_fragment_of_both(0x0000, payload, true, true); /* whole */
+    }
+}
+
+/* The length of a whole IPv4 packet has its header in it, the length of an IPv6 packet has not. */
+static void test_b38_fragments_beyond_the_largest_packet(void **state)
+{
+    (void)state;
+    for (unsigned units = 0x1fd0; units <= 0x1fff; units++) {
+        for (size_t payload = 1; payload <= 128; payload++) {
+            size_t end = units * 8 + payload;
+            check_fragment_of_both(units, payload, 20 + end <= 65535, end <= 65535);
+            if (payload % 8 == 0)
+                check_fragment_of_both(units | 0x2000, payload, 20 + end <= 65535, end <= 65535);
+        }
+    }
+    struct flow f;
+    for (unsigned words = 5; words <= 15; words++) {
+        struct built p = ipv4(17, words, 0x1ff7, 1); /* at 65464 */
         assert_int_equal(read_built(&p, &f, NULL), OK);
-        assert_int_equal(f.has_ports, payload >= 4);
-        struct built q = ipv6(44);
-        PUT(&q, 6, 0, 0, 1, 0, 0, 0, 7); /* offset 0, more to come */
-        put(&q, ports, payload);
-        finish(&q);
-        assert_int_equal(read_built(&q, &f, NULL), OK);
-        assert_int_equal(f.has_ports, payload >= 4);
-        assert_true(f.is_fragment);
+        for (size_t payload = 1; payload < 100; payload++) {
+            p = ipv4(17, words, 0x1ff7, payload);
+            assert_int_equal(read_built(&p, &f, NULL), words * 4 + 65464 + payload <= 65535 ? OK : ERR_MALFORMED);
+        }
     }
 }
 
@@ -289,18 +269,61 @@ static void test_ipv6_fragments_b38(void **state)
     } cases[] = {
         {0x0000, false, true}, /* atomic */
         {0x0001, true, true},  {0x0008, true, false}, {0x0009, true, false},
-        {0xfff8, true, false}, {0x0006, false, true}, /* reserved bits are ignored */
+        {0xfff0, true, false}, {0x0006, false, true}, /* reserved bits are ignored */
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct flow f;
         struct built p = ipv6(44);
-        PUT(&p, 17, 0, (uint8_t)(cases[i].field >> 8), (uint8_t)cases[i].field, 0, 0, 0, 7);
+        PUT(&p, 17, 0, (uint8_t)(cases[i].field >> 8), (uint8_t)cases[i].field, 0xde, 0xad, 0xbe, 0xef);
         put(&p, ports, 8);
         finish(&p);
         assert_int_equal(read_built(&p, &f, NULL), OK);
         assert_int_equal(f.is_fragment, cases[i].is_fragment);
         assert_int_equal(f.has_ports, cases[i].has_ports);
         assert_int_equal(f.protocol, 17);
+        assert_int_equal(f.more_fragments, cases[i].field & 1);
+        assert_int_equal(f.fragment_offset, cases[i].field & 0xfff8);
+        assert_int_equal(f.fragment_len, f.is_fragment ? 8 : 0);
+        assert_int_equal(f.fragment_id, f.is_fragment ? 0xdeadbeef : 0);
+        assert_int_equal(f.upper, f.fragment_offset == 0 ? 48 : 0);
+        assert_int_equal(f.upper_len, f.fragment_offset == 0 ? 8 : 0);
+    }
+}
+
+/* Headers before the fragment header are in each fragment and count for the whole; those behind it are data. */
+static void test_b38_ipv6_extensions_around_the_fragment_header(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before <= 3; before++) {
+        for (unsigned offset = 0xff00; offset <= 0xfff8; offset += 8) {
+            struct flow f;
+            struct built p = ipv6(before > 0 ? 60 : 44);
+            for (size_t i = 0; i < before; i++)
+                PUT(&p, i + 1 < before ? 60 : 44, 0, 1, 4, 0, 0, 0, 0);
+            PUT(&p, 17, 0, (uint8_t)(offset >> 8), (uint8_t)offset, 0, 0, 0, 7);
+            put(&p, ports, 8);
+            finish(&p);
+            bool good = before * 8 + offset + 8 <= 65535;
+            assert_int_equal(read_built(&p, &f, NULL), good ? OK : ERR_MALFORMED);
+        }
+    }
+    for (size_t behind = 0; behind <= 3; behind++) {
+        struct flow f;
+        struct built p = ipv6(44);
+        PUT(&p, behind > 0 ? 60 : 6, 0, 0, 1, 0, 0, 0, 7);
+        for (size_t i = 0; i < behind; i++)
+            PUT(&p, i + 1 < behind ? 60 : 6, 0, 1, 4, 0, 0, 0, 0);
+        struct built headers_alone = p;
+        finish(&headers_alone);
+        /* RFC 7112: else the ports, or a whole ICMP error, would hide in the second fragment. */
+        assert_int_equal(read_built(&headers_alone, &f, NULL), ERR_MALFORMED);
+        put(&p, ports, 8);
+        finish(&p);
+        assert_int_equal(read_built(&p, &f, NULL), OK);
+        assert_int_equal(f.fragment_len, behind * 8 + 8);
+        assert_int_equal(f.upper, 48 + behind * 8);
+        assert_int_equal(f.upper_len, 8);
+        assert_true(f.has_ports);
     }
 }
 
@@ -363,6 +386,11 @@ static void check_sane(const struct built *p, size_t *accepted)
     assert_true(len >= (f.source.family == 4 ? 20 : 40));
     assert_true(!f.has_ports || protocol_has_ports(f.protocol));
     assert_true(f.has_ports || (f.source_port == 0 && f.destination_port == 0));
+    assert_true(f.fragment_offset > 0 ? f.upper == 0 && f.upper_len == 0 : f.upper + f.upper_len == (int)len);
+    assert_true(f.is_fragment == (f.fragment_offset > 0 || f.more_fragments));
+    assert_true(f.is_fragment == (f.fragment_len > 0));
+    assert_true(f.fragment_offset + f.fragment_len <= 65535);
+    assert_true(!f.has_ports || f.upper_len >= 4);
 }
 
 static struct built seed_packet(size_t which)
@@ -474,13 +502,15 @@ int main(void)
         cmocka_unit_test(test_ipv4_fields),
         cmocka_unit_test(test_which_protocols_have_ports),
         cmocka_unit_test(test_ipv4_fragments_b38),
-        cmocka_unit_test(test_tiny_first_fragment_has_no_ports_b38),
+        cmocka_unit_test(test_b38_tiny_and_odd_fragments),
+        cmocka_unit_test(test_b38_fragments_beyond_the_largest_packet),
         cmocka_unit_test(test_ipv6_lengths_that_do_not_fit),
         cmocka_unit_test(test_ipv6_fields),
         cmocka_unit_test(test_ipv6_extension_headers),
         cmocka_unit_test(test_ipv6_chain_at_its_limit),
         cmocka_unit_test(test_ipv6_hop_by_hop_only_first),
         cmocka_unit_test(test_ipv6_fragments_b38),
+        cmocka_unit_test(test_b38_ipv6_extensions_around_the_fragment_header),
         cmocka_unit_test(test_ipv6_later_fragment_ends_the_chain_b38),
         cmocka_unit_test(test_ipv6_two_fragment_headers_b38),
         cmocka_unit_test(test_ipv6_chain_ends_at_esp_and_no_next_header),

@@ -3,7 +3,8 @@
 
 #include "policy/proposal.h"
 
-static const uint32_t all_legacy = LEGACY_MODP1024 | LEGACY_MODP1536 | LEGACY_SHA1 | LEGACY_MD5 | LEGACY_3DES;
+static const uint32_t all_legacy =
+    LEGACY_MODP1024 | LEGACY_MODP1536 | LEGACY_SHA1 | LEGACY_MD5 | LEGACY_3DES | LEGACY_NULL | LEGACY_SHA256_96;
 
 /* The list as one text: "aes256-sha256, aes128-sha256". */
 static void join(const struct proposal_list *list, char *out, size_t len)
@@ -57,7 +58,13 @@ static void test_unknown_words_b8(void **state)
         {PROPOSAL_IKE, "aes65535-sha256-modp2048", {"'aes65535'"}},
         {PROPOSAL_ESP, "aes1280-sha256", {"'aes1280'"}},
         {PROPOSAL_ESP, "aes128gcm15", {"'aes128gcm15'"}},
-        {PROPOSAL_ESP, "aes256gmac", {"'aes256gmac'"}}, /* authenticates only: no cipher */
+        {PROPOSAL_ESP, "aes512gmac", {"'aes512gmac'"}},
+        {PROPOSAL_ESP, "aes128gmac16", {"'aes128gmac16'"}}, /* its ICV has one length: RFC 4543 3.5 */
+        {PROPOSAL_ESP, "aes128ccm10", {"'aes128ccm10'"}},
+        {PROPOSAL_ESP, "aes128ctr8-sha256", {"'aes128ctr8'"}},
+        {PROPOSAL_ESP, "aes128-sha256_128", {"'sha256_128'", "sha256_96"}},
+        {PROPOSAL_IKE, "aes128-sha256_97-modp2048", {"hashes are sha256, sha384, sha512, sha1, md5;"}},
+        {PROPOSAL_ESP, "aes256gcm16-esn2", {"'esn2'"}},
         {PROPOSAL_ESP, "3des192-sha1", {"'3des192'"}},
         {PROPOSAL_ESP, "chacha20poly1305256", {"unknown"}},
         {PROPOSAL_ESP, "blowfish-sha256", {"'blowfish'"}},
@@ -106,10 +113,20 @@ static void test_words_that_do_not_make_a_suite(void **state)
         {PROPOSAL_IKE, "aes256gcm16-sha256-modp2048", {"aes256gcm16", "for esp", "aes256-sha256-modp2048"}},
         {PROPOSAL_IKE, "chacha20poly1305-prfsha256-curve25519", {"for esp"}},
         {PROPOSAL_IKE, "null-sha256-modp2048", {"null does not encrypt"}},
+        {PROPOSAL_IKE, "aes256gmac-modp2048", {"aes256gmac does not encrypt"}},
+        {PROPOSAL_IKE, "aes256ccm16-sha256-modp2048", {"aes256ccm16", "for esp"}},
+        {PROPOSAL_IKE, "aes256ctr-sha256-modp2048", {"aes256ctr is for esp", "aes256"}},
+        {PROPOSAL_IKE, "aes256-sha256_96-modp2048", {"in ike write sha256"}},
+        {PROPOSAL_IKE, "aes256-sha256-modp2048-esn", {"esn is about", "write it in esp"}},
+        {PROPOSAL_IKE, "aes256-sha256-modp2048-noesn", {"noesn is about"}},
+        {PROPOSAL_ESP, "aes256ctr", {"no hash", "sha256"}},
+        {PROPOSAL_ESP, "aes128ccm8-sha256", {"by itself", "leave out sha256"}},
+        {PROPOSAL_ESP, "aes128gmac-sha512", {"by itself", "leave out sha512"}},
+        {PROPOSAL_ESP, "esn", {"no cipher"}},
         {PROPOSAL_IKE, "aes256-sha256-prfsha384-modp2048", {"another prf", "leave out the prf"}},
         {PROPOSAL_IKE, "aes256-sha256-sha384-prfsha256-modp2048", {"another prf"}},
         {PROPOSAL_ESP, "aes256", {"no hash", "sha256"}},
-        {PROPOSAL_ESP, "null", {"no hash"}},
+        {PROPOSAL_ESP, "null", {"null is legacy"}},
         {PROPOSAL_ESP, "sha256", {"no cipher"}},
         {PROPOSAL_ESP, "modp2048", {"no cipher"}},
         {PROPOSAL_ESP, "aes256gcm16-sha256", {"by itself", "leave out sha256"}},
@@ -140,6 +157,14 @@ static void test_legacy_only_by_allow(void **state)
         {PROPOSAL_ESP, "aes256-sha1", LEGACY_SHA1, "sha1 is legacy; write allow = "},
         {PROPOSAL_ESP, "aes256gcm16-modp1024", LEGACY_MODP1024, "modp1024 is legacy; write allow = "},
         {PROPOSAL_ESP, "3des-md5", LEGACY_3DES | LEGACY_MD5, "allow = "},
+        {PROPOSAL_ESP, "null-sha256", LEGACY_NULL, "null is legacy; write allow = "},
+        {PROPOSAL_ESP, "null-sha1-modp1024", LEGACY_NULL | LEGACY_SHA1 | LEGACY_MODP1024, "allow = "},
+        {PROPOSAL_ESP, "aes128-sha256_96", LEGACY_SHA256_96, "sha256_96 is legacy; write allow = "},
+        {PROPOSAL_ESP, "aes128-sha2_256_96", LEGACY_SHA256_96, "sha256_96 is legacy; write allow = "},
+        {PROPOSAL_ESP, "null-sha256_96-esn", LEGACY_NULL | LEGACY_SHA256_96, "allow = "},
+        {PROPOSAL_ESP, "aes128ctr-sha256", 0, ""},
+        {PROPOSAL_ESP, "aes128ccm8", 0, ""},
+        {PROPOSAL_ESP, "aes128gmac", 0, ""},
         {PROPOSAL_ESP, "aes256-sha256", 0, ""},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -227,6 +252,22 @@ static void test_words_and_their_aliases(void **state)
         {PROPOSAL_ESP, "3des-sha1", "3des-sha1"},
         {PROPOSAL_ESP, "null-sha256", "null-sha256"},
         {PROPOSAL_ESP, "aes256-sha512-modp8192", "aes256-sha512-modp8192"},
+        {PROPOSAL_ESP, "aes128ccm8", "aes128ccm8"},
+        {PROPOSAL_ESP, "aes128ccm64", "aes128ccm8"},
+        {PROPOSAL_ESP, "aes192ccm12", "aes192ccm12"},
+        {PROPOSAL_ESP, "aes192ccm96-ecp256", "aes192ccm12-ecp256"},
+        {PROPOSAL_ESP, "aes256ccm16", "aes256ccm16"},
+        {PROPOSAL_ESP, "aes256ccm128", "aes256ccm16"},
+        {PROPOSAL_ESP, "AES256CCM", "aes256ccm16"},
+        {PROPOSAL_ESP, "aes256ctr-sha256", "aes256ctr-sha256"},
+        {PROPOSAL_ESP, "aes192ctr-sha512-modp2048", "aes192ctr-sha512-modp2048"},
+        {PROPOSAL_ESP, "aes128gmac", "aes128gmac"},
+        {PROPOSAL_ESP, "aes256gmac-x25519", "aes256gmac-x25519"},
+        {PROPOSAL_ESP, "aes128-sha256_96", "aes128-sha256_96"},
+        {PROPOSAL_ESP, "aes128-sha2_256_96", "aes128-sha256_96"},
+        {PROPOSAL_ESP, "aes256gcm16-esn", "aes256gcm16-esn"},
+        {PROPOSAL_ESP, "ESN-aes256gcm16-modp2048", "aes256gcm16-modp2048-esn"},
+        {PROPOSAL_ESP, "aes256gcm16-noesn", "aes256gcm16"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char shown[256];
@@ -243,16 +284,16 @@ static void test_numbers_behind_the_words(void **state)
 {
     (void)state;
     struct proposal_list ike = a_list(PROPOSAL_IKE, "aes256-sha384-ecp384, 3des-sha1-modp1024");
-    struct proposal expected = {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384, GROUP_ECP384};
+    struct proposal expected = {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384, GROUP_ECP384, false};
     assert_true(proposal_equal(&ike.items[0], &expected));
-    expected = (struct proposal){ENCR_3DES, 0, INTEG_HMAC_SHA1_96, PRF_HMAC_SHA1, GROUP_MODP1024};
+    expected = (struct proposal){ENCR_3DES, 0, INTEG_HMAC_SHA1_96, PRF_HMAC_SHA1, GROUP_MODP1024, false};
     assert_true(proposal_equal(&ike.items[1], &expected));
     struct proposal_list esp = a_list(PROPOSAL_ESP, "aes128gcm16, aes256-sha256-x25519, chacha20poly1305");
-    expected = (struct proposal){ENCR_AES_GCM_16, 128, INTEG_NONE, PRF_NONE, GROUP_NONE};
+    expected = (struct proposal){ENCR_AES_GCM_16, 128, INTEG_NONE, PRF_NONE, GROUP_NONE, false};
     assert_true(proposal_equal(&esp.items[0], &expected));
-    expected = (struct proposal){ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, PRF_NONE, GROUP_CURVE25519};
+    expected = (struct proposal){ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, PRF_NONE, GROUP_CURVE25519, false};
     assert_true(proposal_equal(&esp.items[1], &expected));
-    expected = (struct proposal){ENCR_CHACHA20_POLY1305, 0, INTEG_NONE, PRF_NONE, GROUP_NONE};
+    expected = (struct proposal){ENCR_CHACHA20_POLY1305, 0, INTEG_NONE, PRF_NONE, GROUP_NONE, false};
     assert_true(proposal_equal(&esp.items[2], &expected));
     /* Each of them can be keyed. */
     for (size_t i = 0; i < esp.count; i++)
@@ -273,12 +314,67 @@ static void test_alternatives_expand_in_the_order_written(void **state)
         {PROPOSAL_ESP, "aes256-aes256-sha256-sha256", "aes256-sha256"},
         {PROPOSAL_ESP, "aes256-sha256, aes128-sha256, aes256-sha256", "aes256-sha256, aes128-sha256"},
         {PROPOSAL_ESP, "aes256gcm16-modp2048,aes256gcm16", "aes256gcm16-modp2048, aes256gcm16"},
+        {PROPOSAL_ESP, "aes256gcm16-esn-noesn", "aes256gcm16-esn, aes256gcm16"},
+        {PROPOSAL_ESP, "aes256gcm16-noesn-esn", "aes256gcm16-esn, aes256gcm16"}, /* first the wider */
+        {PROPOSAL_ESP, "aes256gcm16-esn-esn", "aes256gcm16-esn"},
+        {PROPOSAL_ESP, "aes256-aes128-sha256-sha384-esn-noesn",
+         "aes256-sha256-esn, aes256-sha256, aes256-sha384-esn, aes256-sha384, aes128-sha256-esn, aes128-sha256, "
+         "aes128-sha384-esn, aes128-sha384"},
+        {PROPOSAL_ESP, "aes128gcm16-ecp256-modp2048-esn-noesn",
+         "aes128gcm16-ecp256-esn, aes128gcm16-ecp256, aes128gcm16-modp2048-esn, aes128gcm16-modp2048"},
+        {PROPOSAL_ESP, "aes256gcm16-esn, aes256gcm16, aes256gcm16-esn", "aes256gcm16-esn, aes256gcm16"},
+        {PROPOSAL_ESP, "aes256-sha256, aes128-sha256_96", "aes256-sha256, aes128-sha256_96"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char shown[512];
         struct proposal_list list = a_list(cases[i].kind, cases[i].text);
         join(&list, shown, sizeof shown);
         assert_string_equal(shown, cases[i].shown);
+    }
+}
+
+/* IKE has one number for both truncations: a list in which they differ in nothing else is ambiguous. */
+static void test_two_truncations_of_one_suite_are_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"aes256-sha256, aes256-sha256_96", "aes256-sha256_96-sha256",
+                                        "aes256-sha256_96-esn-noesn, aes256-sha256"};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct proposal_list list = {0};
+        char why[512];
+        assert_int_equal(proposal_parse(PROPOSAL_ESP, texts[i], all_legacy, &list, why, sizeof why), ERR_UNSUPPORTED);
+        assert_has(why, "aes256-sha256_96");
+        assert_has(why, "keep the one");
+        assert_int_equal(list.count, 0);
+    }
+}
+
+/* ours, offered, equal, fits */
+static void test_equal_and_fitting(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ours, *offered;
+        bool equal, fits;
+    } rows[] = {
+        {"aes256-sha256", "aes256-sha256", true, true},
+        {"aes256-sha256_96", "aes256-sha256_96", true, true},
+        {"aes256-sha256_96", "aes256-sha256", false, true}, /* one number on the wire */
+        {"aes256-sha256_96", "aes256-sha384", false, false},
+        {"aes256-sha256_96", "aes128-sha256", false, false},
+        {"aes256-sha256_96", "aes256-sha256-esn", false, false},
+        {"aes256gcm16-esn", "aes256gcm16-esn", true, true},
+        {"aes256gcm16-esn", "aes256gcm16", false, false},
+        {"aes256gcm16", "aes256gcm16-esn", false, false},
+        {"aes256gcm16", "aes256ccm16", false, false},
+        {"aes256gcm16", "aes256gmac", false, false},
+        {"aes256gcm16", "aes256gcm16-modp2048", false, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct proposal_list ours = a_list(PROPOSAL_ESP, rows[i].ours), theirs = a_list(PROPOSAL_ESP, rows[i].offered);
+        if (proposal_equal(&ours.items[0], &theirs.items[0]) != rows[i].equal ||
+            proposal_fits(&ours.items[0], &theirs.items[0]) != rows[i].fits)
+            fail_msg("row %zu", i);
     }
 }
 
@@ -348,7 +444,7 @@ static void test_print_of_unknown_numbers(void **state)
 {
     (void)state;
     char text[PROPOSAL_TEXT];
-    struct proposal p = {65535, 65535, 65535, 65535, 65535};
+    struct proposal p = {65535, 65535, 65535, 65535, 65535, false};
     assert_string_equal(proposal_print(&p, text), "encr65535-prf65535-group65535");
     p.prf = PRF_NONE;
     assert_string_equal(proposal_print(&p, text), "encr65535-integ65535-group65535");
@@ -417,6 +513,32 @@ static const struct explanation explanations[] = {
      "aes256-sha256-modp3072",
      {"group: the peer offers modp3072 (group 15), we accept modp2048 (group 14)"},
      "encryption:"},
+    /* the sequence numbers alone, both ways */
+    {PROPOSAL_ESP,
+     "aes256gcm16-modp2048-esn",
+     "aes256gcm16-modp2048",
+     {"sequence numbers: the peer offers 32 bits, we accept 64 (esn)", "let the peer offer aes256gcm16-modp2048-esn",
+      "or add aes256gcm16-modp2048 to esp here"},
+     "encryption:"},
+    {PROPOSAL_ESP,
+     "aes256gcm16",
+     "aes256gcm16-esn",
+     {"sequence numbers: the peer offers 64 bits, we accept 32 (noesn)", "or add aes256gcm16-esn to esp here"},
+     "PFS"},
+    /* of two the one in which only the numbers differ is nearer */
+    {PROPOSAL_ESP, "aes256gcm16-esn", "aes128gcm16-esn, aes256gcm16", {"nearest: aes256gcm16 of the peer"}, "size"},
+    /* the truncation is not on the wire, so it cannot be the reason */
+    {PROPOSAL_ESP,
+     "aes256-sha256_96",
+     "aes128-sha256",
+     {"encryption: the peer offers aes128, we accept aes256"},
+     "hash:"},
+    /* a suite that stays readable */
+    {PROPOSAL_ESP,
+     "aes256gcm16",
+     "null-sha256",
+     {"null is legacy", "allow = null and add null-sha256 to esp here"},
+     NULL},
     /* AEAD against cipher and hash */
     {PROPOSAL_ESP,
      "aes256gcm16",
@@ -495,7 +617,7 @@ static void test_explanation_in_every_room(void **state)
         PROPOSAL_IKE, "aes128-aes192-aes256-sha256-sha384-sha512-sha1-modp2048-ecp256, 3des-md5-modp6144-modp8192");
     struct proposal_list offered = {0};
     while (offered.count < PROPOSALS_MAX)
-        offered.items[offered.count++] = (struct proposal){65535, 65535, 65535, 65535, 65535};
+        offered.items[offered.count++] = (struct proposal){65535, 65535, 65535, 65535, 65535, false};
     for (size_t len = 0; len <= EXPLAIN_TEXT + 1; len++) {
         char *text = malloc(len > 0 ? len : 1);
         assert_non_null(text);
@@ -524,6 +646,8 @@ int main(void)
         cmocka_unit_test(test_words_and_their_aliases),
         cmocka_unit_test(test_numbers_behind_the_words),
         cmocka_unit_test(test_alternatives_expand_in_the_order_written),
+        cmocka_unit_test(test_two_truncations_of_one_suite_are_refused),
+        cmocka_unit_test(test_equal_and_fitting),
         cmocka_unit_test(test_parsing_appends),
         cmocka_unit_test(test_number_of_proposals_at_the_limit),
         cmocka_unit_test(test_long_texts),

@@ -309,6 +309,90 @@ static void test_b38_fragments_without_ports(void **state)
     spd_free(&spd);
 }
 
+/* RFC 4301 6.2: quoted is as the far host sent it; the error goes back by the rule that its answers would take. */
+static void test_by_which_rule_an_error_leaves(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    add(&spd, ACTION_DISCARD, "tcp 10.1.0.0/24 -> 10.2.0.1 port 25");
+    add(&spd, ACTION_PROTECT, "tcp 10.1.0.0/24 -> 10.2.0.0/24 port 443 via branch");
+    add(&spd, ACTION_PROTECT, "tcp 10.1.0.0/24 port 22 -> 10.2.0.0/24 via branch");
+    add(&spd, ACTION_BYPASS, "10.1.0.0/24 -> 10.2.0.128/25");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.2 via branch");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.3 via cloud");
+    add(&spd, ACTION_PROTECT, "2001:db8:1::/48 -> 2001:db8:2::/48 via branch");
+    static const struct {
+        const char *source, *destination; /* source: the far host */
+        int source_port, destination_port, rule;
+    } cases[] = {
+        {"10.2.0.9", "10.1.0.2", 443, 4711, 1},
+        {"10.2.0.9", "10.1.0.2", 4711, 22, 2},
+        {"10.2.0.9", "10.1.0.2", 4711, 443, SPD_RULE_NONE}, /* the port is the other side's */
+        {"10.2.0.9", "10.1.0.2", 22, 4711, SPD_RULE_NONE},
+        {"10.2.0.1", "10.1.0.2", 25, 4711, SPD_RULE_NONE},   /* discarded */
+        {"10.2.0.200", "10.1.0.2", 80, 4711, SPD_RULE_NONE}, /* bypassed: not by a tunnel */
+        {"10.2.0.200", "10.1.0.2", 443, 4711, 1},
+        {"10.2.0.3", "10.1.0.2", 80, 4711, 5},
+        {"10.2.0.9", "10.1.0.2", -1, -1, SPD_RULE_NONE},   /* its ports are not shown */
+        {"10.2.0.2", "10.1.0.2", -1, -1, 4},               /* the same peer in any case */
+        {"10.2.0.3", "10.1.0.2", -1, -1, SPD_RULE_NONE},   /* perhaps another peer's */
+        {"10.1.0.2", "10.2.0.9", 443, 443, SPD_RULE_NONE}, /* a packet of our own side */
+        {"10.9.0.9", "10.1.0.2", 443, 443, SPD_RULE_NONE},
+        {"2001:db8:2::9", "2001:db8:1::2", 80, 4711, 6},
+        {"2001:db8:1::2", "2001:db8:2::9", 80, 4711, SPD_RULE_NONE},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct flow quoted = a_flow(cases[i].source, cases[i].destination, cases[i].destination_port);
+        quoted.source_port = (uint16_t)(cases[i].source_port < 0 ? 0 : cases[i].source_port);
+        int rule = spd_lookup_error(&spd, &quoted);
+        if (rule != cases[i].rule)
+            fail_msg("case %zu: rule %d, not %d", i, rule, cases[i].rule);
+    }
+    struct flow unreadable = {0};
+    assert_int_equal(spd_lookup_error(&spd, &unreadable), SPD_RULE_NONE);
+    spd_free(&spd);
+}
+
+static void test_unreadable_quotations_match_not_even_any(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    struct flow unreadable = {0};
+    assert_int_equal(spd_lookup_error(&spd, &unreadable), SPD_RULE_NONE);
+    add(&spd, ACTION_PROTECT, "any -> any via branch");
+    assert_int_equal(spd.count, 2);
+    assert_int_equal(spd_lookup_error(&spd, &unreadable), SPD_RULE_NONE);
+    spd_free(&spd);
+}
+
+static void test_which_lists_have_ports(void **state)
+{
+    (void)state;
+    static const struct {
+        enum action action;
+        const char *text;
+        bool has;
+    } cases[] = {
+        {ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch", false},
+        {ACTION_PROTECT, "tcp any -> any via branch", false},
+        {ACTION_BYPASS, "tcp any -> any port 443", false},
+        {ACTION_DISCARD, "udp any port 53 -> any", false},
+        {ACTION_PROTECT, "tcp any -> 10.2.0.9 port 443 via branch", true},
+        {ACTION_PROTECT, "tcp any port 22 -> any via branch", true},
+        {ACTION_PROTECT, "udp any -> any port 1-65535 via branch", true},
+        {ACTION_PROTECT, "udp any -> any port 0-65535 via branch", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spd spd = {0};
+        assert_false(spd_has_ports(&spd));
+        add(&spd, ACTION_PROTECT, "10.9.0.0/24 -> 10.8.0.0/24 via cloud");
+        add(&spd, cases[i].action, cases[i].text);
+        add(&spd, ACTION_DISCARD, "any -> any");
+        assert_int_equal(spd_has_ports(&spd), cases[i].has);
+        spd_free(&spd);
+    }
+}
+
 static struct selector a_selector(const char *local, const char *remote)
 {
     return (struct selector){a_range(local), a_range(remote), 0, port_any(), port_any()};
@@ -388,6 +472,9 @@ int main(void)
         cmocka_unit_test(test_names_of_actions),
         cmocka_unit_test(test_first_match_wins_and_the_end_discards),
         cmocka_unit_test(test_b38_fragments_without_ports),
+        cmocka_unit_test(test_by_which_rule_an_error_leaves),
+        cmocka_unit_test(test_unreadable_quotations_match_not_even_any),
+        cmocka_unit_test(test_which_lists_have_ports),
         cmocka_unit_test(test_rule_for_a_peers_proposal),
         cmocka_unit_test(test_many_rules),
     };

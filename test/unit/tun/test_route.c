@@ -15,7 +15,7 @@ static bool make_host(struct device *device)
     run("ip addr add 192.0.2.1/24 dev wan && ip addr add 10.1.0.1/24 dev lan && ip addr add fd01::1/64 dev lan nodad");
     run("for i in wan wan1 lan lan1; do ip link set $i up; done; ip route add default via 192.0.2.254");
     assert_int_equal(device_open("esp0", device, why, sizeof why), OK);
-    assert_int_equal(device_start(device, 1400, why, sizeof why), OK);
+    assert_int_equal(device_start(device, 1400, true, &quiet, why, sizeof why), OK);
     return true;
 }
 
@@ -170,6 +170,7 @@ static void test_left_overs_of_a_crash_are_replaced(void **state)
     run("ip route add throw 10.88.0.0/16 table 14500 proto 229");
     run("ip rule add not fwmark 0x4500 lookup 14500 prio 14502 protocol 229");
     run("ip rule add iif esp0 lookup 14501 prio 14500 protocol 229");
+    run("ip rule add iif esp0 lookup main prio 14501 protocol 229");
     struct spd spd = an_spd(rules, COUNT(rules));
     struct routes *routes = install(&spd, &device);
     assert_int_equal(routes_table(routes), ROUTE_TABLE);
@@ -177,12 +178,119 @@ static void test_left_overs_of_a_crash_are_replaced(void **state)
     assert_has(out, "10.2.0.0/16 dev esp0");
     assert_null(strstr(out, "10.77.0.0"));
     assert_null(strstr(out, "10.88.0.0"));
-    output_of("ip rule", out, sizeof out);
-    assert_null(strstr(out, "14501"));
+    /* the rule that only an overlap needs */
+    assert_null(strstr(output_of("ip rule", out, sizeof out), "14501:"));
     routes_remove(routes);
     assert_clean();
     spd_free(&spd);
     device_close(&device);
+}
+
+static const char *const two_families[] = {"protect 10.1.0.0/24 -> 10.2.0.0/24 via x",
+                                           "protect fd01::/64 -> fd02::/64 via x"};
+
+/* What a process that dies does to its TUN: it vanishes, or loses its carrier. */
+static void test_a_crash_leaves_protected_ranges_unreachable(void **state)
+{
+    (void)state;
+    struct device device;
+    if (!make_host(&device))
+        skip();
+    run("ip -6 route add default via fd01::254");
+    struct spd spd = an_spd(two_families, COUNT(two_families));
+    struct routes *routes = install(&spd, &device);
+    assert_goes("10.2.0.9", "dev esp0");
+    assert_goes("fd02::9", "dev esp0");
+    run("ip link del esp0");
+    assert_goes("10.2.0.9", "No route to host");
+    assert_goes("fd02::9", "No route to host");
+    assert_goes("10.2.0.9 mark 0x4500", "dev wan");
+    assert_goes("10.3.0.9", "dev wan");
+    /* another instance does not take over what is left */
+    struct device other;
+    assert_int_equal(device_open("esp7", &other, why, sizeof why), OK);
+    assert_int_equal(device_start(&other, 1400, true, &quiet, why, sizeof why), OK);
+    const char *const elsewhere[] = {"protect 10.1.0.0/24 -> 10.7.0.0/24 via x"};
+    struct spd other_spd = an_spd(elsewhere, 1);
+    struct routes *other_routes = install(&other_spd, &other);
+    assert_int_equal(routes_table(other_routes), ROUTE_TABLE + ROUTE_SLOT_STEP);
+    assert_goes("10.2.0.9", "No route to host");
+    routes_remove(other_routes);
+    assert_goes("10.2.0.9", "No route to host");
+    /* the same TUN does, also when an earlier slot is free */
+    device_close(&device);
+    assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+    assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
+    struct routes *again = install(&spd, &device);
+    assert_int_equal(routes_table(again), ROUTE_TABLE);
+    assert_goes("10.2.0.9", "dev esp0");
+    assert_goes("fd02::9", "dev esp0");
+    routes_remove(again);
+    assert_clean();
+    assert_goes("10.2.0.9", "dev wan");
+    routes_remove(routes); /* of the crashed one: only its memory is left */
+    spd_free(&spd);
+    spd_free(&other_spd);
+    device_close(&other);
+    device_close(&device);
+}
+
+static void test_our_left_over_is_found_behind_a_free_slot(void **state)
+{
+    (void)state;
+    struct device device;
+    if (!make_host(&device))
+        skip();
+    run("ip rule add lookup main prio 14500");
+    struct spd spd = an_spd(two_families, COUNT(two_families));
+    struct routes *crashed = install(&spd, &device);
+    assert_int_equal(routes_table(crashed), ROUTE_TABLE + ROUTE_SLOT_STEP);
+    run("ip rule del prio 14500");
+    struct routes *routes = install(&spd, &device);
+    assert_int_equal(routes_table(routes), ROUTE_TABLE + ROUTE_SLOT_STEP);
+    routes_remove(routes);
+    assert_clean();
+    routes_remove(crashed);
+    spd_free(&spd);
+    device_close(&device);
+}
+
+static void test_an_attached_tun_without_its_process_is_closed(void **state)
+{
+    (void)state;
+    struct device device;
+    if (!make_host(&device))
+        skip();
+    device_close(&device);
+    run("ip tuntap add esp0 mode tun && ip link set esp0 up && ip -6 route add default via fd01::254");
+    struct spd spd = an_spd(two_families, COUNT(two_families));
+    for (int ignore = 0; ignore < 2; ignore++) {
+        run(ignore ? "for f in 4 6; do echo 1 >/proc/sys/net/ipv$f/conf/all/ignore_routes_with_linkdown; done"
+                   : "true");
+        assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+        assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
+        struct routes *routes = install(&spd, &device);
+        assert_goes("10.2.0.9", "dev esp0");
+        assert_goes("fd02::9", "dev esp0");
+        close(device.fd);
+        device.fd = -1;
+        /* to a device that drops, or, once the kernel has noted the loss of the carrier and minds it, nowhere */
+        output_of("ip route get 10.2.0.9 2>&1; ip route get fd02::9 2>&1", out, sizeof out);
+        assert_null(strstr(out, "dev wan"));
+        assert_null(strstr(out, "dev lan"));
+        for (int i = 0; ignore && i < 100 && strstr(out, "esp0") != NULL; i++) {
+            usleep(50000);
+            output_of("ip route get 10.2.0.9 2>&1; ip route get fd02::9 2>&1", out, sizeof out);
+        }
+        assert_true(!ignore || strstr(out, "esp0") == NULL);
+        run("ip link set esp0 down");
+        assert_goes("10.2.0.9", "No route to host");
+        assert_goes("fd02::9", "No route to host");
+        run("ip link set esp0 up");
+        routes_remove(routes);
+        assert_clean();
+    }
+    spd_free(&spd);
 }
 
 static void test_instances_side_by_side(void **state)
@@ -194,7 +302,7 @@ static void test_instances_side_by_side(void **state)
     if (!make_host(&one))
         skip();
     assert_int_equal(device_open("esp1", &two, why, sizeof why), OK);
-    assert_int_equal(device_start(&two, 1400, why, sizeof why), OK);
+    assert_int_equal(device_start(&two, 1400, true, &quiet, why, sizeof why), OK);
     run("ip rule add lookup main prio 14504");
     struct spd spd1 = an_spd(rules1, 1), spd2 = an_spd(rules2, 1);
     struct routes *first = install(&spd1, &one);
@@ -254,6 +362,9 @@ int main(void)
         cmocka_unit_test(test_an_address_of_another_host_is_left_to_it),
         cmocka_unit_test(test_a_default_route_says_nothing_about_an_address),
         cmocka_unit_test(test_left_overs_of_a_crash_are_replaced),
+        cmocka_unit_test(test_a_crash_leaves_protected_ranges_unreachable),
+        cmocka_unit_test(test_our_left_over_is_found_behind_a_free_slot),
+        cmocka_unit_test(test_an_attached_tun_without_its_process_is_closed),
         cmocka_unit_test(test_instances_side_by_side),
         cmocka_unit_test(test_all_slots_taken),
         cmocka_unit_test(test_without_protect_rules_nothing_is_installed),

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to worker*.c:
+ *   worker.c       its life, what it tells IKE
+ *   worker_out.c   TUN to network
+ *   worker_in.c    network to TUN
+ */
+#ifndef DAEMON_WORKER_STATE_H
+#define DAEMON_WORKER_STATE_H
+
+#include "daemon/worker.h"
+#include "esp/icmp.h"
+#include "esp/mss.h"
+#include "policy/fragments.h"
+
+/* What one batch wants IKE to know; told when no SA is held any more. */
+struct note {
+    enum { NOTE_SOFT, NOTE_HARD, NOTE_MOVED, NOTE_ACQUIRE, NOTE_NARROW } kind;
+    uint64_t child_id;
+    uint32_t rule;
+    struct endpoint remote;
+};
+
+/* Enough for a batch of packets that are all different; what exceeds it says the same again later. */
+enum { NOTES_MAX = 3 * WORKER_BATCH };
+
+/* "Packet too big" messages: each costs a write to the TUN, and a sender that does not listen gets no more of them. */
+enum { ERRORS_PER_SECOND = 1000, ERRORS_BURST = 64 };
+
+/* Packets of one SA, in order. */
+struct batch {
+    struct sa *sa;
+    struct packet *packets[WORKER_BATCH];
+    struct outer outer[WORKER_BATCH];               /* outbound */
+    const struct datagram *datagrams[WORKER_BATCH]; /* inbound */
+    size_t count;
+};
+
+struct worker {
+    struct worker_setup setup;
+    struct waiting *waiting;
+    struct fragments *fragments;
+    uint8_t *slab; /* of packets, then of pieces */
+    struct packet packets[WORKER_BATCH];
+    struct packet pieces[WORKER_BATCH]; /* of packets that were cut */
+    struct datagram datagrams[WORKER_BATCH];
+    struct flow flows[WORKER_BATCH];
+    enum drop why[WORKER_BATCH];
+    struct batch batch;
+    size_t piece_count; /* of the batch */
+    struct note notes[NOTES_MAX];
+    size_t note_count;
+    uint64_t now_ms;    /* of the wake-up at hand */
+    uint64_t errors_ms; /* when error_tokens was filled last */
+    uint32_t error_tokens;
+    struct drops drops;
+    struct rule_counters *rules;
+};
+
+static inline void worker_drop(struct worker *w, enum drop why)
+{
+    w->drops.count[why]++;
+}
+
+static inline struct bytes packet_bytes(const struct packet *p)
+{
+    return bytes_of(packet_data(p), p->len);
+}
+
+/* A TCP SYN on its way out or in asks for no more than fits. */
+static inline void worker_clamp(const struct sa *sa, const struct packet *packet, const struct flow *flow)
+{
+    if (!mss_is_syn(packet_data(packet), packet->len, flow))
+        return;
+    uint32_t limit = sa_mss_limit(sa, flow->source.family);
+    if (limit != 0)
+        (void)mss_clamp(packet_data(packet), packet->len, flow, limit);
+}
+
+/* Without room it is lost: only for what will be noted again. */
+void worker_note(struct worker *w, const struct note *note);
+void worker_note_limits(struct worker *w, struct sa *sa);
+void worker_tell_notes(struct worker *w);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A set-associative table with one bitmap a packet. Packet path: bounded work, no allocation. */
+#include "policy/fragments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "policy/protocol.h"
+
+enum {
+    WAYS = 8, /* places that one packet may take */
+    SETS = FRAGMENTS_TRACKED / WAYS,
+    UNIT = 8, /* bytes: all offsets are multiples of it */
+    WORDS = 65536 / UNIT / 64,
+    LENGTH_MAX = 65535,
+};
+
+/* What the fragments of one packet have in common: RFC 791 3.2, with the protocol; RFC 8200 4.5, without. Hashed and
+ * compared as bytes, so it has no padding. */
+struct key {
+    uint64_t scope;
+    uint8_t source[16], destination[16];
+    uint32_t id;
+    uint16_t family, protocol;
+};
+_Static_assert(sizeof(struct key) == 8 + 32 + 8, "no padding");
+
+struct tracked {
+    struct key key;
+    uint64_t hash;
+    uint64_t born_ms;
+    uint64_t turn; /* counts all packets: many are born in one millisecond */
+    bool used;
+    bool has_first; /* only then the next four are known */
+    bool has_ports;
+    uint8_t protocol;
+    uint16_t source_port, destination_port;
+    uint16_t units;    /* that were let through */
+    uint16_t furthest; /* where the last of these ends, in bytes */
+    uint16_t end;      /* of the data of the whole packet; 0 until its last fragment was seen */
+};
+
+struct fragments {
+    uint8_t seed[HASH_SEED];
+    uint64_t turns;
+    struct tracked packets[FRAGMENTS_TRACKED];
+    uint64_t passed[FRAGMENTS_TRACKED][WORDS]; /* a bit for each unit that was let through */
+};
+
+enum status fragments_new(const struct random *random, struct fragments **out)
+{
+    *out = NULL;
+    struct fragments *fragments = calloc(1, sizeof *fragments);
+    if (fragments == NULL)
+        return ERR_MEMORY;
+    enum status status = random_fill(random, fragments->seed, sizeof fragments->seed);
+    if (status != OK) {
+        free(fragments);
+        return status;
+    }
+    *out = fragments;
+    return OK;
+}
+
+void fragments_free(struct fragments *fragments)
+{
+    free(fragments);
+}
+
+void fragments_forget(struct fragments *fragments, uint64_t scope)
+{
+    for (size_t i = 0; i < FRAGMENTS_TRACKED; i++)
+        if (fragments->packets[i].key.scope == scope)
+            fragments->packets[i].used = false;
+}
+
+/* --- one fragment by itself --- */
+
+static unsigned end_of(const struct flow *flow)
+{
+    return (unsigned)flow->fragment_offset + flow->fragment_len;
+}
+
+/* flow_read has refused the like already; here it guards the bitmap. */
+static bool has_bounds(const struct flow *flow)
+{
+    return flow->fragment_len > 0 && flow->fragment_offset % UNIT == 0 && end_of(flow) <= LENGTH_MAX &&
+           (!flow->more_fragments || flow->fragment_len % UNIT == 0);
+}
+
+/* RFC 1858 3, RFC 3128: a first fragment shows what is looked at, and of TCP the flags, or it hides something; a later
+ * one of TCP that begins before that has no honest first. */
+static bool is_tiny(const struct flow *flow)
+{
+    if (flow->fragment_offset > 0)
+        return flow->protocol == PROTOCOL_TCP && flow->fragment_offset < FRAGMENTS_TCP_FIRST_MIN;
+    if (flow->protocol == PROTOCOL_TCP && flow->upper_len < FRAGMENTS_TCP_FIRST_MIN)
+        return true;
+    return protocol_has_ports(flow->protocol) && !flow->has_ports;
+}
+
+/* --- the bitmap --- */
+
+/* The units from `from` to before `to` that lie in this word; there must be one. */
+static uint64_t units_in(unsigned word, unsigned from, unsigned to)
+{
+    unsigned begin = word * 64, end = begin + 64;
+    uint64_t mask = UINT64_MAX;
+    if (from > begin)
+        mask <<= from - begin;
+    if (to < end)
+        mask &= UINT64_MAX >> (end - to);
+    return mask;
+}
+
+static bool overlaps(const uint64_t passed[WORDS], const struct flow *flow)
+{
+    unsigned from = flow->fragment_offset / UNIT, to = (end_of(flow) + UNIT - 1) / UNIT;
+    for (unsigned word = from / 64; word * 64 < to; word++)
+        if ((passed[word] & units_in(word, from, to)) != 0)
+            return true;
+    return false;
+}
+
+static void mark(uint64_t passed[WORDS], const struct flow *flow)
+{
+    unsigned from = flow->fragment_offset / UNIT, to = (end_of(flow) + UNIT - 1) / UNIT;
+    for (unsigned word = from / 64; word * 64 < to; word++)
+        passed[word] |= units_in(word, from, to);
+}
+
+/* --- the table --- */
+
+static struct key key_of(uint64_t scope, const struct flow *flow)
+{
+    struct key key = {.scope = scope, .id = flow->fragment_id, .family = flow->source.family};
+    memcpy(key.source, flow->source.bytes, sizeof key.source);
+    memcpy(key.destination, flow->destination.bytes, sizeof key.destination);
+    if (key.family == 4)
+        key.protocol = flow->protocol;
+    return key;
+}
+
+static bool is_live(const struct tracked *packet, uint64_t now_ms)
+{
+    return packet->used && now_ms - packet->born_ms < FRAGMENTS_LIFE_MS;
+}
+
+static struct tracked *find(struct fragments *fragments, const struct key *key, uint64_t hash, uint64_t now_ms)
+{
+    struct tracked *set = &fragments->packets[hash % SETS * WAYS];
+    for (size_t i = 0; i < WAYS; i++)
+        if (set[i].hash == hash && is_live(&set[i], now_ms) && memcmp(&set[i].key, key, sizeof *key) == 0)
+            return &set[i];
+    return NULL;
+}
+
+/* The packet of which nothing can come any more but repeats goes first, the one whose fragments need it goes last. */
+static unsigned worth(const struct tracked *packet, uint64_t now_ms)
+{
+    if (!is_live(packet, now_ms))
+        return 0;
+    if (packet->end > 0 && packet->units == (packet->end + UNIT - 1) / UNIT)
+        return 1;
+    return packet->has_first ? 3 : 2;
+}
+
+/* Of equal worth, the oldest. */
+static struct tracked *take(struct fragments *fragments, const struct key *key, uint64_t hash, uint64_t now_ms)
+{
+    struct tracked *set = &fragments->packets[hash % SETS * WAYS], *taken = set;
+    unsigned least = worth(taken, now_ms);
+    for (size_t i = 1; i < WAYS; i++) {
+        unsigned value = worth(&set[i], now_ms);
+        if (value < least || (value == least && set[i].turn < taken->turn)) {
+            taken = &set[i];
+            least = value;
+        }
+    }
+    *taken = (struct tracked){.key = *key, .hash = hash, .born_ms = now_ms, .turn = fragments->turns++, .used = true};
+    memset(fragments->passed[taken - fragments->packets], 0, sizeof *fragments->passed);
+    return taken;
+}
+
+/* --- a fragment among others --- */
+
+/* There is one end, behind all data. */
+static bool end_agrees(const struct tracked *packet, const struct flow *flow)
+{
+    if (flow->more_fragments)
+        return packet->end == 0 || end_of(flow) < packet->end;
+    return packet->end == 0 && end_of(flow) >= packet->furthest;
+}
+
+static void remember(struct tracked *packet, uint64_t passed[WORDS], const struct flow *flow)
+{
+    mark(passed, flow);
+    packet->units = (uint16_t)(packet->units + (flow->fragment_len + UNIT - 1) / UNIT);
+    if (end_of(flow) > packet->furthest)
+        packet->furthest = (uint16_t)end_of(flow);
+    if (!flow->more_fragments)
+        packet->end = (uint16_t)end_of(flow);
+    if (flow->fragment_offset > 0)
+        return;
+    packet->has_first = true;
+    packet->protocol = flow->protocol;
+    packet->has_ports = flow->has_ports;
+    packet->source_port = flow->source_port;
+    packet->destination_port = flow->destination_port;
+}
+
+/* RFC 8200 4.5: of the headers in front of the fragments, only those of the first count. */
+static void borrow(const struct tracked *packet, struct flow *flow)
+{
+    flow->protocol = packet->protocol;
+    flow->has_ports = packet->has_ports;
+    flow->source_port = packet->source_port;
+    flow->destination_port = packet->destination_port;
+}
+
+enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope, struct flow *flow, uint64_t now_ms)
+{
+    if (!has_bounds(flow) || is_tiny(flow))
+        return FRAGMENT_BAD;
+    struct key key = key_of(scope, flow);
+    uint64_t hash = hash_short(fragments->seed, &key, sizeof key);
+    struct tracked *packet = find(fragments, &key, hash, now_ms);
+    if (packet == NULL)
+        packet = take(fragments, &key, hash, now_ms);
+    uint64_t *passed = fragments->passed[packet - fragments->packets];
+    if (!end_agrees(packet, flow) || overlaps(passed, flow))
+        return FRAGMENT_BAD;
+    remember(packet, passed, flow);
+    if (!packet->has_first)
+        return FRAGMENT_UNKNOWN;
+    borrow(packet, flow);
+    return FRAGMENT_KNOWN;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What first fragments showed: later fragments of the same packet borrow protocol and ports from it, so that rules with
+ * ports hold for whole packets (RFC 4301 7.3, stateful fragment checking). Every byte of a packet is let through at
+ * most once, so that no fragment can overwrite what was looked at (RFC 1858, RFC 3128, RFC 5722).
+ *
+ * Fixed memory, one owner, no lock, no allocation after the start. A flood of first fragments pushes out old entries;
+ * what was pushed out can no longer be completed, which costs a retransmission and leaks nothing.
+ */
+#ifndef POLICY_FRAGMENTS_H
+#define POLICY_FRAGMENTS_H
+
+#include "crypto/random.h"
+#include "policy/selector.h"
+
+enum {
+    FRAGMENTS_TRACKED = 256,      /* packets at a time */
+    FRAGMENTS_LIFE_MS = 15000,    /* RFC 791 3.2 suggests 15 s */
+    FRAGMENTS_TCP_FIRST_MIN = 16, /* bytes of TCP header that a first fragment must show: up to its flags (RFC 3128) */
+};
+
+struct fragments;
+
+/* random seeds the table, so that nobody outside can aim for one bucket. ERR_MEMORY, ERR_CRYPTO (no randomness). */
+MUST_USE enum status fragments_new(const struct random *random, struct fragments **out);
+void fragments_free(struct fragments *fragments); /* NULL is fine */
+
+enum fragment_verdict {
+    FRAGMENT_KNOWN,   /* flow now has the protocol and the ports of the whole packet (has_ports where it has some) */
+    FRAGMENT_UNKNOWN, /* a later fragment whose first was not seen: flow is as it was */
+    FRAGMENT_BAD,     /* to be dropped: overlaps, repeats, does not fit the others, or a tiny first fragment */
+};
+
+/*
+ * flow: of a fragment (is_fragment). scope separates directions and SAs: a fragment borrows only within its scope. A
+ * first fragment is remembered; a later one is completed from it. The bytes of a later one count as let through also
+ * when its first was not seen: some rule without ports may take it. A fragment that is BAD leaves no trace.
+ */
+enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope, struct flow *flow, uint64_t now_ms);
+
+/* Forgets what is in a scope: its SA is gone. */
+void fragments_forget(struct fragments *fragments, uint64_t scope);
+
+#endif

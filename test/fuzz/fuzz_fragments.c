@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any sequence of fragments of eight packets, which the table can always hold. No byte of a packet passes twice, and
+ * what a later fragment borrows is what its first showed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/fragments.h"
+
+enum { STEP = 10, PACKETS = 8, PASSED_MAX = 256 };
+
+/* What the target itself knows of a packet. */
+struct seen {
+    struct {
+        uint32_t from, to;
+    } passed[PASSED_MAX];
+    size_t count;
+    uint64_t born_ms;
+    bool has_first;
+    struct flow first;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+/* Bit 0 of `packet`: IPv6; bit 1: the scope; bit 2: the identification. */
+static struct flow read_step(const uint8_t *step)
+{
+    static const uint8_t protocols[] = {6, 17, 1, 60};
+    static const uint8_t bytes[16] = {10, 1, 0, 2};
+    unsigned packet = step[0] & 7;
+    struct flow f = {
+        .source = address_of(packet & 1 ? 6 : 4, bytes),
+        .destination = address_of(packet & 1 ? 6 : 4, bytes),
+        .is_fragment = true,
+        .fragment_id = packet >> 2,
+        .fragment_offset = load_u16(step + 2),
+        .fragment_len = load_u16(step + 4),
+        .more_fragments = step[0] >> 7,
+    };
+    /* The protocol tells packets of IPv4 apart: there it is always the same. */
+    f.protocol = packet & 1 ? protocols[step[0] >> 3 & 3] : packet & 4 ? 6 : 17;
+    if (f.fragment_offset > 0)
+        return f;
+    f.upper_len = step[6] < f.fragment_len ? step[6] : f.fragment_len;
+    f.has_ports = protocol_has_ports(f.protocol) && f.upper_len >= 4;
+    f.source_port = f.has_ports ? step[7] : 0;
+    f.destination_port = f.has_ports ? load_u16(step + 8) : 0;
+    return f;
+}
+
+static void pass(struct seen *seen, const struct flow *f, uint64_t now_ms)
+{
+    uint32_t from = f->fragment_offset, to = from + f->fragment_len;
+    require(to > from && to <= 65535);
+    for (size_t i = 0; i < seen->count; i++)
+        require(to <= seen->passed[i].from || from >= seen->passed[i].to);
+    if (seen->count == 0)
+        seen->born_ms = now_ms;
+    if (seen->count < PASSED_MAX) {
+        seen->passed[seen->count].from = from;
+        seen->passed[seen->count++].to = to;
+    }
+}
+
+static void check_known(struct seen *seen, const struct flow *before, const struct flow *f)
+{
+    if (before->fragment_offset == 0) {
+        require(!seen->has_first && memcmp(before, f, sizeof *f) == 0);
+        require(f->has_ports == protocol_has_ports(f->protocol));
+        require(f->protocol != 6 || f->upper_len >= FRAGMENTS_TCP_FIRST_MIN);
+        seen->has_first = true;
+        seen->first = *f;
+    }
+    require(seen->has_first && f->protocol == seen->first.protocol && f->has_ports == seen->first.has_ports);
+    require(f->source_port == seen->first.source_port && f->destination_port == seen->first.destination_port);
+}
+
+static void check_step(struct fragments *fragments, struct seen *seen, uint64_t scope, const uint8_t *step,
+                       uint64_t now_ms)
+{
+    struct flow f = read_step(step), before = f;
+    if (seen->count > 0 && now_ms - seen->born_ms >= FRAGMENTS_LIFE_MS)
+        *seen = (struct seen){0};
+    switch (fragments_see(fragments, scope, &f, now_ms)) {
+    case FRAGMENT_KNOWN:
+        pass(seen, &before, now_ms);
+        check_known(seen, &before, &f);
+        break;
+    case FRAGMENT_UNKNOWN:
+        pass(seen, &before, now_ms);
+        require(!seen->has_first && before.fragment_offset > 0);
+        require(memcmp(&before, &f, sizeof f) == 0);
+        break;
+    case FRAGMENT_BAD: require(memcmp(&before, &f, sizeof f) == 0); break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct random_seeded seeded;
+    struct random random = random_of_seed(&seeded, 38);
+    struct fragments *fragments;
+    struct seen *seen = calloc(PACKETS, sizeof *seen);
+    if (seen == NULL || fragments_new(&random, &fragments) != OK) {
+        free(seen);
+        return 0;
+    }
+    uint64_t now_ms = 0;
+    for (size_t at = 0; at + STEP <= size && at / STEP < PASSED_MAX; at += STEP) {
+        now_ms += (uint64_t)data[at + 1] << 8;
+        check_step(fragments, &seen[data[at] & 7], data[at] >> 1 & 1, data + at, now_ms);
+    }
+    fragments_free(fragments);
+    free(seen);
+    return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp/path_mtu.h"
+
+#include "base/deadline.h"
+#include "esp_test.h"
+
+static struct address an_address(const char *text)
+{
+    struct address address;
+    assert_int_equal(address_parse(text, &address), OK);
+    return address;
+}
+
+static struct path_mtus *make(void)
+{
+    struct path_mtus *mtus;
+    assert_int_equal(path_mtus_new(&mtus), OK);
+    return mtus;
+}
+
+/* B40: what a router may not say. */
+static void test_b40_absurd_claims_change_nothing(void **state)
+{
+    (void)state;
+    const struct {
+        const char *peer;
+        uint32_t way, claimed;
+        bool taken;
+    } rows[] = {
+        {"192.0.2.2", 1500, 0, false},          {"192.0.2.2", 1500, 68, false},     {"192.0.2.2", 1500, 575, false},
+        {"192.0.2.2", 1500, 576, true},         {"192.0.2.2", 1500, 1499, true},    {"192.0.2.2", 1500, 1500, false},
+        {"192.0.2.2", 1500, 1501, false},       {"192.0.2.2", 1500, 65535, false},  {"192.0.2.2", 0, 1500, false},
+        {"192.0.2.2", 0, 1499, true},           {"2001:db8::2", 1500, 1279, false}, {"2001:db8::2", 1500, 1280, true},
+        {"2001:db8::2", 1500, 0, false},        {"2001:db8::2", 9000, 9001, false}, {"2001:db8::2", 9000, 8999, true},
+        {"192.0.2.2", 1500, UINT32_MAX, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct path_mtus *mtus = make();
+        struct address peer = an_address(rows[i].peer);
+        uint32_t before = path_mtus_set_way(mtus, &peer, rows[i].way);
+        assert_int_equal(before, rows[i].way == 0 ? PATH_MTU_DEFAULT : rows[i].way);
+        if (path_mtus_claim(mtus, &peer, rows[i].claimed, 5) != rows[i].taken)
+            fail_msg("row %zu", i);
+        assert_int_equal(path_mtus_get(mtus, &peer), rows[i].taken ? rows[i].claimed : before);
+        assert_true(rows[i].taken == (path_mtus_next(mtus) != DEADLINE_NEVER));
+        path_mtus_free(mtus);
+    }
+}
+
+static void test_claims_only_lower_and_age(void **state)
+{
+    (void)state;
+    struct path_mtus *mtus = make();
+    struct address a = an_address("192.0.2.2"), b = an_address("192.0.2.3"), aged;
+    path_mtus_set_way(mtus, &a, 1500);
+    assert_true(path_mtus_claim(mtus, &a, 1400, 1000));
+    assert_false(path_mtus_claim(mtus, &a, 1450, 2000)); /* it never goes up by a claim */
+    assert_int_equal(path_mtus_get(mtus, &a), 1400);
+    assert_int_equal(path_mtus_get(mtus, &b), PATH_MTU_DEFAULT); /* another peer is another path */
+    assert_true(path_mtus_claim(mtus, &a, 1300, 3000));
+    assert_false(path_mtus_claim(mtus, &a, 1300, 4000)); /* said again: nothing new, but it holds longer */
+    assert_int_equal(path_mtus_next(mtus), 4000 + PATH_MTU_LIFE_MS);
+    assert_false(path_mtus_take_aged(mtus, 3999 + PATH_MTU_LIFE_MS, &aged));
+    assert_true(path_mtus_take_aged(mtus, 4000 + PATH_MTU_LIFE_MS, &aged));
+    assert_true(address_equal(&aged, &a));
+    assert_int_equal(path_mtus_get(mtus, &a), 1500);
+    assert_int_equal(path_mtus_next(mtus), DEADLINE_NEVER);
+    path_mtus_free(mtus);
+}
+
+static void test_the_way_counts_too(void **state)
+{
+    (void)state;
+    struct path_mtus *mtus = make();
+    struct address a = an_address("192.0.2.2");
+    path_mtus_set_way(mtus, &a, 1500);
+    assert_true(path_mtus_claim(mtus, &a, 1400, 0));
+    assert_int_equal(path_mtus_set_way(mtus, &a, 1300), 1300); /* the interface got smaller than the claim */
+    assert_int_equal(path_mtus_set_way(mtus, &a, 9000), 1400); /* and larger: the claim holds */
+    assert_int_equal(path_mtus_set_way(mtus, &a, 1000000), 1400);
+    path_mtus_forget(mtus, &a);
+    path_mtus_forget(mtus, &a);
+    assert_int_equal(path_mtus_get(mtus, &a), PATH_MTU_DEFAULT);
+    assert_int_equal(path_mtus_next(mtus), DEADLINE_NEVER);
+    assert_int_equal(path_mtus_set_way(mtus, &a, 1000000), PATH_MTU_MAX);
+    path_mtus_free(mtus);
+    path_mtus_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_b40_absurd_claims_change_nothing),
+        cmocka_unit_test(test_claims_only_lower_and_age),
+        cmocka_unit_test(test_the_way_counts_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
