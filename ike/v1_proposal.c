@@ -38,7 +38,7 @@ static const struct number_pair p1_encr[] = {{5, ENCR_3DES}, {7, ENCR_AES_CBC}};
 static const struct number_pair p1_hash[] = {
     {1, PRF_HMAC_MD5}, {2, PRF_HMAC_SHA1}, {4, PRF_HMAC_SHA2_256}, {5, PRF_HMAC_SHA2_384}, {6, PRF_HMAC_SHA2_512}};
 /* IANA "IPSEC ESP Transform Identifiers". GMAC is 23 here, not IKEv2's 21, which is SEED. 28 is not registered for
- * IKEv1 (RFC 7634 speaks of IKEv2 only); it is IKEv2's number, which strongSwan also uses. */
+ * IKEv1 (RFC 7634 speaks of IKEv2 only): it is IKEv2's number, for peers that do the same; strongSwan 5.9 does not. */
 static const struct number_pair p2_encr[] = {{3, ENCR_3DES},
                                              {11, ENCR_NULL},
                                              {12, ENCR_AES_CBC},

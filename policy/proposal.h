@@ -2,7 +2,7 @@
 /*
  * Proposals: which algorithms we offer and accept. One `struct proposal` is one exact suite; alternatives are a list in
  * order of preference. Words are those of strongSwan's configuration: aes256-sha256-modp2048, aes256gcm16-ecp256,
- * chacha20poly1305.
+ * chacha20poly1305, aes128ccm8, aes128ctr-sha256, aes128gmac, null-sha256, aes256gcm16-esn.
  */
 #ifndef POLICY_PROPOSAL_H
 #define POLICY_PROPOSAL_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any ESP packet for a living SA. The first byte chooses: bits 0 to 2 the suite, bit 3 ESN, bit 4 whether the rest is
- * a packet as it came from the wire, or text that an authentic peer has sealed (what lies behind the ICV is reached
- * only so), bit 5 the family of the selector. Bytes 1 to 4 are then the sequence number.
+ * Any ESP packet for a living SA. The first byte chooses: bits 0 to 2 and 6 to 7 the suite, bit 3 ESN, bit 4 whether
+ * the rest is a packet as it came from the wire, or text that an authentic peer has sealed (what lies behind the ICV is
+ * reached only so), bit 5 the family of the selector. Bytes 1 to 4 are then the sequence number; with ESN its top bit
+ * means that 2^32 packets more were lost, and the SA is about to try for that (RFC 4303 A3).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,39 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { TEXT_MAX = 4096, BUFFER = TEXT_MAX + PACKET_HEADROOM + PACKET_TAILROOM, KEYMAT_MAX = 128 };
 
-static const struct aead_suite suites[8] = {
-    {ENCR_AES_GCM_16, 128, INTEG_NONE, false},           {ENCR_AES_GCM_16, 256, INTEG_NONE, false},
-    {ENCR_CHACHA20_POLY1305, 256, INTEG_NONE, false},    {ENCR_AES_CBC, 128, INTEG_HMAC_SHA1_96, false},
-    {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, false}, {ENCR_AES_CBC, 192, INTEG_HMAC_SHA2_384_192, false},
-    {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256, false}, {ENCR_AES_GCM_8, 192, INTEG_NONE, false},
+static const struct aead_suite suites[32] = {
+    {ENCR_AES_GCM_16, 128, INTEG_NONE, false},
+    {ENCR_AES_GCM_16, 256, INTEG_NONE, false},
+    {ENCR_CHACHA20_POLY1305, 256, INTEG_NONE, false},
+    {ENCR_AES_CBC, 128, INTEG_HMAC_SHA1_96, false},
+    {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, false},
+    {ENCR_AES_CBC, 192, INTEG_HMAC_SHA2_384_192, false},
+    {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256, false},
+    {ENCR_AES_GCM_8, 192, INTEG_NONE, false},
+    {ENCR_AES_GCM_12, 256, INTEG_NONE, false},
+    {ENCR_AES_GCM_8, 128, INTEG_NONE, false},
+    {ENCR_AES_CCM_8, 128, INTEG_NONE, false},
+    {ENCR_AES_CCM_12, 192, INTEG_NONE, false},
+    {ENCR_AES_CCM_16, 256, INTEG_NONE, false},
+    {ENCR_AES_CCM_16, 128, INTEG_NONE, false},
+    {ENCR_NULL_AUTH_AES_GMAC, 128, INTEG_NONE, false},
+    {ENCR_NULL_AUTH_AES_GMAC, 256, INTEG_NONE, false},
+    {ENCR_AES_CTR, 128, INTEG_HMAC_SHA2_256_128, false},
+    {ENCR_AES_CTR, 192, INTEG_HMAC_SHA1_96, false},
+    {ENCR_AES_CTR, 256, INTEG_HMAC_SHA2_512_256, false},
+    {ENCR_AES_CTR, 256, INTEG_HMAC_SHA2_384_192, false},
+    {ENCR_3DES, 192, INTEG_HMAC_SHA1_96, false},
+    {ENCR_3DES, 192, INTEG_HMAC_MD5_96, false},
+    {ENCR_3DES, 192, INTEG_HMAC_SHA2_256_128, false},
+    {ENCR_3DES, 192, INTEG_HMAC_SHA2_256_96, false},
+    {ENCR_NULL, 0, INTEG_HMAC_SHA2_256_128, false},
+    {ENCR_NULL, 0, INTEG_HMAC_SHA1_96, false},
+    {ENCR_NULL, 0, INTEG_HMAC_MD5_96, false},
+    {ENCR_NULL, 0, INTEG_HMAC_SHA2_512_256, false},
+    {ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_256_96, false},
+    {ENCR_AES_CBC, 256, INTEG_HMAC_MD5_96, false},
+    {ENCR_AES_CBC, 192, INTEG_HMAC_SHA1_96, false},
+    {ENCR_AES_CTR, 128, INTEG_HMAC_SHA2_256_96, false},
 };
 
 static void require(bool condition)
@@ -31,7 +60,7 @@ static struct sa *make_sa(uint8_t choice, const struct random *random)
 {
     uint8_t key[KEYMAT_MAX];
     memset(key, 0x5a, sizeof key);
-    struct aead_suite suite = suites[choice & 7];
+    struct aead_suite suite = suites[(choice & 7) | choice >> 6 << 3];
     uint8_t family = choice & 0x20 ? 6 : 4;
     struct secret secret = {.data = key, .len = esp_keymat_len(suite.encr, suite.key_bits, suite.integ)};
     struct child child = {
@@ -50,6 +79,7 @@ static struct sa *make_sa(uint8_t choice, const struct random *random)
     struct sa *sa = NULL;
     require(sa_new(&child, random, &sa) == OK);
     require(replay_accept(&sa->replay, 70) == OK);
+    sa->auth_run = ESN_RESYNC_FAILURES;
     return sa;
 }
 
@@ -77,7 +107,7 @@ static struct packet from_peer(struct sa *sa, uint8_t *buffer, const uint8_t *da
     struct aead_job job = {
         .esp = esp,
         .text_len = (uint32_t)text_len,
-        .sequence_high = (uint32_t)(replay_infer(&sa->replay, low) >> 32),
+        .sequence_high = (uint32_t)(replay_infer(&sa->replay, low) >> 32) + (sa->esn ? low >> 31 : 0),
     };
     aead_seal(sa->seal, &job, 1);
     require(job.ok);
@@ -115,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(!authentic || why != DROP_IN_AUTH);
     if (why == DROP_IN_SHORT || why == DROP_IN_REPLAY || why == DROP_IN_AUTH)
         require(sa->replay.top == top);
+    require(sa->auth_run <= ESN_RESYNC_FAILURES && (why != DROP_NONE || sa->auth_run == 0));
     if (why == DROP_NONE)
         check_opened(sa, &p, &before, &flow);
     else

@@ -13,6 +13,18 @@ static void require(bool condition)
         abort();
 }
 
+/* SHA2-256 is whichever truncation ours is; nothing else that differs fits. */
+static void check_fit(const struct v1_transform *t)
+{
+    struct proposal_list list = {.items[0] = t->suite, .count = 1};
+    require(v1_suite_of(&list, t) == &list.items[0]);
+    list.items[0].integ = INTEG_HMAC_SHA2_256_96;
+    require((v1_suite_of(&list, t) != NULL) == (t->suite.integ == INTEG_HMAC_SHA2_256_128));
+    list.items[0] = t->suite;
+    list.items[0].esn = !t->suite.esn;
+    require(v1_suite_of(&list, t) == NULL);
+}
+
 /* Whoever offered this transform alone would have to like the answer to it. */
 static void answer(enum proposal_kind kind, const struct v1_transform *t)
 {
@@ -31,6 +43,7 @@ static void answer(enum proposal_kind kind, const struct v1_transform *t)
     require(!w.failed);
     require(v1_offer_read(kind, writer_bytes(&w), &read) == OK);
     require(v1_answer_check(&read, &terms, &list, &index) == OK && index == 0);
+    check_fit(&read.items[0]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -91,10 +91,14 @@ def text(body, next_header, block=16):
 
 def esp_inputs():
     sequence = struct.pack("!I", 71)
-    for suite in range(8):
+    for suite in range(32):
+        number = suite & 7 | suite >> 3 << 6
         for esn in (0, 8):
             name = "suite%d%s" % (suite, "_esn" if esn else "")
-            yield name + "_v4", bytes([suite | esn | 16]) + sequence + text(FLOWS["v4_udp"], 4)
+            yield name + "_v4", bytes([number | esn | 16]) + sequence + text(FLOWS["v4_udp"], 4)
+        if suite % 5 == 0:
+            yield "suite%d_lost" % suite, bytes([number | 8 | 16]) + b"\x80\0\0\x09" + text(FLOWS["v4_udp"], 4)
+            yield "suite%d_wire" % suite, bytes([number | 8]) + b"\0\0\x10\0\x80\0\0\x48" + b"\x33" * 64
     yield "v6", bytes([16 | 32]) + sequence + text(FLOWS["v6_chain"], 41)
     yield "tfc", bytes([16]) + sequence + text(FLOWS["v4_tfc"], 4)
     yield "dummy", bytes([16]) + sequence + text(b"\0" * 20, 59)
@@ -167,6 +171,31 @@ for key, (mtu, value) in CUTS.items():
     write("fuzz_fragment", key, struct.pack("!H", mtu) + value)
 for key, value in claims():
     write("fuzz_icmp_claim", key, value)
+
+
+def offer(transform, *attributes):
+    """Phase 2 (RFC 2407 4.5), one transform with attributes of the short form."""
+    body = b"".join(struct.pack("!HH", 0x8000 | kind, value) for kind, value in attributes)
+    body = struct.pack("!BBHBBH", 0, 0, 8 + len(body), 1, transform, 0) + body
+    body = struct.pack("!BBHBBBB", 0, 0, 12 + len(body), 1, 3, 4, 1) + b"\x12\x34\x56\x78" + body
+    return b"\x01" + struct.pack("!II", 1, 1) + body
+
+
+def offers():
+    tunnel, esn = (4, 1), (11, 1)
+    for transform in (12, 13):  # with each hash
+        for auth in (1, 2, 5, 6, 7):
+            yield "esp%d_auth%d" % (transform, auth), offer(transform, (6, 256), (5, auth), tunnel)
+    for transform in (14, 15, 16, 18, 19, 20, 23):
+        yield "esp%d" % transform, offer(transform, (6, 128), tunnel)
+        yield "esp%d_esn" % transform, offer(transform, (6, 192), tunnel, esn)
+        yield "esp%d_no_key_length" % transform, offer(transform, tunnel)
+    yield "esp28_esn", offer(28, tunnel, esn)
+    yield "esp3_group", offer(3, (5, 2), tunnel, (3, 14), (1, 1), (2, 3600))
+    yield "esp11_esn", offer(11, (5, 5), tunnel, esn)
+    yield "esp12_esn2", offer(12, (5, 5), tunnel, (11, 2))
+
+
 for key, value in FLOWS.items():
     write("fuzz_flow", key, value)
 for key, value in ENCAPS.items():
@@ -175,3 +204,5 @@ for key, value in esp_inputs():
     write("fuzz_esp_open", key, value)
 for key, value in fragment_inputs():
     write("fuzz_fragments", key, value)
+for key, value in offers():
+    write("fuzz_v1_offer", key, value)

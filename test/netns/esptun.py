@@ -32,12 +32,19 @@ def control_path(gateway):
 
 
 class Esptun:
-    def __init__(self, gateway, text, env=None, binary=None, ready=True):
+    """prefix: a command that runs the daemon (setpriv, ...). owner: the user who must be able to read its files."""
+
+    def __init__(self, gateway, text, env=None, binary=None, ready=True, prefix=(), owner=None):
         self.gateway, self.lab = gateway, gateway.lab
         self.binary = binary or esptun_path()
         if not os.access(self.binary, os.X_OK):
             raise Skip(f"there is no {self.binary}: build first, or set ESPTUN")
         self.file = self.lab.file(f"{gateway.label}.ini", text)
+        self.prefix = prefix
+        if owner is not None:
+            os.chmod(self.lab.folder, 0o1777)  # for the control socket
+            for path in (self.file, os.path.join(self.lab.folder, f"{gateway.label}.psk")):
+                os.chown(path, owner, owner)
         self.socket = control_path(gateway)
         self.before = gateway.routes()
         self.devices_before = gateway.devices()
@@ -47,7 +54,7 @@ class Esptun:
 
     def start(self, ready=True):
         env = dict(os.environ, **(self.env or {}))
-        self.process = self.gateway.start("esptun", self.binary, "run", "-c", self.file, env=env)
+        self.process = self.gateway.start("esptun", *self.prefix, self.binary, "run", "-c", self.file, env=env)
         if ready:
             wait_for(f"{self.gateway.label}'s esptun to answer", self.answers)
 
@@ -129,6 +136,11 @@ class Esptun:
         expect(took <= limit, f"{self.gateway.label}: SIGTERM took {took:.1f} s, not {limit:g}")
         expect(code == 0, f"{self.gateway.label}: exit code {code} after SIGTERM, not 0")
         self.expect_clean()
+
+    def kill(self):
+        """As a crash would end it: nothing is tidied up."""
+        self.process.popen.kill()
+        self.process.wait()
 
     def expect_clean(self):
         devices = self.gateway.devices()

@@ -170,8 +170,8 @@ class Namespace:
         parts = [["route", "show", "table", "all"], ["rule", "show"], ["-6", "route", "show", "table", "all"],
                  ["-6", "rule", "show"]]
         lines = "".join(self.ip(*part).stdout for part in parts).splitlines()
-        # Link-local addresses come and go in their own time.
-        return "\n".join(line.rstrip() for line in lines if "fe80:" not in line and "ff00::/8" not in line)
+        # Link-local addresses come and go in their own time; so does what the kernel notes about the carrier of a TUN.
+        return "\n".join(line.replace(" linkdown", "").rstrip() for line in lines if "fe80:" not in line and "ff00::/8" not in line)
 
     def ping(self, to, count=1, interval=0.05, wait=2, size=56):
         """Returns (sent, received)."""
@@ -351,22 +351,40 @@ class Lab:
         return home
 
 
+class Transfer:
+    """Moves `size` bytes over TCP from one namespace to another, at most `rate` bytes a second, beside what else goes
+    on. watched: the receiver notes when bytes arrive."""
+
+    def __init__(self, sender, receiver, address, size, rate=None, port=5201, watched=False):
+        self.size, program = size, ["/usr/bin/python3", os.path.join(HERE, "transfer.py")]
+        number = next(_numbers)
+        self.sink = receiver.start(f"sink-{number}", *program, "watch" if watched else "sink", port)
+        self.sink.wait_log("ready")
+        self.began = time.monotonic()
+        self.source = sender.start(f"source-{number}", *program, "send", address, port, size, *([rate] if rate else []))
+
+    def progress(self):
+        """[(seconds of the monotonic clock, bytes)] that the receiver noted."""
+        return [(float(at), int(total)) for at, total in re.findall(r"^at (\S+) (\d+)$", self.sink.log(), re.M)]
+
+    def finish(self, timeout=60.0):
+        """Waits for the end, compares SHA-256. Returns seconds."""
+        code = self.source.wait(timeout)
+        said = self.source.log()
+        expect(code == 0, f"the transfer of {self.size} bytes failed: {said}{self.sink.log()[-2000:]}")
+        self.sink.wait(10)
+        took = time.monotonic() - self.began
+        hashes = [re.search(r"(\d+) bytes, sha256 (\w+)", text) for text in (said, self.sink.log())]
+        expect(all(hashes), f"no hash: {said}{self.sink.log()[-2000:]}")
+        expect(hashes[0].groups() == hashes[1].groups(),
+               f"sent {hashes[0].group(0)}, but received {hashes[1].group(0)}")
+        expect(int(hashes[0].group(1)) == self.size, f"only {hashes[0].group(1)} of {self.size} bytes were sent")
+        return took
+
+
 def transfer(sender, receiver, address, size, port=5201, timeout=60.0):
-    """Moves `size` bytes over TCP from one namespace to another and compares SHA-256. Returns seconds."""
-    sink = receiver.start(f"sink-{next(_numbers)}", "/usr/bin/python3", os.path.join(HERE, "transfer.py"), "sink", port)
-    sink.wait_log("ready")
-    began = time.monotonic()
-    sent = sender.run("/usr/bin/python3", os.path.join(HERE, "transfer.py"), "send", address, port, size,
-                      timeout=timeout, check=False)
-    expect(sent.returncode == 0, f"the transfer of {size} bytes failed: {sent.stdout}{sent.stderr}{sink.log()}")
-    sink.wait(10)
-    took = time.monotonic() - began
-    hashes = [re.search(r"(\d+) bytes, sha256 (\w+)", text) for text in (sent.stdout, sink.log())]
-    expect(all(hashes), f"no hash: {sent.stdout}{sink.log()}")
-    expect(hashes[0].groups() == hashes[1].groups(),
-           f"sent {hashes[0].group(0)}, but received {hashes[1].group(0)}")
-    expect(int(hashes[0].group(1)) == size, f"only {hashes[0].group(1)} of {size} bytes were sent")
-    return took
+    """Moves `size` bytes and waits for the end. Returns seconds."""
+    return Transfer(sender, receiver, address, size, port=port).finish(timeout)
 
 
 def close_all():

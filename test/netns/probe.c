@@ -27,7 +27,7 @@ enum {
     PROTOCOL_DF = 254,
     SIZE_LIMIT = 65535,
     WINDOW_LIMIT = 256,
-    TRIES = 5,
+    TRIES = 10,
     BUFFER_BYTES = 16 << 20, /* of sockets */
     CONTROL_BYTES = 512,
 };

@@ -6,7 +6,8 @@ import re
 from lab import PSK, Failure, Skip, wait_for
 
 CHARON = "/usr/lib/ipsec/charon"
-PLUGINS = "random nonce aes sha1 sha2 hmac kdf gcm openssl curve25519 kernel-libipsec kernel-netlink socket-default vici"
+PLUGINS = ("random nonce aes sha1 sha2 md5 hmac kdf ctr ccm gcm chapoly openssl curve25519 kernel-libipsec "
+           "kernel-netlink socket-default vici")
 
 STRONGSWAN_CONF = """
 charon {{
@@ -71,6 +72,7 @@ connections {{
                 life_time = {life}
                 start_action = {start}
                 close_action = none
+                {more}
             }}
         }}
     }}
@@ -104,11 +106,12 @@ class Strongswan:
         self.log_path = os.path.join(self.lab.folder, f"{label}-charon-file.log")
         settings = self.lab.file(f"{label}-strongswan.conf", STRONGSWAN_CONF.format(
             plugins=PLUGINS, log=self.log_path, vici=self.vici))
-        self.conf = self.lab.file(f"{label}-swanctl.conf", SWANCTL_CONF.format(
-            aggressive=aggressive, local=gateway.wan, remote=remote or peer.wan, ike=ike, esp=esp, encap=encap,
-            local_id=local_id or gateway.wan, remote_id=remote_id or peer.wan, local_ts=local_ts or gateway.lan,
-            remote_ts=remote_ts or peer.lan, psk=psk, start=start, rekey=rekey, life=life or "2h",
-            ike_rekey=ike_rekey))
+        self.values = {
+            "aggressive": aggressive, "local": gateway.wan, "remote": remote or peer.wan, "ike": ike, "esp": esp,
+            "encap": encap, "local_id": local_id or gateway.wan, "remote_id": remote_id or peer.wan,
+            "local_ts": local_ts or gateway.lan, "remote_ts": remote_ts or peer.lan, "psk": psk, "start": start,
+            "rekey": rekey, "life": life or "2h", "ike_rekey": ike_rekey, "more": ""}
+        self.conf = self.lab.file(f"{label}-swanctl.conf", SWANCTL_CONF.format(**self.values))
         self.process = gateway.start(
             "charon", "sh", "-c", f"mount -t tmpfs tmpfs /run && STRONGSWAN_CONF={settings} exec {CHARON}")
         wait_for("charon's control socket", lambda: os.path.exists(self.vici[len("unix://"):]) or self.dead())
@@ -121,6 +124,12 @@ class Strongswan:
 
     def swanctl(self, verb, *args, check=True, timeout=30.0):
         return self.gateway.run("swanctl", verb, *args, "--uri", self.vici, check=check, timeout=timeout)
+
+    def change(self, **values):
+        """Another configuration for what is negotiated from now on."""
+        self.values.update(values)
+        self.conf = self.lab.file(f"{self.gateway.label}-swanctl.conf", SWANCTL_CONF.format(**self.values))
+        self.swanctl("--load-conns", "--file", self.conf)
 
     def log(self, start=0):
         with open(self.log_path, "rb") as file:

@@ -4,6 +4,7 @@
 The sizes are those of the RFCs, written down here once more, so that esptun's own arithmetic has somebody to disagree
 with: IV, block (payload, padding and trailer fill a multiple of it) and ICV.
 """
+import functools
 from collections import namedtuple
 
 Suite = namedtuple("Suite", "word allow iv block icv esn tshark")
@@ -61,6 +62,7 @@ def outer_len(suite, inner, family, udp):
     return IP_HEADER[family] + (UDP_HEADER if udp else 0) + ESP_HEADER + suite.iv + text + suite.icv
 
 
+@functools.lru_cache(None)
 def inner_mtu(suite, path_mtu, family, udp):
     """The largest inner packet whose outer one has at most path_mtu bytes."""
-    return max(inner for inner in range(path_mtu) if outer_len(suite, inner, family, udp) <= path_mtu)
+    return next(inner for inner in range(path_mtu, 0, -1) if outer_len(suite, inner, family, udp) <= path_mtu)

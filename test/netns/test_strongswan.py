@@ -29,7 +29,7 @@ def ends(lab, ike="aes256-sha256-modp2048", esp="aes256gcm16-modp2048", allow=No
     ours = {"remote_id": b.wan, **(ours or {})} if nat else (ours or {})
     theirs = {"remote": "192.0.2.1", "remote_id": a.wan, **theirs} if nat else theirs
     right = Strongswan(b, a, ike=theirs.pop("ike", ike), esp=theirs.pop("esp", esp), **theirs)
-    left = Esptun(a, config(a, b, ike=ike, esp=esp, allow=allow, **ours))
+    left = Esptun(a, config(a, b, **{"ike": ike, "esp": esp, "allow": allow, **ours}))
     return left, right
 
 
@@ -276,3 +276,92 @@ def test_strongswan_restarted(lab):
     again.up()
     wait_for("traffic after the peer's reboot",
              lambda: left.gateway.host.ping(right.gateway.host_address)[1] == 1, 20)
+
+
+# Every ESP suite that strongSwan 5.9 has in IKEv1 and libipsec, without PFS, and what it needs to be allowed. Its IKEv1 has
+# no number for ChaCha20; its libipsec has neither GMAC, nor SHA-256 of 96 bits (but with AF_ALG), nor extended numbers.
+ESP_SUITES = {
+    "gcm": (["aes128gcm8", "aes192gcm12", "aes256gcm16", "aes256gcm8", "aes192gcm16", "aes128gcm12"], None),
+    "ccm": (["aes128ccm8", "aes192ccm12", "aes256ccm16", "aes256ccm8", "aes192ccm16", "aes128ccm12"], None),
+    "cbc": (["aes128-sha256", "aes192-sha384", "aes256-sha512", "aes256-sha1", "aes128-md5"], "sha1 md5"),
+    "ctr": (["aes128ctr-sha256", "aes192ctr-sha384", "aes256ctr-sha512", "aes256ctr-sha1"], "sha1"),
+    "3des": (["3des-sha1", "3des-sha256", "3des-md5"], "3des sha1 md5"),
+    "null": (["null-sha256", "null-sha1", "null-sha512"], "null sha1"),
+}
+
+
+def suite_pair(lab, suites, allow):
+    """We accept them all, strongSwan one at a time."""
+    return ends(lab, esp=suites[0], allow=allow, ours={"esp": ", ".join(suites), "start": "none"})
+
+
+def suite_carries(left, right, suite):
+    a, b = left.gateway, right.gateway
+    expect(left.child()["proposal"] == suite, f"chosen: {left.child()['proposal']}, not {suite}")
+    for size in (0, 1, 13, 1300):
+        expect(a.host.ping(b.host_address, size=size) == (1, 1), f"{suite}: ping with {size} bytes was lost")
+    transfer(a.host, b.host, b.host_address, 200_000)
+    expect(left.child()["in"]["auth_failed"] == 0, f"{suite}: authentication failures")
+
+
+def suites_as_initiator(lab, suites, allow):
+    left, right = suite_pair(lab, suites, allow)
+    for suite in suites:
+        right.change(esp=suite)
+        left.up()
+        right.wait_established()
+        suite_carries(left, right, suite)
+        left.down()
+        right.wait_gone()
+
+
+def suites_as_responder(lab, suites, allow):
+    left, right = suite_pair(lab, suites, allow)
+    for suite in suites:
+        right.change(esp=suite)
+        right.up()
+        left.wait_established()
+        suite_carries(left, right, suite)
+        right.down()
+        left.wait_gone()
+
+
+def add_esp_suites(name, suites, allow):
+    globals()[f"test_initiator_esp_{name}"] = lambda lab: suites_as_initiator(lab, suites, allow)
+    globals()[f"test_responder_esp_{name}"] = lambda lab: suites_as_responder(lab, suites, allow)
+
+
+for suites_name, (suites_words, suites_allow) in ESP_SUITES.items():
+    add_esp_suites(suites_name, suites_words, suites_allow)
+
+
+def test_gmac_has_the_number_that_strongswan_knows(lab):
+    """It agrees, in both roles, and only then finds that its libipsec has no GMAC."""
+    left, right = ends(lab, esp="aes192gmac")
+    left.verb("up", "peer", check=False)
+    right.wait_log("selected proposal: ESP:NULL_AES_GMAC_192/NO_EXT_SEQ")
+    mark = right.mark()
+    right.up(check=False)
+    right.wait_log("selected proposal: ESP:NULL_AES_GMAC_192/NO_EXT_SEQ", start=mark)
+    left.wait_log("selected proposal aes192gmac")
+
+
+def test_sha256_96_is_sha256_in_the_negotiation(lab):
+    """So does strongSwan mean it with its own switch; then its libipsec has no such MAC."""
+    left, right = ends(lab, esp="aes256-sha256", ours={"esp": "aes256-sha256_96"}, allow="sha256_96")
+    right.change(more="sha256_96 = yes")
+    left.verb("up", "peer", check=False)
+    right.wait_log("selected proposal: ESP:AES_CBC_256/HMAC_SHA2_256_128/NO_EXT_SEQ")
+    right.wait_log("HMAC_SHA2_256_96")
+    right.up(check=False)
+    left.wait_log("selected proposal aes256-sha256_96")
+
+
+def test_esn_is_offered_and_not_taken(lab):
+    """libipsec has no extended numbers: of our two alternatives strongSwan takes the other."""
+    left, right = ends(lab, esp="aes256gcm16-modp2048", ours={"esp": "aes256gcm16-modp2048-esn-noesn"})
+    left.up()
+    right.wait_established()
+    expect(left.child()["proposal"] == "aes256gcm16-modp2048", f"chosen: {left.child()['proposal']}")
+    expect(left.child()["esn"] is False, "status says esn")
+    carries(left, right)

@@ -19,6 +19,18 @@ SUITES = [
     ("aes256-sha256-modp4096", "aes128-sha512", None),
     ("aes128-sha1-modp2048", "aes128-sha1", "sha1"),
 ]
+# The suites of ESP, one after the other between the same gateways: esp, allow
+FAMILIES = {
+    "gcm": (["aes128gcm8", "aes192gcm12", "aes256gcm16-esn", "aes256gcm8-esn"], None),
+    "ccm": (["aes128ccm8", "aes192ccm12-esn", "aes256ccm16", "aes256ccm8-esn"], None),
+    "chacha": (["chacha20poly1305-esn", "chacha20poly1305"], None),
+    "gmac": (["aes128gmac", "aes192gmac-esn", "aes256gmac"], None),
+    "cbc": (["aes128-sha256-esn", "aes192-sha384", "aes256-sha512-esn", "aes256-md5"], "md5"),
+    "ctr": (["aes128ctr-sha256", "aes192ctr-sha384-esn", "aes256ctr-sha512", "aes256ctr-sha1"], "sha1"),
+    "3des": (["3des-sha256", "3des-sha1-esn", "3des-md5"], "3des sha1 md5"),
+    "null": (["null-sha256", "null-sha512-esn", "null-sha1"], "null sha1"),
+    "sha256_96": (["aes256-sha256_96", "aes128ctr-sha256_96-esn", "null-sha256_96"], "null sha256_96"),
+}
 
 
 def carries(left, right, size=1_000_000):
@@ -76,6 +88,26 @@ def add_suite(ike, esp, allow):
 
 for suite in SUITES:
     add_suite(*suite)
+
+
+def add_family(name, suites, allow):
+    def test(lab):
+        a, b = lab.gateways()
+        for suite in suites:
+            left = Esptun(a, config(a, b, esp=suite, allow=allow))
+            right = Esptun(b, config(b, a, esp=suite, allow=allow))
+            carries(left, right, 300_000)
+            for end in (left, right):
+                expect(end.child()["proposal"] == suite, f"phase 2 says {end.child()['proposal']}, not {suite}")
+                expect(end.child()["esn"] is suite.endswith("-esn"), f"status says esn {end.child()['esn']}")
+                expect(set(end.drops()) <= {"out_no_rule"}, f"{end.gateway.label} dropped something: {end.drops()}")
+            for end in (left, right):
+                end.terminate()
+    globals()["test_esp_" + name] = test
+
+
+for family_name, (family_suites, family_allow) in FAMILIES.items():
+    add_family(family_name, family_suites, family_allow)
 
 
 def test_several_proposals_one_in_common(lab):
@@ -195,8 +227,7 @@ def test_killed_and_started_again(lab):
     left, right = pair(lab)
     a, b = left.gateway, right.gateway
     expect(a.host.ping(b.host_address) == (1, 1), "no tunnel")
-    left.process.popen.kill()
-    left.process.wait()
+    left.kill()
     left.start()  # over the old socket, and whatever else was left
     expect(a.host.ping(b.host_address, 1)[1] == 1, "the restarted end does not come up")
     wait_for("answers for the peer's host", lambda: b.host.ping(a.host_address, 1)[1] == 1, 10)
