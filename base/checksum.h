@@ -9,15 +9,28 @@
 /* The sum so far and len bytes more. Runs of odd length only at the end: the missing byte counts as zero. */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
 
-/* The field's value for a sum: 0xffff only when every byte was zero. A right packet, with its field, gives 0. */
-static inline uint16_t checksum_finish(uint64_t sum)
+/* The same while the bytes are copied: one pass where there would be two. The runs do not overlap. */
+uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len);
+
+/* The two above without instructions that only some processors have: what they fall back to, and are tested against. */
+uint64_t checksum_add_portable(uint64_t sum, const void *data, size_t len);
+uint64_t checksum_copy_portable(uint64_t sum, void *to, const void *from, size_t len);
+
+/* The sum in 16 bits; 0 only when every byte was zero. */
+static inline uint16_t checksum_fold(uint64_t sum)
 {
     sum = (sum >> 32) + (sum & 0xffffffff);
     sum = (sum >> 32) + (sum & 0xffffffff);
     sum = (sum >> 16) + (sum & 0xffff);
     sum = (sum >> 16) + (sum & 0xffff);
     sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)~sum;
+    return (uint16_t)sum;
+}
+
+/* The field's value for a sum: 0xffff only when every byte was zero. A right packet, with its field, gives 0. */
+static inline uint16_t checksum_finish(uint64_t sum)
+{
+    return (uint16_t)~checksum_fold(sum);
 }
 
 static inline uint16_t checksum_of(const void *data, size_t len)

@@ -31,10 +31,12 @@ enum {
 
 struct gateway_config {
     char tun[CONFIG_TUN_MAX];
-    uint32_t mtu;     /* 0: auto */
-    uint32_t workers; /* 0: auto */
-    bool routes;      /* install the routes of protect rules */
-    bool guard;       /* netfilter rules that hold even when this process is gone */
+    uint32_t mtu;          /* 0: auto */
+    uint32_t workers;      /* 0: auto */
+    bool routes;           /* install the routes of protect rules */
+    bool tun_offload;      /* super-packets on the TUN */
+    bool udp_gso, udp_gro; /* several datagrams in one call, out and in */
+    bool guard;            /* netfilter rules that hold even when this process is gone */
     char control[CONFIG_CONTROL_MAX];
     enum log_level log_level;
 };

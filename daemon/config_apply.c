@@ -184,7 +184,8 @@ bool apply_dscp(struct config_load *load, const struct config_item *item)
     return true;
 }
 
-/* The least is what RFC 791's 256 bytes of a fragment-free path leave to TCP; the most, what a packet can hold. */
+/* Our choice: below the least no stack would work well, and RFC 9293 3.7.1 has 536; the most is what a packet can hold.
+ */
 enum { MSS_MIN = 216, MSS_MAX = 65495 };
 
 bool apply_mss(struct config_load *load, const struct config_item *item)

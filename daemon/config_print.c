@@ -38,6 +38,9 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
     print_auto(out, "mtu", gateway->mtu);
     print_auto(out, "workers", gateway->workers);
     print_key(out, "routes", gateway->routes ? "yes" : "no");
+    print_key(out, "tun_offload", gateway->tun_offload ? "yes" : "no");
+    print_key(out, "udp_gso", gateway->udp_gso ? "yes" : "no");
+    print_key(out, "udp_gro", gateway->udp_gro ? "yes" : "no");
     print_key(out, "guard", gateway->guard ? "yes" : "no");
     print_key(out, "control", gateway->control);
     print_key(out, "log_level", levels[gateway->log_level]);

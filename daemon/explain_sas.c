@@ -54,7 +54,7 @@ static void say_outbound(const struct look *look, const struct sa *sa, struct se
     } else if (!sa->outbound) {
         fputs("not this one: it may not seal yet, phase 2 is not confirmed", out);
     } else if (sa->dead) {
-        fputs("not this one: its bytes or sequence numbers are used up", out);
+        fputs("not this one: its limit of bytes, packets or sequence numbers is reached", out);
     } else if (sa == look->carrier) {
         fputs("would carry the packet: the newest that may seal and whose selector matches", out);
     } else if (fit.open != 0 && is_chosen(look, sa, s, fit.open)) {
@@ -74,7 +74,7 @@ static void say_inbound(const struct look *look, const struct sa *sa, struct sel
         fprintf(out, "would not admit it (%s): ", drop_name(DROP_IN_SELECTOR));
         explain_differs(look->sight, s, fit.differs);
     } else if (sa->dead) {
-        fputs("would not admit it: its bytes are used up", out);
+        fputs("would not admit it: its limit of bytes or packets is reached", out);
     } else if (fit.open != 0) {
         fputs("would admit only ", out);
         explain_open(look->sight, s, fit.open);

@@ -13,6 +13,7 @@
 #include "daemon/mtu.h"
 #include "daemon/outgoing.h"
 #include "daemon/reverse_path.h"
+#include "policy/ip.h"
 
 /* --- what wakes the loop --- */
 
@@ -112,7 +113,7 @@ static enum status copy_connections(struct gateway *g)
 static enum status open_device(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
-    enum status status = device_open(config->tun, &g->device, why, GATEWAY_WHY);
+    enum status status = device_open(config->tun, config->tun_offload, &g->device, why, GATEWAY_WHY);
     if (status != OK)
         return status;
     uint32_t automatic = gateway_start_mtu(g);
@@ -132,7 +133,7 @@ static enum status make_data_plane(struct gateway *g)
                                        .bypass = &g->bypass,
                                        .device = &g->device,
                                        .random = &g->random,
-                                       .packet_max = g->device.mtu > MTU_OUTER_MAX ? g->device.mtu : MTU_OUTER_MAX,
+                                       .packet_max = g->device.mtu > MTU_JUMBO ? g->device.mtu : MTU_JUMBO,
                                        .ops = gateway_worker_ops(g)};
     return worker_new(&setup, &g->worker);
 }
@@ -177,8 +178,10 @@ static enum status start(struct gateway *g, char *why)
         status = copy_connections(g);
     if (status == OK)
         status = udp_open(g->config->connections, g->config->connection_count, g->log, &g->udp, why, GATEWAY_WHY);
-    if (status == OK)
+    if (status == OK) {
+        udp_offload(g->udp, g->config->gateway.udp_gso, g->config->gateway.udp_gro);
         status = gateway_open_control(g, why, GATEWAY_WHY);
+    }
     if (status == OK)
         status = gateway_open_path(g);
     if (status == OK)

@@ -145,12 +145,12 @@ static void on_moved(void *arg, uint64_t child_id, const struct endpoint *remote
     ike_child_moved(g->ike, gateway_now(g), child_id, remote);
 }
 
-static void on_narrow(void *arg, uint64_t child_id)
+static void on_too_big(void *arg, uint64_t child_id, uint32_t size)
 {
-    gateway_path_of_child(arg, child_id);
+    gateway_path_recheck(arg, child_id, size);
 }
 
-static uint32_t on_way_mtu(void *arg, const struct address *to)
+static uint32_t on_route_mtu(void *arg, const struct address *to)
 {
     (void)arg;
     return outgoing_mtu(to);
@@ -165,8 +165,8 @@ struct worker_ops gateway_worker_ops(struct gateway *g)
         .soft = on_soft,
         .hard = on_hard,
         .moved = on_moved,
-        .narrow = on_narrow,
-        .way_mtu = on_way_mtu,
+        .too_big = on_too_big,
+        .route_mtu = on_route_mtu,
     };
 }
 

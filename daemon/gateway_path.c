@@ -5,6 +5,7 @@
 #include "daemon/gateway_state.h"
 #include "daemon/mtu.h"
 #include "daemon/outgoing.h"
+#include "policy/ip.h"
 
 static bool has_ipv6(const struct spd *spd)
 {
@@ -35,40 +36,67 @@ static uint32_t wanted_mtu(const struct gateway *g)
 uint32_t gateway_start_mtu(struct gateway *g)
 {
     for (size_t i = 0; i < g->config->connection_count; i++) {
-        uint32_t way = outgoing_mtu(&g->connections[i].remote);
-        g->worst_mtu[i] = mtu_inner(&g->connections[i], way != 0 ? way : MTU_OUTER_DEFAULT);
+        uint32_t route = outgoing_mtu(&g->connections[i].remote);
+        g->worst_mtu[i] = mtu_inner(&g->connections[i], route != 0 ? route : MTU_DEFAULT);
     }
     return wanted_mtu(g);
 }
 
+/*
+ * A claim binds the SAs of its peer. The TUN is everybody's: with several peers it follows the routes to them alone, so
+ * that nobody on the path of one tunnel can make the others small.
+ */
+struct tun_search {
+    struct gateway *g;
+    const struct sa *first;
+    bool several; /* peers */
+};
+
+static void look_for_peers(void *arg, const struct sa *sa)
+{
+    struct tun_search *search = arg;
+    if (search->first == NULL)
+        search->first = sa;
+    search->several |= !address_equal(&sa->path.remote.address, &search->first->path.remote.address);
+}
+
 static void look_at_sa(void *arg, const struct sa *sa)
 {
-    struct gateway *g = arg;
+    const struct tun_search *search = arg;
+    struct gateway *g = search->g;
+    const struct address *peer = &sa->path.remote.address;
     if (sa->rule >= g->config->spd.count)
         return;
-    uint32_t *live = &g->live_mtu[g->config->spd.rules[sa->rule].connection];
-    if (*live == 0 || sa->inner_mtu < *live)
-        *live = sa->inner_mtu;
+    uint32_t *live = &g->live_mtu[g->config->spd.rules[sa->rule].connection], mtu = sa->inner_mtu;
+    if (search->several)
+        mtu = inner_mtu(&sa->shape, path_mtus_route(g->path_mtus, peer), outer_headers(peer->family, sa->udp));
+    if (*live == 0 || mtu < *live)
+        *live = mtu;
 }
 
 void gateway_follow_mtu(struct gateway *g)
 {
+    uint32_t suppressed;
     if (!g->mtu_changed)
         return;
     g->mtu_changed = false;
     if (g->config->gateway.mtu != 0)
         return; /* the administrator's word; packets that do not fit are cut or refused one by one */
     memset(g->live_mtu, 0, g->config->connection_count * sizeof *g->live_mtu);
-    sad_each(g->sad, look_at_sa, g);
+    struct tun_search search = {.g = g};
+    sad_each(g->sad, look_for_peers, &search);
+    sad_each(g->sad, look_at_sa, &search);
     uint32_t mtu = wanted_mtu(g), before = g->device.mtu;
     if (mtu == before)
         return;
     int error = device_set_mtu(&g->device, mtu);
     if (error == 0)
         log_write(g->log, LOG_INFO, "MTU of %s: %u, was %u", g->device.name, mtu, before);
-    else /* packets that do not fit are then cut or refused one by one */
-        log_write(g->log, LOG_DEBUG, "MTU of %s stays %u, although %u fits: %s", g->device.name, before, mtu,
-                  strerror(-error));
+    else if (log_rate_allow(&g->path_rate, gateway_now(g), &suppressed))
+        log_write(
+            g->log, LOG_WARNING,
+            "MTU of %s stays %u, although %u fits into the tunnels: %s; larger packets are cut or refused one by one",
+            g->device.name, before, mtu, strerror(-error));
 }
 
 /* --- paths --- */
@@ -79,13 +107,40 @@ static void set_path(struct gateway *g, const struct address *peer, uint32_t mtu
     g->mtu_changed = true;
 }
 
+static void say_path(struct gateway *g, const struct address *peer, uint32_t mtu, uint32_t before, const char *why)
+{
+    char text[ADDRESS_TEXT];
+    uint32_t suppressed;
+    if (log_rate_allow(&g->path_rate, gateway_now(g), &suppressed))
+        log_write(g->log, LOG_INFO, "path MTU to %s: %u, was %u (%s)", address_print(peer, text), mtu, before, why);
+}
+
 void gateway_path_of_child(struct gateway *g, uint64_t child_id)
 {
     struct sa *sa = sad_by_child(g->sad, child_id);
     if (sa == NULL)
         return;
     const struct address peer = sa->path.remote.address;
-    set_path(g, &peer, path_mtus_set_way(g->path_mtus, &peer, outgoing_mtu(&peer)));
+    set_path(g, &peer, path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&peer)));
+}
+
+/* A link that became smaller says so with each packet; its route is asked for now and then. */
+enum { RECHECK_PAUSE_MS = 100 };
+
+void gateway_path_recheck(struct gateway *g, uint64_t child_id, uint32_t size)
+{
+    (void)size;
+    const struct sa *sa = sad_by_child(g->sad, child_id);
+    uint64_t now = gateway_now(g);
+    if (sa == NULL || now < g->recheck_ms + RECHECK_PAUSE_MS)
+        return;
+    g->recheck_ms = now;
+    const struct address peer = sa->path.remote.address;
+    uint32_t before = sa->path_mtu, mtu = path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&peer));
+    if (mtu == before)
+        return;
+    say_path(g, &peer, mtu, before, "the route to it says so");
+    set_path(g, &peer, mtu);
 }
 
 struct search {
@@ -134,25 +189,21 @@ static void on_claim(void *arg, const struct icmp_claim *claim)
     struct gateway *g = arg;
     const struct address *peer = &claim->path.remote.address;
     const struct sa *sa = sad_by_outbound(g->sad, claim->spi, peer);
-    char text[ADDRESS_TEXT];
-    uint32_t before = path_mtus_get(g->path_mtus, peer), suppressed;
+    uint32_t before = path_mtus_get(g->path_mtus, peer);
     if (sa == NULL || !is_ours(sa, claim)) {
-        worker_count_claim(g->worker);
+        worker_count_refused(g->worker, 1);
         return;
     }
     if (!path_mtus_claim(g->path_mtus, peer, claim->mtu, gateway_now(g))) {
         if (claim->mtu != before) /* the same again is what routers say until our sender has listened */
-            worker_count_claim(g->worker);
+            worker_count_refused(g->worker, 1);
         return;
     }
-    if (log_rate_allow(&g->path_rate, gateway_now(g), &suppressed))
-        log_write(g->log, LOG_INFO, "path MTU to %s: %u, was %u (a router on the path says so)",
-                  address_print(peer, text), claim->mtu, before);
+    say_path(g, peer, claim->mtu, before, "a router on the path says so");
     set_path(g, peer, claim->mtu);
 }
 
 void gateway_path_errors(struct gateway *g, uint8_t family)
 {
-    for (size_t refused = path_errors_read(&g->path_errors, family, on_claim, g); refused > 0; refused--)
-        worker_count_claim(g->worker);
+    worker_count_refused(g->worker, path_errors_read(&g->path_errors, family, on_claim, g));
 }

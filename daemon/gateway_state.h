@@ -48,6 +48,7 @@ struct gateway {
     bool *released; /* by rule: a child may seal since; what waits for it is to leave */
     bool *seen;     /* by rule: scratch of view_of */
     bool any_released;
+    uint64_t recheck_ms;         /* when a route was last asked for because of a packet that was too big */
     struct log_rate path_rate;   /* of lines about path MTUs */
     struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */
     bool look_at_commands;       /* something happened that can be an outcome */
@@ -72,12 +73,14 @@ void gateway_settle(struct gateway *g);
 /* --- gateway_path.c --- */
 
 MUST_USE enum status gateway_open_path(struct gateway *g);
-uint32_t gateway_start_mtu(struct gateway *g);                           /* of the TUN, before any SA is there */
-void gateway_path_errors(struct gateway *g, uint8_t family);             /* a socket of path_errors is readable */
+uint32_t gateway_start_mtu(struct gateway *g);               /* of the TUN, before any SA is there */
+void gateway_path_errors(struct gateway *g, uint8_t family); /* a socket of path_errors is readable */
+/* A packet of the child, `size` bytes on the wire, was too big for the interface. */
+void gateway_path_recheck(struct gateway *g, uint64_t child_id, uint32_t size);
 void gateway_path_of_child(struct gateway *g, uint64_t child_id);        /* it is new, or its peer has moved */
 void gateway_path_forget(struct gateway *g, const struct address *peer); /* a child that led there is gone */
-void gateway_path_expire(struct gateway *g);
-void gateway_follow_mtu(struct gateway *g); /* sets the MTU of the TUN where it has to change */
+void gateway_path_expire(struct gateway *g); /* claims that have aged: the path is tried with its full size */
+void gateway_follow_mtu(struct gateway *g);  /* sets the MTU of the TUN where it has to change */
 
 /* --- gateway_control.c --- */
 

@@ -35,7 +35,7 @@ uint32_t outgoing_mtu(const struct address *remote)
     struct netlink netlink;
     if (remote->family == 0 || netlink_open(&netlink) != OK)
         return 0;
-    uint32_t mtu = host_way_mtu(&netlink, remote, ROUTE_MARK);
+    uint32_t mtu = host_route_mtu(&netlink, remote, ROUTE_MARK);
     netlink_close(&netlink);
     return mtu;
 }

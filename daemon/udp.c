@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/udp.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/sockaddr.h"
 #include "daemon/udp_open.h"
-#include "esp/encap.h"
+#include "daemon/udp_state.h"
 #include "ike/ike.h"
-
-/* Room for the larger of in_pktinfo and in6_pktinfo, TOS or traffic class, and the size of fragments. */
-#define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
-
-struct control {
-    _Alignas(struct cmsghdr) uint8_t bytes[CONTROL_BYTES];
-};
-
-struct udp {
-    struct udp_socket sockets[UDP_SOCKETS_MAX];
-    size_t count;
-    /* Of one batch, reused by the next. */
-    struct mmsghdr messages[UDP_BATCH];
-    struct iovec vectors[UDP_BATCH];
-    struct sockaddr_storage names[UDP_BATCH];
-    struct control controls[UDP_BATCH];
-};
 
 enum status udp_open(const struct connection *connections, size_t count, const struct log *log, struct udp **out,
                      char *why, size_t why_len)
@@ -51,6 +32,25 @@ void udp_close(struct udp *udp)
     for (size_t i = 0; udp != NULL && i < udp->count; i++)
         close(udp->sockets[i].fd);
     free(udp);
+}
+
+/* A kernel without UDP GSO does not know the option; 0 leaves it off but where a message asks for it. */
+static bool can_segment(int fd)
+{
+    int none = 0;
+    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
+}
+
+void udp_offload(struct udp *udp, bool gso, bool gro)
+{
+    int on = gro;
+    for (size_t i = 0; i < udp->count; i++) {
+        struct udp_socket *s = &udp->sockets[i];
+        if (s->kind != UDP_NATT)
+            continue;
+        s->gso = gso && can_segment(s->fd);
+        s->gro = setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0 && gro;
+    }
 }
 
 size_t udp_count(const struct udp *udp)
@@ -107,6 +107,14 @@ static void take_control_ipv6(const struct cmsghdr *c, struct datagram *datagram
     }
 }
 
+/* UDP GRO: the kernel has joined datagrams of this size, the last may be shorter. */
+static void take_control_udp(const struct cmsghdr *c, struct datagram *datagram)
+{
+    int size = c->cmsg_type == UDP_GRO ? control_number(c) : 0;
+    if (size > 0 && (uint32_t)size < datagram->packet.len)
+        datagram->segment = (uint32_t)size;
+}
+
 static void take_control(struct msghdr *message, struct datagram *datagram)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
@@ -114,6 +122,8 @@ static void take_control(struct msghdr *message, struct datagram *datagram)
             take_control_ipv4(c, datagram);
         else if (c->cmsg_level == IPPROTO_IPV6)
             take_control_ipv6(c, datagram);
+        else if (c->cmsg_level == IPPROTO_UDP)
+            take_control_udp(c, datagram);
     }
 }
 
@@ -133,6 +143,7 @@ static void take_datagram(const struct udp_socket *socket, struct mmsghdr *messa
     datagram->path.local = (struct endpoint){socket->local, socket->kind == UDP_IKE ? IKE_PORT : IKE_NATT_PORT};
     datagram->tos = 0;
     datagram->fragmented = false;
+    datagram->segment = 0;
     take_control(&message->msg_hdr, datagram);
     if (socket->kind != UDP_RAW_ESP)
         return;
@@ -143,8 +154,9 @@ static void take_datagram(const struct udp_socket *socket, struct mmsghdr *messa
 
 size_t udp_receive(struct udp *udp, const struct udp_socket *socket, struct datagram *datagrams, size_t n)
 {
-    if (n > UDP_BATCH)
-        n = UDP_BATCH;
+    size_t most = socket->gro ? UDP_BATCH_GRO : UDP_BATCH;
+    if (n > most)
+        n = most;
     for (size_t i = 0; i < n; i++) {
         struct packet *p = &datagrams[i].packet;
         p->offset = PACKET_HEADROOM;
@@ -160,161 +172,4 @@ size_t udp_receive(struct udp *udp, const struct udp_socket *socket, struct data
     for (int i = 0; i < count; i++)
         take_datagram(socket, &udp->messages[i], &datagrams[i]);
     return count > 0 ? (size_t)count : 0;
-}
-
-/* --- sending --- */
-
-static struct udp_socket *find_socket(struct udp *udp, enum udp_kind kind, const struct path *path)
-{
-    struct udp_socket *wildcard = NULL;
-    for (size_t i = 0; i < udp->count; i++) {
-        struct udp_socket *s = &udp->sockets[i];
-        if (s->kind != kind || s->family != path->remote.address.family)
-            continue;
-        if (s->local.family == 0 || path->local.address.family == 0)
-            wildcard = s;
-        else if (address_equal(&s->local, &path->local.address))
-            return s;
-    }
-    return wildcard;
-}
-
-/* DF belongs to the socket, not to the packet. Traffic seldom changes its mind, so this is seldom a call. */
-static void set_df(struct udp_socket *socket, bool df)
-{
-    if (socket->df == df)
-        return;
-    int value = udp_pmtudisc(socket->family, df);
-    if (setsockopt(socket->fd, socket->family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
-                   socket->family == 4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof value) == 0)
-        socket->df = df;
-}
-
-/* Leaves from the address that was addressed. Returns the length of the control data, 0 where the kernel chooses. */
-static size_t put_source(const struct address *local, struct cmsghdr *c)
-{
-    if (local->family == 4) {
-        struct in_pktinfo info = {0};
-        memcpy(&info.ipi_spec_dst, local->bytes, 4);
-        *c = (struct cmsghdr){CMSG_LEN(sizeof info), IPPROTO_IP, IP_PKTINFO};
-        memcpy(CMSG_DATA(c), &info, sizeof info);
-        return CMSG_SPACE(sizeof info);
-    }
-    if (local->family == 6) {
-        struct in6_pktinfo info = {0};
-        memcpy(&info.ipi6_addr, local->bytes, 16);
-        *c = (struct cmsghdr){CMSG_LEN(sizeof info), IPPROTO_IPV6, IPV6_PKTINFO};
-        memcpy(CMSG_DATA(c), &info, sizeof info);
-        return CMSG_SPACE(sizeof info);
-    }
-    return 0;
-}
-
-static size_t put_tos(uint8_t family, uint8_t tos, struct cmsghdr *c)
-{
-    int value = tos;
-    *c = (struct cmsghdr){CMSG_LEN(sizeof value), family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
-                          family == 4 ? IP_TOS : IPV6_TCLASS};
-    memcpy(CMSG_DATA(c), &value, sizeof value);
-    return CMSG_SPACE(sizeof value);
-}
-
-static struct cmsghdr *control_at(struct control *control, size_t len)
-{
-    return (struct cmsghdr *)(void *)(control->bytes + len);
-}
-
-static struct msghdr message_to(const struct path *path, uint16_t port, struct sockaddr_storage *name,
-                                struct control *control)
-{
-    struct msghdr message = {.msg_name = name};
-    *control = (struct control){0};
-    message.msg_namelen = sockaddr_of(&path->remote.address, port, name);
-    message.msg_controllen = put_source(&path->local.address, control_at(control, 0));
-    message.msg_control = message.msg_controllen > 0 ? control->bytes : NULL;
-    return message;
-}
-
-bool udp_send(struct udp *udp, const struct path *path, bool marker, struct bytes bytes)
-{
-    static const uint8_t zeros[ENCAP_MARKER];
-    struct udp_socket *socket = find_socket(udp, path->local.port == IKE_PORT ? UDP_IKE : UDP_NATT, path);
-    if (socket == NULL) {
-        errno = EADDRNOTAVAIL;
-        return false;
-    }
-    set_df(socket, false);
-    struct sockaddr_storage name;
-    struct control control;
-    struct iovec parts[2] = {{(void *)(uintptr_t)zeros, sizeof zeros}, {(void *)(uintptr_t)bytes.data, bytes.len}};
-    struct msghdr message = message_to(path, path->remote.port, &name, &control);
-    message.msg_iov = marker ? parts : parts + 1;
-    message.msg_iovlen = marker ? 2 : 1;
-    return sendmsg(socket->fd, &message, MSG_DONTWAIT) >= 0;
-}
-
-/* True when it says that the packet is too big for the interface. */
-static bool count_error(struct drops *drops, int error)
-{
-    drops->count[error == EMSGSIZE ? DROP_OUT_TOO_BIG : DROP_OUT_SOCKET]++;
-    return error == EMSGSIZE;
-}
-
-static bool send_all(const struct udp_socket *socket, struct mmsghdr *messages, size_t n, struct drops *drops)
-{
-    bool too_big = false;
-    for (size_t sent = 0; sent < n;) {
-        int count = sendmmsg(socket->fd, messages + sent, (unsigned)(n - sent), MSG_DONTWAIT);
-        if (count > 0) {
-            sent += (size_t)count;
-            continue;
-        }
-        if (count < 0 && errno == EINTR)
-            continue;
-        /* An error is always that of the first one left: it is lost, the others may fare better. */
-        too_big |= count_error(drops, count < 0 ? errno : EIO);
-        sent++;
-    }
-    return too_big;
-}
-
-static void fill_messages(struct udp *udp, const struct path *path, uint16_t port, struct packet *const *packets,
-                          const struct outer *outer, size_t n)
-{
-    struct msghdr message = message_to(path, port, &udp->names[0], &udp->controls[0]);
-    size_t source_len = message.msg_controllen;
-    for (size_t i = 0; i < n; i++) {
-        struct msghdr *m = &udp->messages[i].msg_hdr;
-        udp->vectors[i] = (struct iovec){packet_data(packets[i]), packets[i]->len};
-        *m = message;
-        m->msg_iov = &udp->vectors[i];
-        m->msg_iovlen = 1;
-        if (outer[i].tos == 0)
-            continue; /* what a socket sends anyway */
-        struct control *control = &udp->controls[i];
-        if (i > 0)
-            memcpy(control->bytes, udp->controls[0].bytes, source_len);
-        m->msg_control = control->bytes;
-        m->msg_controllen =
-            source_len + put_tos(path->remote.address.family, outer[i].tos, control_at(control, source_len));
-    }
-}
-
-bool udp_send_esp(struct udp *udp, const struct path *path, bool in_udp, struct packet *const *packets,
-                  const struct outer *outer, size_t n, struct drops *drops)
-{
-    struct udp_socket *socket = find_socket(udp, in_udp ? UDP_NATT : UDP_RAW_ESP, path);
-    if (socket == NULL || n > UDP_BATCH) {
-        drops->count[DROP_OUT_SOCKET] += n;
-        return false;
-    }
-    fill_messages(udp, path, in_udp ? path->remote.port : 0, packets, outer, n);
-    bool too_big = false;
-    for (size_t first = 0, end; first < n; first = end) {
-        for (end = first + 1; end < n && outer[end].df == outer[first].df;)
-            end++;
-        set_df(socket, outer[first].df);
-        too_big |= send_all(socket, udp->messages + first, end - first, drops);
-    }
-    return too_big;
 }

@@ -20,6 +20,7 @@
 
 enum {
     UDP_BATCH = 64,
+    UDP_BATCH_GRO = 8, /* received at a time where each may be 64 KiB: more would leave the cache before it is opened */
     UDP_SOCKETS_MAX = 64,
     UDP_BUFFER_BYTES = 8 << 20, /* of each socket, each way */
 };
@@ -32,14 +33,17 @@ struct udp_socket {
     uint8_t family;       /* 4 or 6 */
     struct address local; /* family 0: all addresses of this host */
     bool df;              /* how it sends at the moment */
+    bool gro;             /* receives several datagrams of one size as one */
+    bool gso;             /* may send several packets of one size as one message (UDP_SEGMENT) */
 };
 
 /* One received datagram; a packet of raw ESP starts at the SPI, its ports are 0. */
 struct datagram {
     struct packet packet;
     struct path path;
-    uint8_t tos;     /* of the outer header: DSCP and ECN */
-    bool fragmented; /* the kernel put it together */
+    uint8_t tos;      /* of the outer header: DSCP and ECN */
+    bool fragmented;  /* the kernel put it together */
+    uint32_t segment; /* UDP GRO: several datagrams of this size, the last may be shorter; 0: it is one */
 };
 
 /* What the outer header of one packet is to say. */
@@ -55,6 +59,10 @@ MUST_USE enum status udp_open(const struct connection *connections, size_t count
                               struct udp **out, char *why, size_t why_len);
 void udp_close(struct udp *udp); /* NULL is fine */
 
+/* Several datagrams of one size in one call, out (UDP_SEGMENT) and in (UDP_GRO), where the kernel can and `gso`, `gro`
+ * allow it. Without this call it is neither. */
+void udp_offload(struct udp *udp, bool gso, bool gro);
+
 size_t udp_count(const struct udp *udp);
 const struct udp_socket *udp_at(const struct udp *udp, size_t i);
 
@@ -65,9 +73,16 @@ size_t udp_receive(struct udp *udp, const struct udp_socket *socket, struct data
  * leave. */
 bool udp_send(struct udp *udp, const struct path *path, bool marker, struct bytes message);
 
-/* n sealed packets (at most UDP_BATCH) of one SA, in UDP 4500 or as protocol 50, in order. Counts what did not leave.
- * True when one was too big for the interface that leads to the peer. */
-bool udp_send_esp(struct udp *udp, const struct path *path, bool in_udp, struct packet *const *packets,
-                  const struct outer *outer, size_t n, struct drops *drops);
+/* How the packets of one SA travel. */
+struct esp_path {
+    struct path path;
+    bool in_udp; /* UDP 4500, else protocol 50 */
+    bool gso;    /* in: several in one call are wanted. Becomes false when the way to this peer cannot */
+};
+
+/* n sealed packets (at most UDP_BATCH) of one SA, in order. Counts what did not leave. Returns the size from the outer
+ * IP header on of the smallest that was too big for the interface to the peer; 0: none was. */
+uint32_t udp_send_esp(struct udp *udp, struct esp_path *path, struct packet *const *packets, const struct outer *outer,
+                      size_t n, struct drops *drops);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/deadline.h"
 #include "base/packet.h"
 #include "base/wire.h"
-#include "policy/selector.h"
+#include "policy/flow.h"
 
 enum {
     WAITING_PER_RULE = 64,

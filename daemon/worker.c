@@ -6,21 +6,29 @@
 
 #include "daemon/worker_state.h"
 
-static const size_t slab_size = (size_t)2 * WORKER_BATCH * PACKET_BUFFER;
+/* A drain ends at DEVICE_DRAIN, so one packet more is the most that the first slab sees; the second has room for a
+ * batch of pieces of the usual size, and for one of any size. */
+enum {
+    READS_SIZE = DEVICE_DRAIN + 2 * PACKET_BUFFER + WORKER_BATCH * 1024,
+    CUTS_SIZE = 512 << 10,
+    DATAGRAMS_SIZE = WORKER_BATCH * PACKET_BUFFER,
+    MEMORY_SIZE = READS_SIZE + CUTS_SIZE + DATAGRAMS_SIZE + PACKET_BUFFER,
+};
 
-/* The outbound and the inbound path share the buffers: one is done before the other begins. */
+_Static_assert((int)CUTS_SIZE >= (int)PACKET_BUFFER, "room for a piece of any size");
+
 static enum status make_buffers(struct worker *w)
 {
-    void *slab = mmap(NULL, slab_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (slab == MAP_FAILED)
+    void *memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
         return ERR_MEMORY;
-    w->slab = slab;
-    for (size_t i = 0; i < WORKER_BATCH; i++) {
-        uint8_t *at = w->slab + i * PACKET_BUFFER;
-        w->packets[i] = packet_of(at, PACKET_BUFFER, PACKET_HEADROOM);
-        w->pieces[i] = packet_of(at + slab_size / 2, PACKET_BUFFER, PACKET_HEADROOM);
-        w->datagrams[i].packet = w->packets[i];
-    }
+    w->memory = memory;
+    w->reads = (struct slab){.bytes = w->memory, .size = READS_SIZE};
+    w->cuts = (struct slab){.bytes = w->memory + READS_SIZE, .size = CUTS_SIZE};
+    uint8_t *rest = w->memory + READS_SIZE + CUTS_SIZE;
+    for (size_t i = 0; i < WORKER_BATCH; i++)
+        w->datagrams[i].packet = packet_of(rest + i * PACKET_BUFFER, PACKET_BUFFER, PACKET_HEADROOM);
+    w->scratch = packet_of(rest + DATAGRAMS_SIZE, PACKET_BUFFER, PACKET_HEADROOM);
     return OK;
 }
 
@@ -32,7 +40,9 @@ static enum status make(struct worker *w)
     if (status == OK)
         status = waiting_new(rules, w->setup.packet_max, &w->waiting);
     if (status == OK)
-        status = fragments_new(w->setup.random, &w->fragments);
+        status = fragments_new(w->setup.random, &w->fragments_in);
+    if (status == OK)
+        status = fragments_new(w->setup.random, &w->fragments_out);
     return status;
 }
 
@@ -43,7 +53,7 @@ enum status worker_new(const struct worker_setup *setup, struct worker **out)
     if (w == NULL)
         return ERR_MEMORY;
     w->setup = *setup;
-    w->error_tokens = ERRORS_BURST;
+    coalesce_begin(&w->coalesce, setup->device->udp_segments);
     enum status status = make(w);
     if (status != OK) {
         worker_free(w);
@@ -57,10 +67,11 @@ void worker_free(struct worker *w)
 {
     if (w == NULL)
         return;
-    if (w->slab != NULL)
-        munmap(w->slab, slab_size);
+    if (w->memory != NULL)
+        munmap(w->memory, MEMORY_SIZE);
     waiting_free(w->waiting);
-    fragments_free(w->fragments);
+    fragments_free(w->fragments_in);
+    fragments_free(w->fragments_out);
     free(w->rules);
     free(w);
 }
@@ -93,7 +104,7 @@ void worker_tell_notes(struct worker *w)
         case NOTE_HARD: ops->hard(ops->arg, n->child_id); break;
         case NOTE_MOVED: ops->moved(ops->arg, n->child_id, &n->remote); break;
         case NOTE_ACQUIRE: ops->acquire(ops->arg, n->rule); break;
-        case NOTE_NARROW: ops->narrow(ops->arg, n->child_id); break;
+        case NOTE_TOO_BIG: ops->too_big(ops->arg, n->child_id, n->size); break;
         }
     }
     w->note_count = 0;
@@ -116,9 +127,9 @@ uint64_t worker_next(const struct worker *w)
 
 /* --- counters --- */
 
-void worker_count_claim(struct worker *w)
+void worker_count_refused(struct worker *w, size_t count)
 {
-    worker_drop(w, DROP_ICMP_CLAIM);
+    w->drops.count[DROP_TOO_BIG_REFUSED] += count;
 }
 
 const struct drops *worker_drops(const struct worker *w)

@@ -25,7 +25,7 @@ struct rule_counters {
     uint64_t packets, bytes; /* from the TUN, that met the rule */
 };
 
-/* Called while no SA is held: each may add, move and remove SAs. */
+/* Called while no SA is held: each may add, move and remove SAs; all but route_mtu, which only tells. */
 struct worker_ops {
     void *arg;
     void (*ike_message)(void *arg, const struct path *path, struct bytes message); /* without the marker */
@@ -33,8 +33,9 @@ struct worker_ops {
     void (*soft)(void *arg, uint64_t child_id);
     void (*hard)(void *arg, uint64_t child_id);
     void (*moved)(void *arg, uint64_t child_id, const struct endpoint *remote);
-    void (*narrow)(void *arg, uint64_t child_id); /* a sealed packet was too big for the interface to the peer */
-    uint32_t (*way_mtu)(void *arg, const struct address *to); /* of the host's route past the TUN; 0: none */
+    /* A sealed packet of this size, from the outer IP header on, was too big for the interface to the peer. */
+    void (*too_big)(void *arg, uint64_t child_id, uint32_t size);
+    uint32_t (*route_mtu)(void *arg, const struct address *to); /* of the host's route past the TUN; 0: none */
 };
 
 struct worker_setup {
@@ -65,7 +66,7 @@ void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
 void worker_expire(struct worker *worker, uint64_t now_ms);
 uint64_t worker_next(const struct worker *worker);
 
-void worker_count_claim(struct worker *worker); /* a "too big" from outside that was not believed */
+void worker_count_refused(struct worker *worker, size_t count); /* "too big" from outside that was not believed */
 const struct drops *worker_drops(const struct worker *worker);
 const struct rule_counters *worker_rules(const struct worker *worker); /* one per entry of the SPD */
 

@@ -5,51 +5,69 @@
 #include "esp/header.h"
 #include "esp/open.h"
 
-/* The peer is followed only where an authentic packet shows the way (B42). */
+/* The peer is followed only where an authentic packet shows the way (B42), and only the newest: one that somebody has
+ * held back shows where the peer was. */
 static void note_moved(struct worker *w, const struct sa *sa, const struct path *path)
 {
     if (sa->udp && path->remote.port != 0 && !endpoint_equal(&path->remote, &sa->path.remote))
         worker_note(w, &(struct note){.kind = NOTE_MOVED, .child_id = sa->child_id, .remote = path->remote});
 }
 
+/* The packets lie in the datagrams until then. */
+static void write_coalesced(struct worker *w)
+{
+    struct coalesced out;
+    while (coalesce_next(&w->coalesce, &out))
+        if (!device_write_coalesced(w->setup.device, &out))
+            w->drops.count[DROP_IN_DEVICE] += out.packets;
+}
+
 /* The end of the tunnel: what the outer header has to say to the inner one (RFC 6040), then the packet is the host's.
  * Its hop limit is taken down where the kernel forwards it, once (RFC 4301 5.1.2). */
-static enum drop deliver(struct worker *w, const struct sa *sa, const struct datagram *datagram,
-                         const struct packet *packet, const struct flow *flow)
+static void deliver(struct worker *w, const struct sa *sa, const struct datagram *datagram, const struct packet *packet,
+                    const struct flow *flow)
 {
-    if (!header_merge_ecn(packet_data(packet), datagram->tos))
-        return DROP_IN_ECN;
+    if (!header_merge_ecn(packet_data(packet), datagram->tos)) {
+        worker_drop(w, DROP_IN_ECN);
+        return;
+    }
     worker_clamp(sa, packet, flow);
-    return device_write(w->setup.device, packet_bytes(packet)) ? DROP_NONE : DROP_IN_DEVICE;
+    if (!w->setup.device->offload) {
+        if (!device_write(w->setup.device, packet_bytes(packet)))
+            worker_drop(w, DROP_IN_DEVICE);
+        return;
+    }
+    if (coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow))
+        return;
+    write_coalesced(w);
+    (void)!coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow); /* it is empty */
 }
 
 static void open_batch(struct worker *w)
 {
     struct batch *b = &w->batch;
-    const struct path *last = NULL;
     if (b->count == 0)
         return;
-    const struct esp_inbound inbound = {.fragments = w->fragments, .now_ms = w->now_ms};
-    esp_open(b->sa, &inbound, b->packets, w->flows, w->why, b->count);
+    const struct esp_inbound inbound = {.fragments = w->fragments_in, .now_ms = w->now_ms};
+    size_t newest = esp_open(b->sa, &inbound, b->packets, w->flows, w->why, b->count);
     for (size_t i = 0; i < b->count; i++) {
-        if (w->why[i] == DROP_NONE) {
-            last = &b->datagrams[i]->path;
-            w->why[i] = deliver(w, b->sa, b->datagrams[i], b->packets[i], &w->flows[i]);
-        }
-        if (w->why[i] != DROP_NONE)
+        if (w->why[i] != DROP_NONE) {
             worker_drop(w, w->why[i]);
+            continue;
+        }
+        deliver(w, b->sa, b->datagrams[i], b->packets[i], &w->flows[i]);
     }
-    if (last != NULL)
-        note_moved(w, b->sa, last);
+    if (newest < b->count)
+        note_moved(w, b->sa, &b->datagrams[newest]->path);
     worker_note_limits(w, b->sa);
     b->count = 0;
 }
 
-static void take_esp(struct worker *w, struct datagram *datagram)
+static void take_esp(struct worker *w, const struct datagram *datagram, const struct packet *piece)
 {
     struct batch *b = &w->batch;
     uint32_t spi;
-    if (!esp_peek_spi(packet_bytes(&datagram->packet), &spi)) {
+    if (!esp_peek_spi(packet_bytes(piece), &spi)) {
         worker_drop(w, DROP_IN_SHORT);
         return;
     }
@@ -62,11 +80,13 @@ static void take_esp(struct worker *w, struct datagram *datagram)
         worker_drop(w, DROP_IN_OUTER_FRAGMENT);
         return;
     }
-    if (b->count > 0 && b->sa != sa)
+    if (b->count == WORKER_BATCH || (b->count > 0 && b->sa != sa))
         open_batch(w);
     b->sa = sa;
     b->datagrams[b->count] = datagram;
-    b->packets[b->count++] = &datagram->packet;
+    w->segments[b->count] = *piece;
+    b->packets[b->count] = &w->segments[b->count];
+    b->count++;
 }
 
 static void give_ike(struct worker *w, const struct path *path, struct bytes message)
@@ -76,34 +96,49 @@ static void give_ike(struct worker *w, const struct path *path, struct bytes mes
     w->setup.ops.ike_message(w->setup.ops.arg, path, message);
 }
 
-static void take_datagram(struct worker *w, enum udp_kind kind, struct datagram *datagram)
+static void take_piece(struct worker *w, enum udp_kind kind, const struct datagram *datagram,
+                       const struct packet *piece)
 {
-    struct bytes content = packet_bytes(&datagram->packet);
+    struct bytes content = packet_bytes(piece);
     if (kind == UDP_IKE) {
         give_ike(w, &datagram->path, content);
         return;
     }
     if (kind == UDP_RAW_ESP) {
-        take_esp(w, datagram);
+        take_esp(w, datagram, piece);
         return;
     }
     switch (encap_classify(content, &content)) {
-    case ENCAP_ESP: take_esp(w, datagram); break;
+    case ENCAP_ESP: take_esp(w, datagram, piece); break;
     case ENCAP_IKE: give_ike(w, &datagram->path, content); break;
     case ENCAP_KEEPALIVE: break;
     case ENCAP_MALFORMED: worker_drop(w, DROP_ENCAP); break;
     }
 }
 
+/* The kernel joins datagrams by port, not by SPI: each piece is looked at on its own. */
+static void take_datagram(struct worker *w, enum udp_kind kind, const struct datagram *datagram)
+{
+    struct packet piece = datagram->packet;
+    uint32_t left = piece.len, size = datagram->segment != 0 ? datagram->segment : left;
+    do {
+        piece.len = size < left ? size : left;
+        take_piece(w, kind, datagram, &piece);
+        piece.offset += piece.len;
+        left -= piece.len;
+    } while (left > 0);
+}
+
 void worker_socket_readable(struct worker *w, const struct udp_socket *socket, uint64_t now_ms)
 {
-    size_t count = WORKER_BATCH;
+    size_t full = socket->gro ? UDP_BATCH_GRO : WORKER_BATCH, count = full;
     w->now_ms = now_ms;
-    for (unsigned round = 0; round < WORKER_ROUNDS && count == WORKER_BATCH; round++) {
+    for (unsigned round = 0; round < WORKER_ROUNDS && count == full; round++) {
         count = udp_receive(w->setup.udp, socket, w->datagrams, WORKER_BATCH);
         for (size_t i = 0; i < count; i++)
             take_datagram(w, socket->kind, &w->datagrams[i]);
         open_batch(w);
+        write_coalesced(w);
         worker_tell_notes(w);
     }
 }

@@ -3,7 +3,11 @@
 #include "daemon/worker_state.h"
 #include "esp/fragment.h"
 #include "esp/header.h"
+#include "esp/open.h"
 #include "esp/seal.h"
+#include "ike/ike.h"
+#include "policy/ip.h"
+#include "tun/split.h"
 
 /* Outbound fragments are tracked apart from those of every SA: child ids start at 1. */
 enum { OUTBOUND_SCOPE = 0 };
@@ -25,11 +29,15 @@ static void seal_batch(struct worker *w)
             worker_drop(w, w->why[i]);
         }
     }
-    if (ready > 0 && udp_send_esp(w->setup.udp, &b->sa->path, b->sa->udp, b->packets, b->outer, ready, &w->drops))
-        worker_note(w, &(struct note){.kind = NOTE_NARROW, .child_id = b->sa->child_id});
+    struct esp_path path = {.path = b->sa->path, .in_udp = b->sa->udp, .gso = !b->sa->no_gso};
+    uint32_t too_big = ready > 0 ? udp_send_esp(w->setup.udp, &path, b->packets, b->outer, ready, &w->drops) : 0;
+    b->sa->no_gso = !path.gso;
+    if (too_big > 0)
+        worker_note(w, &(struct note){.kind = NOTE_TOO_BIG, .child_id = b->sa->child_id, .size = too_big});
     worker_note_limits(w, b->sa);
     b->count = 0;
     w->piece_count = 0;
+    slab_reset(&w->cuts);
 }
 
 static void make_room(struct worker *w, const struct sa *sa)
@@ -49,17 +57,28 @@ static void add(struct worker *w, struct sa *sa, struct packet *packet, bool df)
 
 /* --- size (RFC 4301 8) --- */
 
-static bool take_error_token(struct worker *w)
+static bool take_token(struct tokens *t, uint32_t per_second, uint32_t burst, uint64_t now_ms)
 {
-    uint64_t fresh = (w->now_ms - w->errors_ms) * ERRORS_PER_SECOND / 1000;
+    uint64_t fresh = (now_ms - t->filled_ms) * per_second / 1000;
     if (fresh > 0) {
-        w->errors_ms = w->now_ms;
-        w->error_tokens = fresh >= ERRORS_BURST - w->error_tokens ? ERRORS_BURST : w->error_tokens + (uint32_t)fresh;
+        t->filled_ms = now_ms;
+        t->spent = fresh >= t->spent ? 0 : t->spent - (uint32_t)fresh;
     }
-    if (w->error_tokens == 0)
+    if (t->spent >= burst)
         return false;
-    w->error_tokens--;
+    t->spent++;
     return true;
+}
+
+/* Who does not listen uses up his own tokens first; a share of a bucket is the worst that a neighbour can take. */
+static bool may_tell(struct worker *w, const struct address *sender)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < sizeof sender->bytes; i++)
+        sum = sum * 31 + sender->bytes[i];
+    return take_token(&w->sender_errors[sum % ERROR_BUCKETS], SENDER_ERRORS_PER_SECOND, SENDER_ERRORS_BURST,
+                      w->now_ms) &&
+           take_token(&w->errors, ERRORS_PER_SECOND, ERRORS_BURST, w->now_ms);
 }
 
 /* The sender is told; the packet goes. */
@@ -68,11 +87,30 @@ static void refuse_size(struct worker *w, const struct packet *packet, uint32_t 
     uint8_t message[ICMP_TOO_BIG_MAX];
     struct flow flow; /* of the packet itself, which can differ from the flow that chose the SA */
     worker_drop(w, DROP_OUT_TOO_BIG);
-    if (!take_error_token(w) || flow_read(packet_bytes(packet), &flow, NULL) != OK)
+    if (flow_read(packet_bytes(packet), &flow, NULL) != OK || !may_tell(w, &flow.source))
         return;
     size_t len = icmp_too_big(packet_bytes(packet), &flow, mtu, message);
     if (len > 0)
         (void)device_write(w->setup.device, bytes_of(message, len));
+}
+
+/* The place of the next piece, with `room` for it (at most PACKET_PAYLOAD_MAX), in a batch of this SA. */
+static struct packet *next_piece(struct worker *w, const struct sa *sa, uint32_t room)
+{
+    make_room(w, sa);
+    struct packet *piece = &w->pieces[w->piece_count];
+    if (slab_next(&w->cuts, room, piece))
+        return piece;
+    seal_batch(w);
+    piece = &w->pieces[0];
+    return slab_next(&w->cuts, room, piece) ? piece : NULL;
+}
+
+static void add_piece(struct worker *w, struct sa *sa, struct packet *piece, bool df)
+{
+    slab_keep(&w->cuts, piece);
+    w->piece_count++;
+    add(w, sa, piece, df);
 }
 
 /* Cuts the packet, and hands each piece on. False: it cannot be cut so small. */
@@ -82,31 +120,26 @@ static bool cut(struct worker *w, struct sa *sa, const struct packet *packet, bo
     if (fragment_begin(&f, packet_bytes(packet), sa->inner_mtu) != OK)
         return false;
     for (;;) {
-        make_room(w, sa);
-        struct packet *piece = &w->pieces[w->piece_count];
-        piece->offset = PACKET_HEADROOM;
-        if (!fragment_next(&f, piece))
+        struct packet *piece = next_piece(w, sa, sa->inner_mtu);
+        if (piece == NULL || !fragment_next(&f, piece))
             return true;
-        w->piece_count++;
-        add(w, sa, piece, df);
+        add_piece(w, sa, piece, df);
     }
 }
 
-/* IPv6 promises 1280 bytes on every link: where less fits, outer packets are fragmented (RFC 8200 5, RFC 2473 7.1). */
-enum { IPV6_PROMISE = 1280 };
-
-/* A packet that does not fit into the path MTU when it is sealed. */
+/* A packet that does not fit into the path MTU when it is sealed. IPv6 promises IPV6_MTU_MIN on every link: where less
+ * fits, outer packets are fragmented (RFC 8200 5, RFC 2473 7.1). */
 static void fit(struct worker *w, struct sa *sa, struct packet *packet)
 {
     const struct tunnel *tunnel = &sa->tunnel;
     const uint8_t *inner = packet_data(packet);
     bool ipv6 = inner[0] >> 4 == 6, may_cut = header_may_fragment(inner);
-    bool outer_may = (may_cut ? tunnel->fragment == FRAGMENT_AFTER && tunnel->df != DF_SET : tunnel->df == DF_CLEAR) ||
-                     (ipv6 && packet->len <= IPV6_PROMISE);
-    if (outer_may && packet->len <= sa->inner_max)
+    bool by_choice = may_cut ? tunnel->fragment == CUT_AFTER_SEALING && tunnel->df != DF_SET : tunnel->df == DF_CLEAR;
+    bool by_promise = ipv6 && packet->len <= IPV6_MTU_MIN;
+    if ((by_choice || by_promise) && packet->len <= sa->inner_max) /* the outer packet is fragmented */
         add(w, sa, packet, false);
     else if (!may_cut || !cut(w, sa, packet, header_outer_df(tunnel, inner)))
-        refuse_size(w, packet, ipv6 && sa->inner_mtu < IPV6_PROMISE ? (uint32_t)IPV6_PROMISE : sa->inner_mtu);
+        refuse_size(w, packet, ipv6 && sa->inner_mtu < IPV6_MTU_MIN ? (uint32_t)IPV6_MTU_MIN : sa->inner_mtu);
 }
 
 static void send_through(struct worker *w, struct sa *sa, const struct flow *flow, struct packet *packet)
@@ -116,6 +149,42 @@ static void send_through(struct worker *w, struct sa *sa, const struct flow *flo
         add(w, sa, packet, header_outer_df(&sa->tunnel, packet_data(packet)));
     else
         fit(w, sa, packet);
+}
+
+static bool split_to_scratch(struct worker *w, struct splitter *s)
+{
+    w->scratch.offset = PACKET_HEADROOM;
+    return split_next(s, &w->scratch);
+}
+
+/* Datagrams of UDP that do not fit, one by one. */
+static void fit_each(struct worker *w, struct sa *sa, struct splitter *s)
+{
+    while (split_to_scratch(w, s)) {
+        send_through(w, sa, &(struct flow){0}, &w->scratch);
+        seal_batch(w); /* the scratch packet may be in it */
+    }
+}
+
+/* A super-packet becomes packets that fit: TCP is cut as small as it takes, datagrams of UDP keep their size. False: it
+ * makes no sense. */
+static bool send_split(struct worker *w, struct sa *sa, const struct flow *flow, const struct packet *packet,
+                       const struct vnet *vnet)
+{
+    struct splitter s;
+    if (split_begin(&s, packet_bytes(packet), flow, vnet, sa->inner_mtu) != OK)
+        return false;
+    if (s.largest > sa->inner_mtu) {
+        fit_each(w, sa, &s);
+        return true;
+    }
+    bool df = header_outer_df(&sa->tunnel, packet_data(packet));
+    for (;;) {
+        struct packet *piece = next_piece(w, sa, s.largest);
+        if (piece == NULL || !split_next(&s, piece))
+            return true;
+        add_piece(w, sa, piece, df);
+    }
 }
 
 /* --- the SPD --- */
@@ -140,15 +209,31 @@ static void protect(struct worker *w, uint32_t rule, const struct flow *flow, st
         hold_back(w, rule, flow, packet);
 }
 
+/* Of the host's route past the TUN. Asked for rarely: it takes several calls. */
+static uint32_t route_mtu(struct worker *w, const struct address *to)
+{
+    const struct worker_ops *ops = &w->setup.ops;
+    if (w->now_ms >= w->route_until_ms || !address_equal(to, &w->route_to)) {
+        /* Many destinations in turn: the one before keeps its answer, and the others wait. */
+        if (w->now_ms < w->route_asked_ms + ROUTE_MTU_PAUSE_MS)
+            return 0;
+        w->route_asked_ms = w->now_ms;
+        w->route_to = *to;
+        w->route_mtu = ops->route_mtu(ops->arg, to);
+        w->route_until_ms = w->now_ms + ROUTE_MTU_LIFE_MS;
+    }
+    return w->route_mtu;
+}
+
 /* In clear, by the host's other routes; what does not fit there is cut or refused as a router would. */
 static void bypass(struct worker *w, const struct flow *flow, struct packet *packet)
 {
-    const struct worker_ops *ops = &w->setup.ops;
     enum bypass_result result = bypass_send(w->setup.bypass, flow, packet);
     if (result == BYPASS_SENT)
         return;
-    uint32_t mtu = result == BYPASS_TOO_BIG ? ops->way_mtu(ops->arg, &flow->destination) : 0;
+    uint32_t mtu = result == BYPASS_TOO_BIG ? route_mtu(w, &flow->destination) : 0;
     struct fragmenter f;
+    struct packet piece;
     if (mtu == 0) {
         worker_drop(w, DROP_OUT_BYPASS);
         return;
@@ -157,9 +242,8 @@ static void bypass(struct worker *w, const struct flow *flow, struct packet *pac
         refuse_size(w, packet, mtu);
         return;
     }
-    struct packet piece = packet_of(w->pieces[WORKER_BATCH - 1].buffer, PACKET_BUFFER, PACKET_HEADROOM);
-    seal_batch(w); /* its pieces may be there */
-    while (fragment_next(&f, &piece))
+    seal_batch(w);                                                        /* the slab is free */
+    while (slab_next(&w->cuts, mtu, &piece) && fragment_next(&f, &piece)) /* not kept: each leaves before the next */
         if (bypass_send_piece(w->setup.bypass, flow, &piece) != BYPASS_SENT)
             worker_drop(w, DROP_OUT_BYPASS);
 }
@@ -183,16 +267,66 @@ static int look_up(struct worker *w, const struct packet *packet, struct flow *f
     return by_quotation;
 }
 
-static void classify(struct worker *w, struct packet *packet)
+/* What we have sealed must not be sealed again: a route to the peer that leads into the TUN, where our mark does not
+ * hold it off, would send it round for ever. It is known by SPI and peer, in raw ESP or behind the UDP header. */
+static bool is_our_own(const struct worker *w, const struct packet *packet, const struct flow *flow)
+{
+    uint32_t at = flow->upper + (flow->protocol == PROTOCOL_UDP ? (uint32_t)UDP_HEADER : 0), spi;
+    bool carries_esp =
+        flow->protocol == PROTOCOL_ESP || (flow->protocol == PROTOCOL_UDP && flow->source_port == IKE_NATT_PORT);
+    if (!carries_esp || flow->upper == 0 || at >= packet->len ||
+        !esp_peek_spi(bytes_of(packet_data(packet) + at, packet->len - at), &spi))
+        return false;
+    return sad_by_outbound(w->setup.sad, spi, &flow->destination) != NULL;
+}
+
+static void act(struct worker *w, uint32_t index, const struct flow *flow, struct packet *packet)
+{
+    switch (w->setup.spd->rules[index].action) {
+    case ACTION_PROTECT: protect(w, index, flow, packet); break;
+    case ACTION_DISCARD: worker_drop(w, DROP_OUT_DISCARD); break;
+    case ACTION_BYPASS: bypass(w, flow, packet); break;
+    }
+}
+
+/* A super-packet met the rule: most often an SA is there, and it is split straight into its batch. Else each packet of
+ * it goes its way alone. */
+static void act_on_super(struct worker *w, uint32_t index, const struct flow *flow, const struct packet *packet,
+                         const struct vnet *vnet)
+{
+    bool rule_has_sa;
+    struct splitter s;
+    bool protects = w->setup.spd->rules[index].action == ACTION_PROTECT;
+    struct sa *sa = protects ? sad_outbound(w->setup.sad, index, flow, &rule_has_sa) : NULL;
+    if (sa != NULL) {
+        if (!send_split(w, sa, flow, packet, vnet))
+            worker_drop(w, DROP_OUT_MALFORMED);
+        return;
+    }
+    if (split_begin(&s, packet_bytes(packet), flow, vnet, 0) != OK) {
+        worker_drop(w, DROP_OUT_MALFORMED);
+        return;
+    }
+    while (split_to_scratch(w, &s))
+        act(w, index, flow, &w->scratch); /* it waits as a copy, or leaves at once */
+}
+
+static void classify(struct worker *w, struct packet *packet, const struct vnet *vnet)
 {
     struct flow flow;
     size_t len;
-    if (flow_read(packet_bytes(packet), &flow, &len) != OK) {
+    bool super = vnet->gso != VNET_GSO_NONE;
+    if (flow_read(packet_bytes(packet), &flow, &len) != OK ||
+        (!super && vnet->needs_checksum && split_complete(packet_data(packet), len, &flow, vnet) != OK)) {
         worker_drop(w, DROP_OUT_MALFORMED);
         return;
     }
     packet->len = (uint32_t)len;
-    if (flow.is_fragment && fragments_see(w->fragments, OUTBOUND_SCOPE, &flow, w->now_ms) == FRAGMENT_BAD) {
+    if (is_our_own(w, packet, &flow)) {
+        worker_drop(w, DROP_OUT_LOOP);
+        return;
+    }
+    if (flow.is_fragment && fragments_see(w->fragments_out, OUTBOUND_SCOPE, &flow, w->now_ms) == FRAGMENT_BAD) {
         worker_drop(w, DROP_OUT_FRAGMENT);
         return;
     }
@@ -203,24 +337,24 @@ static void classify(struct worker *w, struct packet *packet)
     }
     w->rules[index].packets++;
     w->rules[index].bytes += packet->len;
-    switch (w->setup.spd->rules[index].action) {
-    case ACTION_PROTECT: protect(w, (uint32_t)index, &flow, packet); break;
-    case ACTION_DISCARD: worker_drop(w, DROP_OUT_DISCARD); break;
-    case ACTION_BYPASS: bypass(w, &flow, packet); break;
-    }
+    if (super)
+        act_on_super(w, (uint32_t)index, &flow, packet, vnet);
+    else
+        act(w, (uint32_t)index, &flow, packet);
 }
 
 bool worker_device_readable(struct worker *w, uint64_t now_ms)
 {
     bool gone = false;
-    size_t count = WORKER_BATCH;
+    bool more = true;
     w->now_ms = now_ms;
-    for (unsigned round = 0; round < WORKER_ROUNDS && count == WORKER_BATCH && !gone; round++) {
-        count = device_read(w->setup.device, w->packets, WORKER_BATCH, &gone);
+    for (unsigned round = 0; round < WORKER_ROUNDS && more && !gone; round++) {
+        size_t count = device_read(w->setup.device, &w->reads, w->packets, w->vnets, WORKER_BATCH, &gone);
         for (size_t i = 0; i < count; i++)
-            classify(w, &w->packets[i]);
+            classify(w, &w->packets[i], &w->vnets[i]);
         seal_batch(w);
         worker_tell_notes(w);
+        more = count == WORKER_BATCH || w->reads.used >= DEVICE_DRAIN;
     }
     return !gone;
 }
@@ -229,12 +363,21 @@ _Static_assert((int)WAITING_PER_RULE <= (int)WORKER_BATCH, "one release empties 
 
 void worker_release(struct worker *w, uint32_t rule, uint64_t now_ms)
 {
-    size_t count = 0;
+    struct flow flow;
     w->now_ms = now_ms;
-    while (count < WORKER_BATCH && waiting_pop(w->waiting, rule, &w->flows[count], &w->packets[count]))
-        count++;
-    for (size_t i = 0; i < count; i++)
-        protect(w, rule, &w->flows[i], &w->packets[i]);
+    slab_reset(&w->reads);
+    for (size_t i = 0; i < WORKER_BATCH; i++) {
+        if (!slab_next(&w->reads, w->setup.packet_max, &w->packets[i])) {
+            seal_batch(w);
+            slab_reset(&w->reads);
+            if (!slab_next(&w->reads, w->setup.packet_max, &w->packets[i]))
+                break;
+        }
+        if (!waiting_pop(w->waiting, rule, &flow, &w->packets[i]))
+            break;
+        slab_keep(&w->reads, &w->packets[i]);
+        protect(w, rule, &flow, &w->packets[i]);
+    }
     seal_batch(w);
     worker_tell_notes(w);
 }

@@ -15,17 +15,32 @@
 
 /* What one batch wants IKE to know; told when no SA is held any more. */
 struct note {
-    enum { NOTE_SOFT, NOTE_HARD, NOTE_MOVED, NOTE_ACQUIRE, NOTE_NARROW } kind;
+    enum { NOTE_SOFT, NOTE_HARD, NOTE_MOVED, NOTE_ACQUIRE, NOTE_TOO_BIG } kind;
     uint64_t child_id;
-    uint32_t rule;
+    uint32_t rule, size;
     struct endpoint remote;
 };
 
-/* Enough for a batch of packets that are all different; what exceeds it says the same again later. */
+/* Enough for a batch of packets that are all different. What finds no room (many datagrams that the kernel has joined)
+ * is noted again by the next packets. */
 enum { NOTES_MAX = 3 * WORKER_BATCH };
 
-/* "Packet too big" messages: each costs a write to the TUN, and a sender that does not listen gets no more of them. */
-enum { ERRORS_PER_SECOND = 1000, ERRORS_BURST = 64 };
+/* "Packet too big" messages, in all and to the senders of one bucket: each costs a write to the TUN, and a sender that
+ * does not listen gets no more of them. */
+enum { ROUTE_MTU_LIFE_MS = 1000, ROUTE_MTU_PAUSE_MS = 10 };
+
+enum {
+    ERRORS_PER_SECOND = 1000,
+    ERRORS_BURST = 256,
+    ERROR_BUCKETS = 64,
+    SENDER_ERRORS_PER_SECOND = 100,
+    SENDER_ERRORS_BURST = 32,
+};
+
+struct tokens {
+    uint64_t filled_ms;
+    uint32_t spent;
+};
 
 /* Packets of one SA, in order. */
 struct batch {
@@ -39,20 +54,28 @@ struct batch {
 struct worker {
     struct worker_setup setup;
     struct waiting *waiting;
-    struct fragments *fragments;
-    uint8_t *slab; /* of packets, then of pieces */
-    struct packet packets[WORKER_BATCH];
-    struct packet pieces[WORKER_BATCH]; /* of packets that were cut */
+    struct fragments *fragments_in, *fragments_out; /* two: neither direction can crowd out the other */
+    uint8_t *memory;                                /* of all that follows */
+    /* Outbound: packets and super-packets from the TUN; what they are split or cut into. */
+    struct slab reads, cuts;
+    struct packet packets[WORKER_BATCH], pieces[WORKER_BATCH];
+    struct vnet vnets[WORKER_BATCH];
+    struct packet scratch; /* one packet of any size that has no place elsewhere */
+    size_t piece_count;    /* of the batch */
+    /* Inbound: datagrams, the packets in them, and how they leave. */
     struct datagram datagrams[WORKER_BATCH];
+    struct packet segments[WORKER_BATCH]; /* of the batch: places in the datagrams */
+    struct coalesce coalesce;
     struct flow flows[WORKER_BATCH];
     enum drop why[WORKER_BATCH];
     struct batch batch;
-    size_t piece_count; /* of the batch */
     struct note notes[NOTES_MAX];
     size_t note_count;
-    uint64_t now_ms;    /* of the wake-up at hand */
-    uint64_t errors_ms; /* when error_tokens was filled last */
-    uint32_t error_tokens;
+    uint64_t now_ms;         /* of the wake-up at hand */
+    struct address route_to; /* the answer about one destination, for a while */
+    uint32_t route_mtu;
+    uint64_t route_until_ms, route_asked_ms;
+    struct tokens errors, sender_errors[ERROR_BUCKETS];
     struct drops drops;
     struct rule_counters *rules;
 };
@@ -74,7 +97,7 @@ static inline void worker_clamp(const struct sa *sa, const struct packet *packet
         return;
     uint32_t limit = sa_mss_limit(sa, flow->source.family);
     if (limit != 0)
-        (void)mss_clamp(packet_data(packet), packet->len, flow, limit);
+        (void)mss_clamp_syn(packet_data(packet), packet->len, flow, limit);
 }
 
 /* Without room it is lost: only for what will be noted again. */

@@ -22,6 +22,7 @@
     X(DROP_IN_EXPIRED, "in_expired")               /* the SA has used up its bytes or packets */                       \
     X(DROP_IN_DEVICE, "in_device")                 /* TUN did not take it */                                           \
     X(DROP_OUT_MALFORMED, "out_malformed")         /* from TUN, but not an IP packet */                                \
+    X(DROP_OUT_LOOP, "out_loop")                   /* our own sealed packet came back: a route leads it to the TUN */  \
     X(DROP_OUT_FRAGMENT, "out_fragment")           /* a fragment that overlaps or is tiny (B38) */                     \
     X(DROP_OUT_DISCARD, "out_discard_rule")        /* a discard rule */                                                \
     X(DROP_OUT_NO_RULE, "out_no_rule")             /* the implicit discard at the end of the ACL */                    \
@@ -33,7 +34,8 @@
     X(DROP_OUT_CRYPTO, "out_crypto")   /* sealing failed */                                                            \
     X(DROP_OUT_SOCKET, "out_socket")   /* the network did not take it */                                               \
     X(DROP_OUT_BYPASS, "out_bypass")   /* a bypass packet that could not leave */                                      \
-    X(DROP_ICMP_CLAIM, "icmp_claim")   /* a "too big" from outside that is not about our packets, or absurd (B40) */
+    X(DROP_TOO_BIG_REFUSED,                                                                                            \
+      "icmp_too_big_refused") /* a "too big" from outside that is not about our packets, or absurd (B40) */
 
 #define ESP_DROP_ENUM(id, name) id,
 enum drop { DROP_NONE = -1, ESP_DROPS(ESP_DROP_ENUM) DROP_COUNT };

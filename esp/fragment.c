@@ -5,9 +5,9 @@
 
 #include "base/checksum.h"
 #include "esp/header.h"
+#include "policy/ip.h"
 
 enum {
-    IPV4_HEADER = 20,
     TOTAL_AT = 2,
     FRAGMENT_AT = 6,
     CHECKSUM_AT = 10,

@@ -5,13 +5,11 @@
 
 #include "base/checksum.h"
 #include "esp/header.h"
+#include "policy/ip.h"
 #include "policy/protocol.h"
 
 enum {
-    IPV4_HEADER = 20,
-    IPV6_HEADER = 40,
     ICMP_HEADER = 8,
-    TOO_BIG_MAX_IPV4 = 576,
     UNREACHABLE = 3,
     FRAGMENTATION_NEEDED = 4,
     TOO_BIG_IPV6 = 2,
@@ -19,8 +17,6 @@ enum {
     INFORMATIONAL_IPV6 = 128, /* errors are below: RFC 4443 2.1 */
     CLASS_CS6 = 0xc0,         /* internetwork control: RFC 1812 4.3.2.5 */
     HOPS = 64,
-    NEXT_FRAGMENT = 44,
-    UDP_HEADER = 8,
     ESP_HEADER = 8,
     KEEPALIVE = 1,
 };
@@ -81,7 +77,7 @@ static void write_message(struct writer *w, uint8_t type, uint8_t code, uint32_t
 /* DF and identification 0: an atomic datagram needs no unique one (RFC 6864 4.1). */
 static size_t too_big_ipv4(struct bytes packet, const struct flow *flow, uint32_t mtu, uint8_t *out)
 {
-    struct writer w = writer_of(out, TOO_BIG_MAX_IPV4);
+    struct writer w = writer_of(out, IPV4_MTU_MIN);
     write_u8(&w, 0x45);
     write_u8(&w, CLASS_CS6);
     write_u32(&w, 0); /* total length: below; identification */
@@ -92,7 +88,7 @@ static size_t too_big_ipv4(struct bytes packet, const struct flow *flow, uint32_
     write_bytes(&w, flow->destination.bytes, 4);
     write_bytes(&w, flow->source.bytes, 4);
     write_message(&w, UNREACHABLE, FRAGMENTATION_NEEDED, mtu < UINT16_MAX ? mtu : UINT16_MAX, packet,
-                  TOO_BIG_MAX_IPV4 - IPV4_HEADER - ICMP_HEADER);
+                  IPV4_MTU_MIN - IPV4_HEADER - ICMP_HEADER);
     write_u16_at(&w, 2, w.len);
     write_u16_at(&w, 10, checksum_of(out, IPV4_HEADER));
     write_u16_at(&w, IPV4_HEADER + 2, checksum_of(out + IPV4_HEADER, w.len - IPV4_HEADER));

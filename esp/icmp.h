@@ -8,12 +8,12 @@
 
 #include "base/wire.h"
 #include "policy/address.h"
-#include "policy/selector.h"
+#include "policy/flow.h"
+#include "policy/ip.h"
 
 enum {
-    ICMP_TOO_BIG_MAX = 1280, /* bytes of what icmp_too_big writes: RFC 4443 2.4 (c) for IPv6; 576 for IPv4 (RFC 1812) */
-    PATH_MTU_MIN_IPV4 = 576, /* floors: what a router claims below is not believed (RFC 4301 8.2) */
-    PATH_MTU_MIN_IPV6 = 1280,
+    /* Bytes of what icmp_too_big writes: RFC 4443 2.4 (c) for IPv6; IPV4_MTU_MIN for IPv4 (RFC 1812 4.3.2.3). */
+    ICMP_TOO_BIG_MAX = IPV6_MTU_MIN,
 };
 
 /*

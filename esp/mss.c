@@ -2,10 +2,9 @@
 #include "esp/mss.h"
 
 #include "base/checksum.h"
+#include "policy/ip.h"
 
 enum {
-    IPV6_HEADER = 40,
-    NEXT_FRAGMENT = 44,
     TCP_HEADER = 20,
     TCP_DATA_OFFSET = 12,
     TCP_CHECKSUM = 16,

@@ -3,14 +3,14 @@
 #ifndef ESP_MSS_H
 #define ESP_MSS_H
 
+#include "policy/flow.h"
 #include "policy/protocol.h"
-#include "policy/selector.h"
 
 /* The largest segment of an inner packet of inner_mtu bytes, without options (RFC 6691): mtu - 40, or - 60. At least 1:
  * an MTU that small does not exist (RFC 791 3.2: 68). */
 uint32_t mss_of_mtu(uint8_t family, uint32_t inner_mtu);
 
-/* mss_clamp for a packet that is a SYN: use that. */
+/* The rest of mss_clamp, for who knows that the packet is a SYN. */
 bool mss_clamp_syn(uint8_t *packet, size_t len, const struct flow *flow, uint32_t limit);
 
 /* True for a TCP SYN or SYN-ACK, all or the first fragment of it. */

@@ -186,8 +186,8 @@ static void count_run(struct sa *sa, const struct batch *batch)
         sa->auth_run = batch->jobs[i].ok ? 0 : sa->auth_run + (sa->auth_run < ESN_RESYNC_FAILURES);
 }
 
-void esp_open(struct sa *sa, const struct esp_inbound *inbound, struct packet *const *packets, struct flow *flows,
-              enum drop *why, size_t n)
+size_t esp_open(struct sa *sa, const struct esp_inbound *inbound, struct packet *const *packets, struct flow *flows,
+                enum drop *why, size_t n)
 {
     struct batch batch;
     struct resync resync;
@@ -200,10 +200,15 @@ void esp_open(struct sa *sa, const struct esp_inbound *inbound, struct packet *c
     aead_open(sa->open, batch.jobs, batch.count);
     resync_try(sa, &batch, &resync);
     count_run(sa, &batch);
+    size_t newest = n;
     for (size_t i = 0; i < batch.count; i++) {
         size_t at = batch.place[i];
+        uint64_t top = sa->replay.top;
         why[at] = finish(sa, inbound, packets[at], &batch.jobs[i], batch.sequence[i], &flows[at]);
+        if (sa->replay.top != top)
+            newest = at;
     }
     for (size_t i = 0; i < n; i++)
         count_drop(&sa->in, why[i]);
+    return newest;
 }

@@ -20,9 +20,10 @@ struct esp_inbound {
  * Opens n packets of one SA in place (n <= AEAD_BATCH_MAX), each from SPI to ICV: length and alignment, replay check,
  * ICV, window update, padding, next header, inner header, selectors. On DROP_NONE a packet holds exactly the inner IP
  * packet (TFC padding removed), and flows[i] its fields. why[i] else says what was wrong, and the bytes are undefined.
- * Counts in sa->in; drops by reason are the caller's to count.
+ * Counts in sa->in; drops by reason are the caller's to count. Returns the place of the authentic packet that moved the
+ * window's top last, the newest word of the peer; n when none did.
  */
-void esp_open(struct sa *sa, const struct esp_inbound *inbound, struct packet *const *packets, struct flow *flows,
-              enum drop *why, size_t n);
+size_t esp_open(struct sa *sa, const struct esp_inbound *inbound, struct packet *const *packets, struct flow *flows,
+                enum drop *why, size_t n);
 
 #endif

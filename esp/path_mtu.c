@@ -5,12 +5,12 @@
 
 #include "base/deadline.h"
 #include "base/table.h"
-#include "esp/icmp.h"
+#include "policy/ip.h"
 
 struct entry {
-    struct deadline aging; /* first: a deadline is its entry; armed while there is a claim */
-    struct address peer;   /* the key: only peers of authenticated SAs get here */
-    uint32_t way, claimed; /* 0: not known, none */
+    struct deadline aging;   /* first: a deadline is its entry; armed while there is a claim */
+    struct address peer;     /* the key: only peers of authenticated SAs get here */
+    uint32_t route, claimed; /* 0: not known, none */
     UT_hash_handle hh;
 };
 
@@ -68,37 +68,43 @@ static struct entry *find_or_make(struct path_mtus *mtus, const struct address *
 
 static uint32_t effective(const struct entry *entry)
 {
-    uint32_t way = entry->way == 0 ? PATH_MTU_DEFAULT : entry->way;
-    return entry->claimed != 0 && entry->claimed < way ? entry->claimed : way;
+    uint32_t route = entry->route == 0 ? MTU_DEFAULT : entry->route;
+    return entry->claimed != 0 && entry->claimed < route ? entry->claimed : route;
 }
 
-uint32_t path_mtus_set_way(struct path_mtus *mtus, const struct address *peer, uint32_t way_mtu)
+uint32_t path_mtus_set_route(struct path_mtus *mtus, const struct address *peer, uint32_t route_mtu)
 {
     struct entry *entry = find_or_make(mtus, peer);
     if (entry == NULL)
-        return PATH_MTU_DEFAULT;
-    entry->way = way_mtu > PATH_MTU_MAX ? PATH_MTU_MAX : way_mtu;
+        return MTU_DEFAULT;
+    entry->route = route_mtu > IP_PACKET_MAX ? IP_PACKET_MAX : route_mtu;
     return effective(entry);
 }
 
 bool path_mtus_claim(struct path_mtus *mtus, const struct address *peer, uint32_t claimed, uint64_t now_ms)
 {
-    uint32_t floor = peer->family == 4 ? PATH_MTU_MIN_IPV4 : PATH_MTU_MIN_IPV6;
+    uint32_t floor = peer->family == 4 ? IPV4_MTU_MIN : IPV6_MTU_MIN;
     struct entry *entry = claimed < floor ? NULL : find_or_make(mtus, peer);
     if (entry == NULL || claimed > effective(entry))
         return false;
     bool lower = claimed < effective(entry);
     if (!lower && entry->claimed == 0)
-        return false; /* it says what the way says */
+        return false; /* it says what the route says */
     entry->claimed = claimed;
     deadline_set(&mtus->aging, &entry->aging, now_ms + PATH_MTU_LIFE_MS);
     return lower;
 }
 
+uint32_t path_mtus_route(const struct path_mtus *mtus, const struct address *peer)
+{
+    const struct entry *entry = find(mtus, peer);
+    return entry == NULL || entry->route == 0 ? (uint32_t)MTU_DEFAULT : entry->route;
+}
+
 uint32_t path_mtus_get(const struct path_mtus *mtus, const struct address *peer)
 {
     const struct entry *entry = find(mtus, peer);
-    return entry == NULL ? PATH_MTU_DEFAULT : effective(entry);
+    return entry == NULL ? MTU_DEFAULT : effective(entry);
 }
 
 bool path_mtus_take_aged(struct path_mtus *mtus, uint64_t now_ms, struct address *peer)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is known of the path MTU towards each peer: the MTU of the way out, lowered by what routers said of our own
+ * What is known of the path MTU towards each peer: the MTU of the route to it, lowered by what routers said of our own
  * packets (RFC 1191, RFC 8201, RFC 4301 8.2). Lowered values age: after PATH_MTU_LIFE_MS the path is tried with its
  * full size again (RFC 1191 6.3). No I/O here: the caller has checked that a claim quotes a packet of a living SA.
  */
@@ -12,8 +12,6 @@
 
 enum {
     PATH_MTU_LIFE_MS = 600000,
-    PATH_MTU_DEFAULT = 1500, /* where the way out does not tell */
-    PATH_MTU_MAX = 65535,
 };
 
 struct path_mtus;
@@ -22,11 +20,14 @@ MUST_USE enum status path_mtus_new(struct path_mtus **out); /* ERR_MEMORY */
 void path_mtus_free(struct path_mtus *mtus);                /* NULL is fine */
 
 /* Notes the MTU of the interface or route that leads to a peer; 0: not known. Returns what counts from now on. */
-uint32_t path_mtus_set_way(struct path_mtus *mtus, const struct address *peer, uint32_t way_mtu);
+uint32_t path_mtus_set_route(struct path_mtus *mtus, const struct address *peer, uint32_t route_mtu);
 
-/* A router's claim. Taken only when it lowers what counts and is not under the floor of the family (esp/icmp.h);
- * returns true then. A lower claim than before renews the age, an equal one too. */
+/* A router's claim. Taken only when it lowers what counts and is not under what the family promises (policy/ip.h: RFC
+ * 4301 8.2 asks for a floor); returns true then. A lower claim than before renews the age, an equal one too. */
 bool path_mtus_claim(struct path_mtus *mtus, const struct address *peer, uint32_t claimed, uint64_t now_ms);
+
+/* The MTU of the route alone, whatever routers claim: never 0. */
+uint32_t path_mtus_route(const struct path_mtus *mtus, const struct address *peer);
 
 /* What counts for a peer: never 0. */
 uint32_t path_mtus_get(const struct path_mtus *mtus, const struct address *peer);

@@ -5,12 +5,10 @@
 
 #include "esp/mss.h"
 #include "esp/path_mtu.h"
+#include "policy/ip.h"
 
 enum {
     TRAILER = 2, /* pad length and next header */
-    OUTER_IPV4 = 20,
-    OUTER_IPV6 = 40,
-    OUTER_UDP = 8,
 };
 
 static void set_sequence_limits(struct sa *sa)
@@ -84,7 +82,7 @@ enum status sa_new(const struct child *child, const struct random *random, struc
     if (status == OK)
         status = set_keys(sa, child, random);
     if (status == OK)
-        sa_set_path_mtu(sa, PATH_MTU_DEFAULT);
+        sa_set_path_mtu(sa, MTU_DEFAULT);
     if (status != OK) {
         sa_free(sa);
         return status;
@@ -112,23 +110,26 @@ uint32_t sa_overhead(const struct sa *sa, uint32_t inner_len)
     return AEAD_HEADER + sa->shape.iv + (text - inner_len) + sa->shape.icv;
 }
 
-uint32_t sa_inner_mtu(const struct sa *sa, uint32_t path_mtu, uint32_t outer_len)
+uint32_t outer_headers(uint8_t family, bool udp)
 {
-    uint64_t fixed = (uint64_t)outer_len + AEAD_HEADER + sa->shape.iv + sa->shape.icv;
+    return (uint32_t)(family == 6 ? IPV6_HEADER : IPV4_HEADER) + (udp ? (uint32_t)UDP_HEADER : 0);
+}
+
+uint32_t inner_mtu(const struct aead_shape *shape, uint32_t path_mtu, uint32_t outer_len)
+{
+    uint64_t fixed = (uint64_t)outer_len + AEAD_HEADER + shape->iv + shape->icv;
     if (path_mtu <= fixed)
         return 0;
-    uint32_t text = (uint32_t)(path_mtu - fixed) / sa->shape.block * sa->shape.block;
+    uint32_t text = (uint32_t)(path_mtu - fixed) / shape->block * shape->block;
     return text > TRAILER ? text - TRAILER : 0;
 }
 
 void sa_set_path_mtu(struct sa *sa, uint32_t path_mtu)
 {
-    uint32_t outer = sa->path.remote.address.family == 6 ? OUTER_IPV6 : OUTER_IPV4;
-    if (sa->udp)
-        outer += OUTER_UDP;
+    uint32_t outer = outer_headers(sa->path.remote.address.family, sa->udp);
     sa->path_mtu = path_mtu;
-    sa->inner_mtu = sa_inner_mtu(sa, path_mtu, outer);
-    sa->inner_max = sa_inner_mtu(sa, PATH_MTU_MAX, outer);
+    sa->inner_mtu = inner_mtu(&sa->shape, path_mtu, outer);
+    sa->inner_max = inner_mtu(&sa->shape, IP_PACKET_MAX, outer);
 }
 
 uint32_t sa_mss_limit(const struct sa *sa, uint8_t family)

@@ -51,6 +51,7 @@ struct sa {
     bool udp, esn;
     bool ports;         /* the selector names ports: fragments need the ports of their first */
     bool outbound;      /* may seal: false until the peer has shown that it has the keys (RFC 2409 5.5: HASH(3)) */
+    bool no_gso;        /* the way to the peer cannot segment (daemon/udp.h) */
     bool soft_reported; /* the soft limit was reported once */
     bool dead;          /* a hard limit was reached: seals and opens nothing */
     struct path path;
@@ -78,9 +79,12 @@ void sa_free(struct sa *sa); /* wipes */
  * UDP). */
 uint32_t sa_overhead(const struct sa *sa, uint32_t inner_len);
 
-/* The largest inner packet whose sealed form, behind outer_len bytes of outer IP and UDP headers, fits into path_mtu. 0
- * when none does. */
-uint32_t sa_inner_mtu(const struct sa *sa, uint32_t path_mtu, uint32_t outer_len);
+/* Bytes of the outer IP header, and of UDP's. */
+uint32_t outer_headers(uint8_t family, bool udp);
+
+/* The largest inner packet whose sealed form, behind outer_len bytes of outer headers, fits into path_mtu. 0 when none
+ * does. */
+uint32_t inner_mtu(const struct aead_shape *shape, uint32_t path_mtu, uint32_t outer_len);
 
 /* Takes over a new path MTU: inner_mtu follows, inner_max is set too. */
 void sa_set_path_mtu(struct sa *sa, uint32_t path_mtu);

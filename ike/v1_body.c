@@ -3,6 +3,7 @@
 
 #include "ike/header.h"
 #include "ike/v1_proposal.h"
+#include "policy/protocol.h"
 
 #include <string.h>
 

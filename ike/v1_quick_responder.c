@@ -84,7 +84,7 @@ static unsigned read_offer(struct ike *ike, struct quick *q, const struct payloa
         return NOTIFY_NO_PROPOSAL_CHOSEN;
     }
     q->spi_out = load_u32((*chosen)->spi.data);
-    q->suite = *v1_suite_of(&c->esp, *chosen);
+    q->suite = *v1_suite_of(&c->esp, *chosen); /* never NULL: v1_offer_choose has found one */
     bool has_ke = payload_find(p, PAYLOAD_KE, 0) != NULL;
     if (has_ke != (q->suite.group != GROUP_NONE))
         return NOTIFY_INVALID_KEY_INFORMATION;

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the inner packet: the untrusted half of policy/selector.h. Packet path: no allocation, no log. */
+/* Packet path: no allocation, no log. */
+#include "policy/flow.h"
+
 #include <string.h>
 
+#include "policy/ip.h"
 #include "policy/protocol.h"
-#include "policy/selector.h"
 
 enum {
-    IPV4_HEADER = 20,
-    IPV6_HEADER = 40,
     EXTENSIONS_MAX = 8,
-    NEXT_HOP_BY_HOP = 0,
-    NEXT_ROUTING = 43,
-    NEXT_FRAGMENT = 44,
-    NEXT_DESTINATION = 60,
     FRAGMENT_HEADER = 8,
     ICMP_HEADER = 8,
     LENGTH_MAX = 65535, /* of a whole IPv4 packet, and of the payload of an IPv6 packet */

@@ -68,13 +68,6 @@ void fragments_free(struct fragments *fragments)
     free(fragments);
 }
 
-void fragments_forget(struct fragments *fragments, uint64_t scope)
-{
-    for (size_t i = 0; i < FRAGMENTS_TRACKED; i++)
-        if (fragments->packets[i].key.scope == scope)
-            fragments->packets[i].used = false;
-}
-
 /* --- one fragment by itself --- */
 
 static unsigned end_of(const struct flow *flow)

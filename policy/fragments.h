@@ -11,7 +11,7 @@
 #define POLICY_FRAGMENTS_H
 
 #include "crypto/random.h"
-#include "policy/selector.h"
+#include "policy/flow.h"
 
 enum {
     FRAGMENTS_TRACKED = 256,      /* packets at a time */
@@ -32,13 +32,11 @@ enum fragment_verdict {
 };
 
 /*
- * flow: of a fragment (is_fragment). scope separates directions and SAs: a fragment borrows only within its scope. A
- * first fragment is remembered; a later one is completed from it. The bytes of a later one count as let through also
- * when its first was not seen: some rule without ports may take it. A fragment that is BAD leaves no trace.
+ * flow: of a fragment (is_fragment). scope separates directions and SAs (child ids, which never come again): a fragment
+ * borrows only within its scope. A first fragment is remembered; a later one is completed from it. The bytes of a later
+ * one count as let through also when its first was not seen: some rule without ports may take it. A fragment that is
+ * BAD leaves no trace.
  */
 enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope, struct flow *flow, uint64_t now_ms);
-
-/* Forgets what is in a scope: its SA is gone. */
-void fragments_forget(struct fragments *fragments, uint64_t scope);
 
 #endif

@@ -22,6 +22,9 @@ enum {
 /* A name or a number from 0 to 255; "any" is 0. False when it is neither. */
 bool protocol_parse(const char *text, unsigned *number);
 
+/* Protocols whose packets start with a source and a destination port, which selectors may name. */
+bool protocol_has_ports(unsigned protocol);
+
 /* The name, or the number where it has none. Returns out. */
 const char *protocol_print(unsigned number, char out[PROTOCOL_TEXT]);
 

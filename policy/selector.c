@@ -3,13 +3,8 @@
 
 #include <stdio.h>
 
+#include "policy/ip.h"
 #include "policy/protocol.h"
-
-bool protocol_has_ports(unsigned protocol)
-{
-    return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
-           protocol == PROTOCOL_DCCP || protocol == PROTOCOL_UDPLITE;
-}
 
 static bool port_is_any(struct port_range p)
 {
@@ -43,7 +38,8 @@ bool selector_matches(const struct selector *s, const struct flow *f)
 static bool hides_protocol(const struct flow *f)
 {
     return f->source.family == 6 &&
-           (f->protocol == 0 || f->protocol == 43 || f->protocol == 44 || f->protocol == 51 || f->protocol == 60);
+           (f->protocol == NEXT_HOP_BY_HOP || f->protocol == NEXT_ROUTING || f->protocol == NEXT_FRAGMENT ||
+            f->protocol == PROTOCOL_AH || f->protocol == NEXT_DESTINATION);
 }
 
 bool selector_may_match(const struct selector *s, const struct flow *f)

@@ -406,27 +406,11 @@ int spd_lookup(const struct spd *spd, const struct flow *flow)
     return SPD_RULE_NONE;
 }
 
-int spd_lookup_inbound(const struct spd *spd, const struct flow *flow)
-{
-    for (size_t i = 0; i < spd->count; i++)
-        if (selector_matches_inbound(&spd->rules[i].selector, flow))
-            return (int)i;
-    return SPD_RULE_NONE;
-}
-
 int spd_lookup_error(const struct spd *spd, const struct flow *quoted)
 {
     struct flow back = flow_reversed(quoted);
     int index = spd_lookup(spd, &back);
     return index != SPD_RULE_NONE && spd->rules[index].action == ACTION_PROTECT ? index : SPD_RULE_NONE;
-}
-
-bool spd_has_ports(const struct spd *spd)
-{
-    for (size_t i = 0; i < spd->count; i++)
-        if (spd->rules[i].action == ACTION_PROTECT && selector_has_ports(&spd->rules[i].selector))
-            return true;
-    return false;
 }
 
 int spd_find_protect(const struct spd *spd, uint32_t connection, const struct selector *proposed)

@@ -47,18 +47,12 @@ void spd_free(struct spd *spd);
  */
 int spd_lookup(const struct spd *spd, const struct flow *flow);
 
-/* The same for a clear packet that arrived from outside (source is remote). */
-int spd_lookup_inbound(const struct spd *spd, const struct flow *flow);
-
 /*
  * By which rule an ICMP error of ours leaves, about a packet that came out of a tunnel (RFC 4301 6.2): quoted is that
  * packet as it was sent (source is remote). The first rule that covers its way back, when that is a protect rule;
  * SPD_RULE_NONE when it is another, or the quotation shows too little to tell whose it is.
  */
 int spd_lookup_error(const struct spd *spd, const struct flow *quoted);
-
-/* Does some protect rule name ports? Only then do fragments need a tracker (policy/fragments.h). */
-bool spd_has_ports(const struct spd *spd);
 
 /*
  * Which protect rule of this connection covers a selector that its peer proposes: an equal one first, else the first

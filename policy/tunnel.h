@@ -17,9 +17,9 @@ enum df_choice {
 };
 
 /* Where an inner IPv4 packet without DF that does not fit is cut (RFC 4301 8.2, RFC 4303 3.3.4). */
-enum fragment_choice {
-    FRAGMENT_BEFORE, /* before sealing: the peer gets whole ESP packets */
-    FRAGMENT_AFTER,  /* after sealing, by the kernel and by routers: the peer must reassemble */
+enum cut_choice {
+    CUT_BEFORE_SEALING, /* before sealing: the peer gets whole ESP packets */
+    CUT_AFTER_SEALING,  /* after sealing, by the kernel and by routers: the peer must reassemble */
 };
 
 enum { DSCP_COPY = 64 }; /* else 0 to 63: the one value of all outer headers */
@@ -28,7 +28,7 @@ enum { MSS_AUTO = 0, MSS_OFF = 1 }; /* else the upper limit itself, in bytes */
 
 struct tunnel {
     enum df_choice df;
-    enum fragment_choice fragment;
+    enum cut_choice fragment;
     uint32_t dscp;        /* 0 to 63, or DSCP_COPY */
     bool ecn;             /* RFC 6040: "normal mode", else "compatibility mode" (outer Not-ECT) */
     bool outer_fragments; /* ESP that arrived in fragments, reassembled by the kernel, is taken */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "tun/netlink.h"
@@ -78,6 +79,24 @@ static void remember_mtu(struct device *device)
         device->mtu_original = device->mtu = (uint32_t)request.ifr_mtu;
 }
 
+/* Own numbers: the kernel headers of Debian 12 do not know USO yet. */
+enum { OFFLOAD_USO4 = 0x20, OFFLOAD_USO6 = 0x40 };
+
+/* What the kernel may leave to us, and take from us. A kernel that refuses sends whole packets. False: the header
+ * cannot be ours. */
+static bool set_offload(struct device *device, bool offload)
+{
+    const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    int header = VNET_HEADER;
+    if (ioctl(device->fd, TUNSETVNETHDRSZ, &header) < 0)
+        return false;
+    device->udp_segments = offload && ioctl(device->fd, TUNSETOFFLOAD, tcp | OFFLOAD_USO4 | OFFLOAD_USO6) == 0;
+    device->offload = device->udp_segments || (offload && ioctl(device->fd, TUNSETOFFLOAD, tcp) == 0);
+    if (!device->offload)
+        (void)ioctl(device->fd, TUNSETOFFLOAD, 0UL);
+    return true;
+}
+
 /* --- a descriptor that is handed over --- */
 
 /* True when the device is in our network namespace. The kernel tells a namespace only to who has CAP_NET_ADMIN over it:
@@ -128,8 +147,6 @@ static enum status look_at_fd(const char *tun, int fd, struct ifreq *request, ch
     unsigned flags = (unsigned short)request->ifr_flags;
     if ((flags & IFF_TUN) == 0)
         return refuse_fd(tun, "it is a TAP and carries Ethernet frames", why, why_len);
-    if ((flags & IFF_VNET_HDR) != 0)
-        return refuse_fd(tun, "it puts a virtio header before each packet (IFF_VNET_HDR)", why, why_len);
     if (has_packet_information(fd))
         return refuse_fd(tun, "it puts packet information before each packet (IFF_NO_PI is missing)", why, why_len);
     return OK;
@@ -143,7 +160,7 @@ static int fd_of(const char *tun)
     return (int)strtol(tun + strlen(DEVICE_FD), NULL, 10);
 }
 
-static enum status device_take(const char *tun, int fd, struct device *out, char *why, size_t why_len)
+static enum status device_take(const char *tun, int fd, bool offload, struct device *out, char *why, size_t why_len)
 {
     struct ifreq request;
     enum status status = look_at_fd(tun, fd, &request, why, why_len);
@@ -154,6 +171,9 @@ static enum status device_take(const char *tun, int fd, struct device *out, char
         return refuse_fd(tun, strerror(errno), why, why_len);
     out->fd = fd;
     out->attached = true;
+    out->vnet = ((unsigned short)request.ifr_flags & IFF_VNET_HDR) != 0;
+    if (out->vnet && !set_offload(out, offload))
+        return refuse_fd(tun, "its virtio header (IFF_VNET_HDR) cannot be set to 10 bytes", why, why_len);
     memcpy(out->name, request.ifr_name, sizeof out->name);
     if (is_here(fd, out->name)) {
         out->index = if_nametoindex(out->name);
@@ -184,11 +204,25 @@ enum status device_identify(const char *tun, char name[DEVICE_NAME], bool *here,
 
 /* --- open --- */
 
-enum status device_open(const char *tun, struct device *out, char *why, size_t why_len)
+/* `existed`: the interface may have been made for several queues. */
+static int attach(struct device *device, const char *tun, bool offload, bool existed, struct ifreq *request)
+{
+    const int tries[] = {offload ? IFF_VNET_HDR : 0, (offload ? IFF_VNET_HDR : 0) | IFF_MULTI_QUEUE};
+    int result = set_interface(device->fd, tun, tries[0], request);
+    /* A device that was created with several queues is attached to only with that flag. */
+    if (result < 0 && errno == EINVAL && existed)
+        result = set_interface(device->fd, tun, tries[1], request);
+    device->vnet = result == 0 && offload;
+    if (device->vnet && !set_offload(device, true))
+        return -1;
+    return result;
+}
+
+enum status device_open(const char *tun, bool offload, struct device *out, char *why, size_t why_len)
 {
     *out = (struct device){.fd = -1};
     if (fd_of(tun) >= 0)
-        return device_take(tun, fd_of(tun), out, why, why_len);
+        return device_take(tun, fd_of(tun), offload, out, why, why_len);
     enum status status = check_name(tun, why, why_len);
     if (status != OK)
         return status;
@@ -197,11 +231,7 @@ enum status device_open(const char *tun, struct device *out, char *why, size_t w
     if (out->fd < 0)
         return explain_open(errno, why, why_len);
     struct ifreq request;
-    int result = set_interface(out->fd, tun, 0, &request);
-    /* A device that was created with several queues is attached to only with that flag. */
-    if (result < 0 && errno == EINVAL && existed)
-        result = set_interface(out->fd, tun, IFF_MULTI_QUEUE, &request);
-    if (result < 0) {
+    if (attach(out, tun, offload, existed, &request) < 0) {
         status = explain_attach(errno, tun, existed, why, why_len);
         device_close(out);
         return status;
@@ -298,36 +328,65 @@ void device_close(struct device *device)
 {
     if (device->attached && device->index != 0)
         (void)device_set_mtu(device, device->mtu_original);
+    if (device->attached && device->vnet)
+        (void)ioctl(device->fd, TUNSETOFFLOAD, 0UL); /* who attaches next may not know what to do with it */
     if (device->fd >= 0)
         close(device->fd);
     *device = (struct device){.fd = -1};
 }
 
-size_t device_read(const struct device *device, struct packet *packets, size_t n, bool *gone)
+/* The header into the head-room, the packet behind it. */
+static ssize_t read_one(const struct device *device, struct packet *p, struct vnet *vnet)
+{
+    uint32_t header = device->vnet ? VNET_HEADER : 0;
+    uint8_t *at = packet_data(p) - header;
+    ssize_t len = read(device->fd, at, PACKET_PAYLOAD_MAX + header);
+    *vnet = (struct vnet){0};
+    if (len <= (ssize_t)header)
+        return len < 0 ? len : 0;
+    p->len = (uint32_t)len - header;
+    if (device->vnet && vnet_read(bytes_of(at, header), vnet) != OK)
+        p->len = 0;
+    return len;
+}
+
+size_t device_read(const struct device *device, struct slab *slab, struct packet *packets, struct vnet *vnets, size_t n,
+                   bool *gone)
 {
     size_t count = 0;
-    while (count < n) {
-        struct packet *p = &packets[count];
-        p->offset = PACKET_HEADROOM;
-        ssize_t len =
-            read(device->fd, p->buffer + p->offset, p->capacity - PACKET_HEADROOM - (uint32_t)PACKET_TAILROOM);
+    slab_reset(slab);
+    while (count < n && slab->used < DEVICE_DRAIN && slab_next(slab, PACKET_PAYLOAD_MAX, &packets[count])) {
+        ssize_t len = read_one(device, &packets[count], &vnets[count]);
         if (len < 0 && errno == EINTR)
             continue;
         if (len <= 0) {
             *gone = len < 0 && errno != EAGAIN;
             break;
         }
-        p->len = (uint32_t)len;
+        slab_keep(slab, &packets[count]);
         count++;
     }
     return count;
 }
 
-bool device_write(const struct device *device, struct bytes packet)
+static bool write_all(const struct device *device, const struct iovec *iov, int count)
 {
     ssize_t len;
     do {
-        len = write(device->fd, packet.data, packet.len);
+        len = writev(device->fd, iov, count);
     } while (len < 0 && errno == EINTR);
-    return len == (ssize_t)packet.len;
+    return len >= 0;
+}
+
+bool device_write(const struct device *device, struct bytes packet)
+{
+    static const uint8_t nothing_to_do[VNET_HEADER];
+    const struct iovec iov[2] = {{(void *)(uintptr_t)nothing_to_do, sizeof nothing_to_do},
+                                 {(void *)(uintptr_t)packet.data, packet.len}};
+    return device->vnet ? write_all(device, iov, 2) : write_all(device, iov + 1, 1);
+}
+
+bool device_write_coalesced(const struct device *device, const struct coalesced *coalesced)
+{
+    return write_all(device, coalesced->iov, coalesced->count);
 }

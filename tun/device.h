@@ -8,10 +8,16 @@
 #define TUN_DEVICE_H
 
 #include "base/log.h"
-#include "base/packet.h"
+#include "base/slab.h"
 #include "base/wire.h"
+#include "tun/coalesce.h"
+#include "tun/vnet.h"
 
-enum { DEVICE_NAME = 16, DEVICE_MTU_MIN = 576, DEVICE_MTU_MAX = 65535, DEVICE_QUEUE = 1000 };
+enum {
+    DEVICE_NAME = 16,
+    DEVICE_QUEUE = 1000,
+    DEVICE_DRAIN = 128 << 10, /* bytes that device_read stops after: more would leave the cache before it is sealed */
+};
 
 #define DEVICE_FD "fd:" /* and a number: a TUN that is handed over as this descriptor */
 
@@ -20,13 +26,17 @@ struct device {
     unsigned index; /* 0: in another network namespace */
     char name[DEVICE_NAME];
     bool attached;         /* existed before us */
+    bool vnet;             /* a vnet header stands before each packet */
+    bool offload;          /* with it, packets may be super-packets, both ways */
+    bool udp_segments;     /* the kernel takes super-packets of UDP too (Linux 6.2) */
     uint32_t mtu;          /* in force; of another network namespace: what was asked for */
     uint32_t mtu_original; /* of an attached device: put back at the end */
 };
 
-/* `tun` is the name of an interface, or DEVICE_FD and a number. On failure `why` says what is wrong and what would be
- * right. */
-MUST_USE enum status device_open(const char *tun, struct device *out, char *why, size_t why_len);
+/* `tun` is the name of an interface, or DEVICE_FD and a number. With `offload` the kernel may hand over and take
+ * super-packets, where it can; of a descriptor also, if it has a vnet header. On failure `why` says what is wrong
+ * and what would be right. */
+MUST_USE enum status device_open(const char *tun, bool offload, struct device *out, char *why, size_t why_len);
 
 /* The name of the interface that device_open would give, and whether it is in this network namespace (a name that does
  * not exist yet will be). */
@@ -46,12 +56,17 @@ int device_set_mtu(struct device *device, uint32_t mtu);
 void device_close(struct device *device);
 
 /*
- * Drains up to n packets into the buffers of `packets`, each behind PACKET_HEADROOM; returns how many. *gone is set
- * when the interface no longer works (taken down or deleted by somebody else).
+ * Drains up to n packets into the slab, which it resets; returns how many. vnets[i] says what is left to do to packet
+ * i. A packet whose vnet header makes no sense comes with length 0. *gone is set when the interface no longer works
+ * (taken down or deleted by somebody else).
  */
-size_t device_read(const struct device *device, struct packet *packets, size_t n, bool *gone);
+size_t device_read(const struct device *device, struct slab *slab, struct packet *packets, struct vnet *vnets, size_t n,
+                   bool *gone);
 
-/* False when the interface did not take it. */
+/* One whole packet. False when the interface did not take it. */
 bool device_write(const struct device *device, struct bytes packet);
+
+/* What coalesce_next gave; only with device->offload. */
+bool device_write_coalesced(const struct device *device, const struct coalesced *coalesced);
 
 #endif

@@ -204,7 +204,7 @@ static uint32_t interface_mtu(unsigned index)
     return mtu;
 }
 
-uint32_t host_way_mtu(struct netlink *netlink, const struct address *to, uint32_t mark)
+uint32_t host_route_mtu(struct netlink *netlink, const struct address *to, uint32_t mark)
 {
     struct route_answer route, taken;
     if (!ask_route(netlink, to, mark, RTM_F_FIB_MATCH, &route))

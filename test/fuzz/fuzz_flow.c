@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/protocol.h"
 #include "policy/selector.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

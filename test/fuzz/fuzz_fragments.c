@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "policy/fragments.h"
+#include "policy/protocol.h"
 
 enum { STEP = 10, PACKETS = 8, PASSED_MAX = 256 };
 

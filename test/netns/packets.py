@@ -4,7 +4,7 @@ import os
 import socket
 import struct
 
-UDP, ICMP, ICMP6, ESP, RAW_IP = 17, 1, 58, 50, 4
+UDP, TCP, ICMP, ICMP6, ESP, RAW_IP = 17, 6, 1, 58, 50, 4
 DF = 0x4000
 
 # Sends each packet of a file of records (see flood.c), with its headers as they are; gaps in milliseconds.
@@ -49,6 +49,11 @@ def ip(source, destination, protocol, payload, tos=0):
 def udp(source_port, destination_port, payload):
     """Without a checksum."""
     return struct.pack(">HHHH", source_port, destination_port, 8 + len(payload), 0) + payload
+
+
+def tcp(source_port, destination_port, payload):
+    """A segment with a header of 20 bytes, without a checksum."""
+    return struct.pack(">HHIIHHHH", source_port, destination_port, 1, 1, 5 << 12 | 0x18, 1000, 0, 0) + payload
 
 
 def icmp4(kind, code, rest, payload):

@@ -112,6 +112,8 @@ class Strongswan:
             "local_ts": local_ts or gateway.lan, "remote_ts": remote_ts or peer.lan, "psk": psk, "start": start,
             "rekey": rekey, "life": life or "2h", "ike_rekey": ike_rekey, "more": ""}
         self.conf = self.lab.file(f"{label}-swanctl.conf", SWANCTL_CONF.format(**self.values))
+        if os.path.exists(self.vici[len("unix://"):]):  # of one that was killed: not a sign that this one is there
+            os.unlink(self.vici[len("unix://"):])
         self.process = gateway.start(
             "charon", "sh", "-c", f"mount -t tmpfs tmpfs /run && STRONGSWAN_CONF={settings} exec {CHARON}")
         wait_for("charon's control socket", lambda: os.path.exists(self.vici[len("unix://"):]) or self.dead())

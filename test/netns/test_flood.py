@@ -148,18 +148,22 @@ def keylog_binary():
     return path
 
 
-def two_connections(lab):
-    """The tunnel that must not notice, and a second one, raw ESP, whose keys we know."""
+def two_connections(lab, port=None):
+    """The tunnel that must not notice, and a second one, raw ESP, whose keys we know. port: the only UDP port of gwB's
+    side that the second one protects."""
     a, b = lab.gateways()
     a.ip("addr", "add", "192.0.2.11/24", "dev", "wan0")
     b.ip("addr", "add", "192.0.2.12/24", "dev", "wan0")
     keys = os.path.join(lab.folder, "keys")
     os.mkdir(keys, 0o700)
     texts = []
-    for one, other, inner, here, there in ((a, b, (11, 12), 11, 12), (b, a, (12, 11), 12, 11)):
+    protects = ("10.11.0.0/24 -> 10.12.0.0/24", "10.12.0.0/24 -> 10.11.0.0/24")
+    if port:
+        protects = (f"udp {protects[0]} port {port}", f"udp 10.12.0.0/24 port {port} -> 10.11.0.0/24")
+    for one, other, inner, here, there in ((a, b, protects[0], 11, 12), (b, a, protects[1], 12, 11)):
         psk = lab.file(f"{one.label}-known.psk", PSK + "\n")
         rules = [f"protect = {one.lan} -> {other.lan} via peer",
-                 f"protect = 10.{inner[0]}.0.0/24 -> 10.{inner[1]}.0.0/24 via known"]
+                 f"protect = {inner} via known"]
         text = config(one, other, acl=rules, esp=ESP_SUITE, ike="aes128-sha256-x25519")
         known = (f"[connection known]\nlocal = 192.0.2.{here}\nremote = 192.0.2.{there}\npsk_file = {psk}\n"
                  f"ike = aes128-sha256-x25519\nesp = {ESP_SUITE}\nencap = no\n\n[acl]")
@@ -217,7 +221,7 @@ def test_floods_of_authentic_packets(lab):
     run("b37 outside the selectors", ["in_selector"],
         [text_of(ip4(source, destination, 253, bytes(40)), RAW_IP) for source, destination in
          (("10.11.1.5", "10.12.0.5"), ("10.11.0.5", "10.12.1.5"), ("10.1.0.2", "10.2.0.2"), ("10.12.0.5", "10.11.0.5"))])
-    run("CE over not-ECT", ["in_ecn.*", ".*_ce.*"], [text_of(inner, RAW_IP)], 3)
+    run("CE over not-ECT", ["in_ecn"], [text_of(inner, RAW_IP)], 3)
     expect(right.status()["ike_sas"], "the tunnels are gone")
     flood.report()
 

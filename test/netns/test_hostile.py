@@ -56,7 +56,7 @@ def captured_one_way(left, right, count):
     return wire.stop()
 
 
-def test_replayed_packets_are_dropped_and_counted(lab):
+def test_b32_replayed_packets_are_dropped_and_counted(lab):
     left, right = pair(lab)
     path = captured_one_way(left, right, 30)
     before = right.child()["in"]
@@ -67,7 +67,7 @@ def test_replayed_packets_are_dropped_and_counted(lab):
     expect(left.gateway.host.ping(right.gateway.host_address, 5) == (5, 5), "lost after the replay")
 
 
-def test_corrupt_packets_and_forged_numbers_do_not_move_the_window(lab):
+def test_b33_corrupt_packets_and_forged_numbers_do_not_move_the_window(lab):
     left, right = pair(lab)
     path = captured_one_way(left, right, 30)
     again(right, path, "corrupt")

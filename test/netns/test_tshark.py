@@ -2,14 +2,21 @@
 """tshark as the referee: what we send dissects without a complaint and, with the keys of a test build, decrypts."""
 import os
 import re
+import socket
 
 from esptun import Esptun, config, pair
 from lab import Capture, Skip, expect, transfer, tshark
+from many import Many, host
+from packets import captured
+from probing import Asker, start_echo
+from referee import open_esp
 from strongswan import Strongswan
+from suites import SUITES
 
 # Wireshark's severities; notes and chats ("keepalive seen") are not complaints.
 WARNING = 0x600000
 PAYLOAD = 24
+INNER_SIZE, PROTOCOL_DF = 101, 254  # of netns_probe
 
 
 def no_complaints(path, source=None, config_home=None):
@@ -133,6 +140,18 @@ def test_decrypts_gcm128_x25519(lab):
     deciphered(lab, esp="aes128gcm16-x25519", ike="aes256-sha384-x25519")
 
 
+def test_decrypts_ctr(lab):
+    deciphered(lab, esp="aes256ctr-sha256", ike="aes256-sha256-modp2048")
+
+
+def test_decrypts_sha256_96(lab):
+    deciphered(lab, esp="aes128-sha256_96", ike="aes256-sha256-modp2048", allow="sha256_96")
+
+
+def test_decrypts_gcm8(lab):
+    deciphered(lab, esp="aes192gcm8", ike="aes256-sha256-modp2048")
+
+
 def test_decrypts_what_strongswan_and_we_say(lab):
     a, b = lab.gateways()
     right = Strongswan(b, a, esp="aes256gcm16-modp2048")
@@ -146,6 +165,99 @@ def test_decrypts_what_strongswan_and_we_say(lab):
     no_complaints(path, source=a.wan, config_home=home)
     count, _ = inner_pings(path, home, a.host_address, b.host_address)
     expect(count == 3, f"{count} of 3 pings were seen inside ESP")
+
+
+class Refereed:
+    """One packet each way and inner family through every suite, captured, with the keys of all."""
+
+    def __init__(self, lab, family, udp):
+        def start(gateway, text):
+            return logging(lab, gateway, text)
+        self.lab, self.many = lab, Many(lab, SUITES, family, udp, start=start)
+        many = self.many
+        many.expect_all_known()
+        self.wire = Capture(many.b, "wan0")
+        start_echo(many.b.host)
+        many.wait_up()
+        self.suite_of = {suite.word: suite for _, suite in many.suites}
+        self.by_spi = {}
+        for child in many.left.children():
+            suite = self.suite_of[child["proposal"]]
+            expect(child["esn"] is suite.esn, f"{suite.word}: status shows esn {child['esn']}")
+            for spi in (child["spi_in"], child["spi_out"]):
+                self.by_spi[int(spi, 16)] = suite
+        self.expected = self.send()
+        self.path = self.wire.stop()
+
+    def send(self):
+        """What must be seen inside: {(suite, source of the inner packet)}."""
+        asker, expected = Asker(self.many.a.host), set()
+        for number, suite in self.many.suites:
+            for inner in (4, 6):
+                here, there = host(inner, 1, number), host(inner, 2, number)
+                said = asker.ask(here, there, True, {INNER_SIZE})
+                expect(said["echoed"] == [[INNER_SIZE, INNER_SIZE]], f"{suite.word}, inner IPv{inner}: {said}")
+                expected |= {(suite.word, here), (suite.word, there)}
+        asker.end()
+        return expected
+
+    def keys(self):
+        """{spi: (suite, cipher key, HMAC key, the line of the table)}."""
+        found = {}
+        with open(os.path.join(self.many.left.keys, "esp_sa"), encoding="utf-8") as file:
+            for line in file:
+                spi, *keys = re.findall(r'"0x([0-9a-f]*)"', line)
+                keys = [bytes.fromhex(key) for key in keys] + [b""]
+                if int(spi, 16) in self.by_spi:
+                    found[int(spi, 16)] = self.by_spi[int(spi, 16)], keys[0], keys[1], line
+        return found
+
+    def by_tshark(self):
+        """{(suite, inner source)} that tshark decrypts and whose ICV it finds right."""
+        home = self.lab.wireshark_config()
+        with open(os.path.join(home, "wireshark", "esp_sa"), "w", encoding="utf-8") as table:
+            table.writelines(line for suite, _, _, line in self.keys().values() if suite.tshark and not suite.esn)
+        text = tshark(self.path, "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
+                      "-Y", f"esp and (ip.proto == {PROTOCOL_DF} or ipv6.nxt == {PROTOCOL_DF})", "-T", "fields", "-e",
+                      "esp.spi", "-e", "esp.icv_good", "-e", "ip.src", "-e", "ipv6.src", config=home)
+        seen = set()
+        for spi, good, *sources in (line.split("\t") for line in text.splitlines()):
+            suite = self.by_spi[int(spi, 16)]
+            expect(good == "1", f"{suite.word}: tshark finds the ICV wrong")
+            seen |= {(suite.word, address) for source in sources for address in source.split(",")}
+        return seen & self.expected
+
+    def by_primitives(self):
+        """The same for the suites that tshark does not know."""
+        keys, seen = self.keys(), set()
+        for packet in captured(self.path):
+            at = (20 if packet[0] >> 4 == 4 else 40) + (8 if self.many.udp else 0)
+            suite, cipher_key, auth_key, _ = keys.get(int.from_bytes(packet[at:at + 4], "big"), (None,) * 4)
+            if not suite or (suite.tshark and not suite.esn):
+                continue
+            inner = open_esp(suite, cipher_key, auth_key, packet[at:])
+            source = inner[12:16] if inner[0] >> 4 == 4 else inner[8:24]
+            seen.add((suite.word, socket.inet_ntop(socket.AF_INET if len(source) == 4 else socket.AF_INET6, source)))
+        return seen & self.expected
+
+
+def refereed(lab, family, udp):
+    referee = Refereed(lab, family, udp)
+    by_tshark, by_primitives = referee.by_tshark(), referee.by_primitives()
+    missing = referee.expected - by_tshark - by_primitives
+    expect(not missing, f"not decrypted by anybody else: {sorted(missing)}")
+    no_complaints(referee.path)
+    suites = [{word for word, _ in seen} for seen in (by_tshark, by_primitives)]
+    print(f"covered: {len(suites[0])} suites decrypted and authenticated by tshark, {len(suites[1])} by "
+          f"python3-cryptography ({', '.join(sorted(suites[1]))}), both directions, inner IPv4 and IPv6")
+
+
+def test_every_suite_is_refereed_udp(lab):
+    refereed(lab, 4, True)
+
+
+def test_every_suite_is_refereed_outer_ipv6_raw(lab):
+    refereed(lab, 6, False)
 
 
 def test_release_builds_log_no_keys(lab):

@@ -206,7 +206,7 @@ static void test_why_other_sas_do_not(void **state)
     static const char *const why[] = {
         "not this one: a newer one that may seal comes first\n",
         "not this one: destination 10.2.0.5 is not in 10.2.0.7/32\n",
-        "not this one: its bytes or sequence numbers are used up\n",
+        "not this one: its limit of bytes, packets or sequence numbers is reached\n",
         "would carry the packet: the newest that may seal and whose selector matches\n",
         "not this one: protocol is udp, not tcp\n",
         "not this one: it may not seal yet, phase 2 is not confirmed\n",
@@ -287,7 +287,7 @@ static void test_inbound(void **state)
         "would admit the packet\n",
         "would not admit it (in_selector): source port 80 is not 443\n",
         "would admit the packet\n",
-        "would not admit it: its bytes are used up\n",
+        "would not admit it: its limit of bytes or packets is reached\n",
     };
     assert_in_order(text, why, COUNT(why));
     assert_has(text,

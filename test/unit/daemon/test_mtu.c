@@ -2,6 +2,7 @@
 #include "daemon/mtu.h"
 
 #include "daemon_test.h"
+#include "policy/ip.h"
 
 /* Outer IPv4 20, UDP 8, ESP 8; then IV, text in whole blocks with 2 bytes of trailer, ICV. */
 static void test_suites(void **state)
@@ -47,7 +48,7 @@ static void test_of_tun(void **state)
         {{1400, 1390}, {1218, 0}, 2, false, 1218},    /* a path got smaller */
         {{1400, 1390}, {1218, 0}, 2, true, 1280},     /* with IPv6 there is a floor */
         {{500, 1390}, {0, 0}, 2, false, 576},         /* and without it, too */
-        {{65000, 0}, {0, 0}, 1, false, MTU_OUTER_MAX},
+        {{65000, 0}, {0, 0}, 1, false, MTU_JUMBO},
         {{0, 0}, {0, 0}, 0, false, 1500 - 40 - 8}, /* no connection at all */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -3,6 +3,7 @@
 
 #include "base/deadline.h"
 #include "esp_test.h"
+#include "policy/ip.h"
 
 static struct address an_address(const char *text)
 {
@@ -37,8 +38,8 @@ static void test_b40_absurd_claims_change_nothing(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct path_mtus *mtus = make();
         struct address peer = an_address(rows[i].peer);
-        uint32_t before = path_mtus_set_way(mtus, &peer, rows[i].way);
-        assert_int_equal(before, rows[i].way == 0 ? PATH_MTU_DEFAULT : rows[i].way);
+        uint32_t before = path_mtus_set_route(mtus, &peer, rows[i].way);
+        assert_int_equal(before, rows[i].way == 0 ? MTU_DEFAULT : rows[i].way);
         if (path_mtus_claim(mtus, &peer, rows[i].claimed, 5) != rows[i].taken)
             fail_msg("row %zu", i);
         assert_int_equal(path_mtus_get(mtus, &peer), rows[i].taken ? rows[i].claimed : before);
@@ -52,11 +53,11 @@ static void test_claims_only_lower_and_age(void **state)
     (void)state;
     struct path_mtus *mtus = make();
     struct address a = an_address("192.0.2.2"), b = an_address("192.0.2.3"), aged;
-    path_mtus_set_way(mtus, &a, 1500);
+    path_mtus_set_route(mtus, &a, 1500);
     assert_true(path_mtus_claim(mtus, &a, 1400, 1000));
     assert_false(path_mtus_claim(mtus, &a, 1450, 2000)); /* it never goes up by a claim */
     assert_int_equal(path_mtus_get(mtus, &a), 1400);
-    assert_int_equal(path_mtus_get(mtus, &b), PATH_MTU_DEFAULT); /* another peer is another path */
+    assert_int_equal(path_mtus_get(mtus, &b), MTU_DEFAULT); /* another peer is another path */
     assert_true(path_mtus_claim(mtus, &a, 1300, 3000));
     assert_false(path_mtus_claim(mtus, &a, 1300, 4000)); /* said again: nothing new, but it holds longer */
     assert_int_equal(path_mtus_next(mtus), 4000 + PATH_MTU_LIFE_MS);
@@ -73,16 +74,16 @@ static void test_the_way_counts_too(void **state)
     (void)state;
     struct path_mtus *mtus = make();
     struct address a = an_address("192.0.2.2");
-    path_mtus_set_way(mtus, &a, 1500);
+    path_mtus_set_route(mtus, &a, 1500);
     assert_true(path_mtus_claim(mtus, &a, 1400, 0));
-    assert_int_equal(path_mtus_set_way(mtus, &a, 1300), 1300); /* the interface got smaller than the claim */
-    assert_int_equal(path_mtus_set_way(mtus, &a, 9000), 1400); /* and larger: the claim holds */
-    assert_int_equal(path_mtus_set_way(mtus, &a, 1000000), 1400);
+    assert_int_equal(path_mtus_set_route(mtus, &a, 1300), 1300); /* the interface got smaller than the claim */
+    assert_int_equal(path_mtus_set_route(mtus, &a, 9000), 1400); /* and larger: the claim holds */
+    assert_int_equal(path_mtus_set_route(mtus, &a, 1000000), 1400);
     path_mtus_forget(mtus, &a);
     path_mtus_forget(mtus, &a);
-    assert_int_equal(path_mtus_get(mtus, &a), PATH_MTU_DEFAULT);
+    assert_int_equal(path_mtus_get(mtus, &a), MTU_DEFAULT);
     assert_int_equal(path_mtus_next(mtus), DEADLINE_NEVER);
-    assert_int_equal(path_mtus_set_way(mtus, &a, 1000000), PATH_MTU_MAX);
+    assert_int_equal(path_mtus_set_route(mtus, &a, 1000000), IP_PACKET_MAX);
     path_mtus_free(mtus);
     path_mtus_free(NULL);
 }

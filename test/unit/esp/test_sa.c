@@ -180,15 +180,15 @@ static void test_b39_inner_mtu_is_the_largest_that_fits(void **state)
         pair_open(&pair, &suites[i], 4);
         for (uint32_t mtu = 0; mtu < 1600; mtu++) {
             for (size_t o = 0; o < COUNT(outer); o++) {
-                uint32_t inner = sa_inner_mtu(pair.left, mtu, outer[o]);
+                uint32_t inner = inner_mtu(&pair.left->shape, mtu, outer[o]);
                 if (inner > 0)
                     assert_in_range(outer[o] + inner + sa_overhead(pair.left, inner), 1, mtu);
                 assert_true(outer[o] + inner + 1 + sa_overhead(pair.left, inner + 1) > mtu);
             }
         }
-        assert_int_equal(sa_inner_mtu(pair.left, 0, UINT32_MAX), 0);
-        assert_int_equal(sa_inner_mtu(pair.left, UINT32_MAX, UINT32_MAX), 0);
-        assert_true(sa_inner_mtu(pair.left, 65535, 20) > 65000);
+        assert_int_equal(inner_mtu(&pair.left->shape, 0, UINT32_MAX), 0);
+        assert_int_equal(inner_mtu(&pair.left->shape, UINT32_MAX, UINT32_MAX), 0);
+        assert_true(inner_mtu(&pair.left->shape, 65535, 20) > 65000);
         pair_close(&pair);
     }
 }
@@ -200,12 +200,12 @@ static void test_inner_mtu_known_values(void **state)
     static const struct aead_suite cbc = {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, false};
     struct pair pair;
     pair_open(&pair, &gcm, 4);
-    assert_int_equal(sa_inner_mtu(pair.left, 1500, 28), 1438); /* 1500 - 28 - 8 - 8 - 16 - 2 */
-    assert_int_equal(sa_inner_mtu(pair.left, 1500, 20), 1446);
+    assert_int_equal(inner_mtu(&pair.left->shape, 1500, 28), 1438); /* 1500 - 28 - 8 - 8 - 16 - 2 */
+    assert_int_equal(inner_mtu(&pair.left->shape, 1500, 20), 1446);
     pair_close(&pair);
     pair_open(&pair, &cbc, 4);
-    assert_int_equal(sa_inner_mtu(pair.left, 1500, 28), 1422); /* 1432 down to 1424, - 2 */
-    assert_int_equal(sa_inner_mtu(pair.left, 1500, 20), 1438);
+    assert_int_equal(inner_mtu(&pair.left->shape, 1500, 28), 1422); /* 1432 down to 1424, - 2 */
+    assert_int_equal(inner_mtu(&pair.left->shape, 1500, 20), 1438);
     pair_close(&pair);
 }
 

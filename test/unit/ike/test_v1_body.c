@@ -3,6 +3,7 @@
 
 #include "ike/v1_body.h"
 #include "ike/v1_proposal.h"
+#include "policy/protocol.h"
 
 /* --- identification of phase 1 --- */
 

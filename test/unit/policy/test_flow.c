@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/protocol.h"
 #include "test/unit/policy/policy_test.h"
 
 /* --- IPv4 --- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ICMP errors and the packets that they quote. */
+#include "policy/protocol.h"
 #include "test/unit/policy/policy_test.h"
 
 enum { ICMP4 = 1, ICMP6 = 58 };

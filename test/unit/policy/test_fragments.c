@@ -2,6 +2,7 @@
 #include "test/unit/unit_test.h"
 
 #include "policy/fragments.h"
+#include "policy/protocol.h"
 
 enum { TCP = 6, UDP = 17, ICMP = 1, HIDDEN = 60, MORE = 1, LAST = 0 };
 
@@ -332,22 +333,6 @@ static void test_life(void **state)
     }
 }
 
-static void test_forget(void **state)
-{
-    (void)state;
-    struct fragments *fragments = a_table(38);
-    for (uint64_t scope = 0; scope < 4; scope++) {
-        struct flow first = a_fragment(4, UDP, 7, 0, 64, true);
-        assert_int_equal(fragments_see(fragments, scope, &first, 0), FRAGMENT_KNOWN);
-    }
-    fragments_forget(fragments, 2);
-    for (uint64_t scope = 0; scope < 4; scope++) {
-        struct flow later = a_fragment(4, UDP, 7, 64, 64, true);
-        assert_int_equal(fragments_see(fragments, scope, &later, 0), scope == 2 ? FRAGMENT_UNKNOWN : FRAGMENT_KNOWN);
-    }
-    fragments_free(fragments);
-}
-
 /* Never more than there is room for, and what is remembered is right: the destination port tells which it is. */
 static void test_flood_of_firsts(void **state)
 {
@@ -500,7 +485,6 @@ int main(void)
         cmocka_unit_test(test_b38_hidden_protocol_comes_from_the_first),
         cmocka_unit_test(test_protocols_without_ports),
         cmocka_unit_test(test_life),
-        cmocka_unit_test(test_forget),
         cmocka_unit_test(test_flood_of_firsts),
         cmocka_unit_test(test_whole_packets_go_first),
         cmocka_unit_test(test_flood_of_later_fragments),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/protocol.h"
 #include "test/unit/unit_test.h"
 
 static struct selector a_selector(uint8_t protocol, const char *local, struct port_range local_port, const char *remote,

@@ -249,7 +249,6 @@ static void test_first_match_wins_and_the_end_discards(void **state)
     struct spd spd = {0};
     struct flow f = a_flow("10.1.0.2", "10.2.0.9", 443);
     assert_int_equal(spd_lookup(&spd, &f), SPD_RULE_NONE);
-    assert_int_equal(spd_lookup_inbound(&spd, &f), SPD_RULE_NONE);
     add(&spd, ACTION_DISCARD, "tcp 10.1.0.0/24 -> 10.2.0.0/24 port 25");
     add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch");
     add(&spd, ACTION_BYPASS, "10.1.0.0/16 -> 10.2.0.0/16");
@@ -270,12 +269,6 @@ static void test_first_match_wins_and_the_end_discards(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         f = a_flow(cases[i].source, cases[i].destination, cases[i].port);
         assert_int_equal(spd_lookup(&spd, &f), cases[i].rule);
-        struct flow in = f;
-        in.source = f.destination;
-        in.destination = f.source;
-        in.source_port = f.destination_port;
-        in.destination_port = f.source_port;
-        assert_int_equal(spd_lookup_inbound(&spd, &in), cases[i].rule);
     }
     spd_free(&spd);
 }
@@ -365,34 +358,6 @@ static void test_unreadable_quotations_match_not_even_any(void **state)
     spd_free(&spd);
 }
 
-static void test_which_lists_have_ports(void **state)
-{
-    (void)state;
-    static const struct {
-        enum action action;
-        const char *text;
-        bool has;
-    } cases[] = {
-        {ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch", false},
-        {ACTION_PROTECT, "tcp any -> any via branch", false},
-        {ACTION_BYPASS, "tcp any -> any port 443", false},
-        {ACTION_DISCARD, "udp any port 53 -> any", false},
-        {ACTION_PROTECT, "tcp any -> 10.2.0.9 port 443 via branch", true},
-        {ACTION_PROTECT, "tcp any port 22 -> any via branch", true},
-        {ACTION_PROTECT, "udp any -> any port 1-65535 via branch", true},
-        {ACTION_PROTECT, "udp any -> any port 0-65535 via branch", false},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct spd spd = {0};
-        assert_false(spd_has_ports(&spd));
-        add(&spd, ACTION_PROTECT, "10.9.0.0/24 -> 10.8.0.0/24 via cloud");
-        add(&spd, cases[i].action, cases[i].text);
-        add(&spd, ACTION_DISCARD, "any -> any");
-        assert_int_equal(spd_has_ports(&spd), cases[i].has);
-        spd_free(&spd);
-    }
-}
-
 static struct selector a_selector(const char *local, const char *remote)
 {
     return (struct selector){a_range(local), a_range(remote), 0, port_any(), port_any()};
@@ -474,7 +439,6 @@ int main(void)
         cmocka_unit_test(test_b38_fragments_without_ports),
         cmocka_unit_test(test_by_which_rule_an_error_leaves),
         cmocka_unit_test(test_unreadable_quotations_match_not_even_any),
-        cmocka_unit_test(test_which_lists_have_ports),
         cmocka_unit_test(test_rule_for_a_peers_proposal),
         cmocka_unit_test(test_many_rules),
     };

@@ -17,7 +17,7 @@ static void test_a_name_that_is_too_long(void **state)
 {
     (void)state;
     struct device device;
-    assert_int_equal(device_open("sixteen-letters-", &device, why, sizeof why), ERR_LIMIT);
+    assert_int_equal(device_open("sixteen-letters-", false, &device, why, sizeof why), ERR_LIMIT);
     assert_has(why, "at most 15");
     assert_int_equal(device.fd, -1);
 }
@@ -28,10 +28,10 @@ static void test_busy_and_foreign_interfaces_are_refused(void **state)
     struct device first, second;
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", &first, why, sizeof why), OK);
-    assert_int_equal(device_open("esp0", &second, why, sizeof why), ERR_IO);
+    assert_int_equal(device_open("esp0", false, &first, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, &second, why, sizeof why), ERR_IO);
     assert_has(why, "another process is attached");
-    assert_int_equal(device_open("lo", &second, why, sizeof why), ERR_IO);
+    assert_int_equal(device_open("lo", false, &second, why, sizeof why), ERR_IO);
     assert_has(why, "is not a TUN");
     device_close(&first);
 }
@@ -43,7 +43,7 @@ static void test_what_was_created_is_gone_afterwards(void **state)
     char out[512];
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     assert_false(device.attached);
     output_of("ip link show esp0", out, sizeof out);
@@ -62,7 +62,7 @@ static void test_an_attached_device_stays_as_it_was(void **state)
     if (!enter_namespace())
         skip();
     run("ip tuntap add esp0 mode tun multi_queue && ip link set esp0 mtu 1333");
-    assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
     assert_true(device.attached);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     assert_has(output_of("ip link show esp0", out, sizeof out), "mtu 1400");
@@ -77,7 +77,7 @@ static void test_the_mtu_of_a_running_device(void **state)
     char out[512];
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     assert_int_equal(device_set_mtu(&device, 1300), 0);
     assert_int_equal(device.mtu, 1300);
@@ -85,7 +85,7 @@ static void test_the_mtu_of_a_running_device(void **state)
     assert_int_equal(device_set_mtu(&device, 70000), -EINVAL);
     assert_int_equal(device.mtu, 1300);
     device_close(&device);
-    assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 70000, true, &quiet, why, sizeof why), ERR_IO);
     assert_has(why, "choose another 'mtu'");
     device_close(&device);
@@ -97,11 +97,12 @@ static int as_nobody(void)
     struct device device;
     if (setgid(65534) != 0 || setuid(65534) != 0)
         return __LINE__;
-    if (device_open("esp1", &device, why, sizeof why) != ERR_IO || strstr(why, "belongs to another user") == NULL)
+    if (device_open("esp1", false, &device, why, sizeof why) != ERR_IO ||
+        strstr(why, "belongs to another user") == NULL)
         return __LINE__;
-    if (device_open("esp2", &device, why, sizeof why) != ERR_IO || strstr(why, "CAP_NET_ADMIN") == NULL)
+    if (device_open("esp2", false, &device, why, sizeof why) != ERR_IO || strstr(why, "CAP_NET_ADMIN") == NULL)
         return __LINE__;
-    if (device_open("esp0", &device, why, sizeof why) != OK)
+    if (device_open("esp0", false, &device, why, sizeof why) != OK)
         return __LINE__;
     if (device_start(&device, 1400, true, &quiet, why, sizeof why) != ERR_IO || strstr(why, "CAP_NET_ADMIN") == NULL)
         return __LINE__;
@@ -153,7 +154,7 @@ static void assert_refused_fd(int fd, const char *part)
     struct device device;
     char name[DEVICE_NAME];
     bool here;
-    assert_int_equal(device_open(fd_text(fd), &device, why, sizeof why), ERR_IO);
+    assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), ERR_IO);
     assert_has(why, part);
     assert_has(why, "IFF_TUN | IFF_NO_PI");
     assert_int_equal(device.fd, -1);
@@ -172,7 +173,22 @@ static void test_a_descriptor_that_is_no_fitting_tun(void **state)
     assert_refused_fd(fresh, "not tied to an interface");
     assert_refused_fd(a_tun("a0", IFF_TAP | IFF_NO_PI), "TAP");
     assert_refused_fd(a_tun("a1", IFF_TUN), "packet information");
-    assert_refused_fd(a_tun("a2", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR), "virtio header");
+    assert_refused_fd(a_tun("a2", IFF_TUN | IFF_VNET_HDR), "packet information");
+}
+
+/* With a virtio header, super-packets are as we ask; the header stays in any case. */
+static void test_a_descriptor_with_a_vnet_header(void **state)
+{
+    (void)state;
+    struct device device;
+    if (!enter_namespace())
+        skip();
+    int fd = a_tun("esp5", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
+    assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), OK);
+    assert_true(device.vnet && !device.offload && !device.udp_segments);
+    assert_int_equal(device_open(fd_text(fd), true, &device, why, sizeof why), OK);
+    assert_true(device.vnet && device.offload);
+    device_close(&device);
 }
 
 static void test_a_tun_that_is_handed_over(void **state)
@@ -189,7 +205,7 @@ static void test_a_tun_that_is_handed_over(void **state)
     assert_true(here);
     assert_int_equal(device_identify("esp6", name, &here, why, sizeof why), OK);
     assert_string_equal(name, "esp6");
-    assert_int_equal(device_open(fd_text(fd), &device, why, sizeof why), OK);
+    assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), OK);
     assert_int_equal(device.fd, fd);
     assert_true(device.attached && device.index != 0);
     assert_int_equal(device.mtu, 1500);
@@ -217,7 +233,7 @@ static void test_a_tun_of_another_namespace(void **state)
             run("ip tuntap add esp5 mode tun");
         assert_int_equal(device_identify(fd_text(fd), name, &here, why, sizeof why), OK);
         assert_false(here);
-        assert_int_equal(device_open(fd_text(fd), &device, why, sizeof why), OK);
+        assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), OK);
         assert_int_equal(device.index, 0);
         assert_string_equal(device.name, "esp5");
         assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
@@ -232,22 +248,24 @@ static void test_a_tun_of_another_namespace(void **state)
 static void test_packets_pass(void **state)
 {
     (void)state;
-    static uint8_t buffers[4][PACKET_HEADROOM + 2048 + PACKET_TAILROOM];
+    static uint8_t buffers[2][4 * PACKET_BUFFER];
+    struct slab slab = {.bytes = buffers[0], .size = sizeof buffers[0]},
+                other = {.bytes = buffers[1], .size = sizeof buffers[1]};
     struct packet packets[4];
+    struct vnet vnets[4];
     struct device device;
     bool gone = false;
     if (!enter_namespace())
         skip();
-    for (size_t i = 0; i < 4; i++)
-        packets[i] = packet_of(buffers[i], sizeof buffers[i], PACKET_HEADROOM);
-    assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
-    assert_int_equal(device_read(&device, packets, 4, &gone), 0);
+    assert_int_equal(device_read(&device, &slab, packets, vnets, 4, &gone), 0);
     assert_false(gone);
     run("ip addr add 10.1.0.1/32 dev esp0 && ip route add 10.2.0.0/24 dev esp0");
     run("ping -c 3 -i 0.01 -W 0.01 10.2.0.9 >/dev/null; true");
-    assert_int_equal(device_read(&device, packets, 2, &gone), 2);
-    assert_int_equal(device_read(&device, packets, 4, &gone), 1);
+    assert_int_equal(device_read(&device, &slab, packets, vnets, 2, &gone), 2);
+    struct packet third[4];
+    assert_int_equal(device_read(&device, &other, third, vnets, 4, &gone), 1);
     const uint8_t *ip = packet_data(&packets[0]);
     assert_int_equal(packets[0].len, 84);
     assert_int_equal(ip[0], 0x45);
@@ -261,15 +279,17 @@ static void test_a_device_that_somebody_deletes_is_gone(void **state)
 {
     (void)state;
     static uint8_t buffer[PACKET_BUFFER];
-    struct packet packet = packet_of(buffer, sizeof buffer, PACKET_HEADROOM);
+    struct slab slab = {.bytes = buffer, .size = sizeof buffer};
+    struct packet packet;
+    struct vnet vnet;
     struct device device;
     bool gone = false;
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     run("ip link del esp0");
-    assert_int_equal(device_read(&device, &packet, 1, &gone), 0);
+    assert_int_equal(device_read(&device, &slab, &packet, &vnet, 1, &gone), 0);
     assert_true(gone);
     device_close(&device);
 }
@@ -284,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_the_mtu_of_a_running_device),
         cmocka_unit_test(test_an_attached_device_without_privilege),
         cmocka_unit_test(test_a_descriptor_that_is_no_fitting_tun),
+        cmocka_unit_test(test_a_descriptor_with_a_vnet_header),
         cmocka_unit_test(test_a_tun_that_is_handed_over),
         cmocka_unit_test(test_a_tun_of_another_namespace),
         cmocka_unit_test(test_packets_pass),

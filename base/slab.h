@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Packets laid one behind the other in one buffer, each with its head-room and tail-room: sixty small ones then share
+ * few cache lines and pages, and a large one still finds room. The owner resets it when none of its packets is in use.
+ */
+#ifndef BASE_SLAB_H
+#define BASE_SLAB_H
+
+#include "base/packet.h"
+
+struct slab {
+    uint8_t *bytes; /* of the owner */
+    size_t size, used;
+};
+
+static inline void slab_reset(struct slab *slab)
+{
+    slab->used = 0;
+}
+
+/* An empty packet with PACKET_HEADROOM before it, `room` bytes and PACKET_TAILROOM behind; false when there is not so
+ * much left. The same place comes again until slab_keep. */
+bool slab_next(const struct slab *slab, uint32_t room, struct packet *out);
+
+/* What slab_next gave has become this packet: the next one starts behind it. */
+void slab_keep(struct slab *slab, const struct packet *packet);
+
+#endif
