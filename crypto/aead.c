@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/aead.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 #include "crypto/aead_backend.h"
@@ -20,22 +19,6 @@ struct aead {
     uint32_t iv_used; /* bytes of the pool */
     uint8_t ivs[IV_POOL];
 };
-
-/* The first that supports a suite serves it. */
-static const struct aead_backend *const backends[] = {
-    &aead_openssl_gcm,
-    &aead_openssl_ccm,
-    &aead_sodium_chacha,
-    &aead_openssl_hmac,
-};
-
-static const struct aead_backend *backend_of(const struct aead_suite *suite)
-{
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-        if (backends[i]->supports(suite))
-            return backends[i];
-    return NULL;
-}
 
 enum status aead_shape(const struct aead_suite *suite, struct aead_shape *out)
 {
@@ -68,17 +51,17 @@ static enum status split_keymat(const struct aead_suite *suite, struct bytes key
     return reader_finish(&r);
 }
 
-enum status aead_new(const struct aead_suite *suite, struct bytes keymat, const struct random *random,
-                     struct aead **out)
+enum status aead_new_by(const struct aead_backend *backend, struct mb_engine *engine, const struct aead_suite *suite,
+                        struct bytes keymat, const struct random *random, struct aead **out)
 {
     *out = NULL;
     struct aead_key key;
     enum status status = split_keymat(suite, keymat, &key);
     if (status != OK)
         return status;
-    const struct aead_backend *backend = backend_of(&key.suite);
-    if (backend == NULL)
+    if (!backend->supports(&key.suite))
         return ERR_UNSUPPORTED;
+    key.engine = engine;
     struct aead *aead = calloc(1, sizeof *aead);
     if (aead == NULL)
         return ERR_MEMORY;
@@ -95,6 +78,16 @@ enum status aead_new(const struct aead_suite *suite, struct bytes keymat, const 
     }
     *out = aead;
     return OK;
+}
+
+enum status aead_new(const struct aead_library *library, const struct aead_suite *suite, struct bytes keymat,
+                     const struct random *random, struct aead **out)
+{
+    *out = NULL;
+    const struct aead_backend *backend = aead_backend_of(library, suite);
+    if (backend == NULL)
+        return ERR_UNSUPPORTED;
+    return aead_new_by(backend, library != NULL ? library->engine : NULL, suite, keymat, random, out);
 }
 
 void aead_free(struct aead *aead)
@@ -125,8 +118,8 @@ static bool write_iv(struct aead *aead, const struct aead_job *job)
     if (aead->shape.iv == 0)
         return true;
     if (aead->counter_iv) {
-        store_u32(iv, aead->esn ? job->sequence_high : 0);
-        memcpy(iv + 4, job->esp + 4, 4);
+        uint64_t high = aead->esn ? job->sequence_high : 0;
+        store_u64(iv, high << 32 | load_u32(job->esp + 4)); /* one store: back ends load it whole at once */
         return true;
     }
     const uint8_t *fresh = fresh_iv(aead);
@@ -137,7 +130,8 @@ static bool write_iv(struct aead *aead, const struct aead_job *job)
 
 static bool fits(const struct aead *aead, const struct aead_job *job)
 {
-    return job->text_len % aead->shape.block == 0 && job->text_len <= INT_MAX - AEAD_IV_MAX;
+    uint32_t around = AEAD_HEADER + (uint32_t)aead->shape.iv + aead->shape.icv;
+    return job->text_len % aead->shape.block == 0 && job->text_len <= AEAD_PACKET_MAX - around;
 }
 
 void aead_seal(struct aead *aead, struct aead_job *jobs, size_t n)

@@ -13,11 +13,14 @@
 
 enum { AEAD_AAD_MAX = 12, AEAD_SALT = 4, AEAD_NONCE = 12 };
 
+struct mb_engine; /* see crypto/aead_mb.h */
+
 /* KEYMAT cut into its parts; borrowed. */
 struct aead_key {
     struct aead_suite suite;
     struct aead_shape shape;
     struct bytes cipher, salt, integ;
+    struct mb_engine *engine; /* of the library; NULL with the portable back ends. Outlives the key's state */
 };
 
 struct aead_backend {
@@ -33,6 +36,44 @@ extern const struct aead_backend aead_openssl_gcm; /* and GMAC */
 extern const struct aead_backend aead_openssl_ccm;
 extern const struct aead_backend aead_openssl_hmac; /* CBC, CTR or nothing, with HMAC */
 extern const struct aead_backend aead_sodium_chacha;
+#ifdef ESPTUN_BENCH_NULL
+extern const struct aead_backend aead_bench_null; /* see aead_danger() */
+#endif
+#ifdef ESPTUN_IPSEC_MB
+extern const struct aead_backend aead_mb_gcm; /* and GMAC */
+extern const struct aead_backend aead_mb_hmac;
+extern const struct aead_backend aead_mb_ccm;
+extern const struct aead_backend aead_mb_chacha;
+#endif
+
+enum { AEAD_BACKENDS_MAX = 8, AEAD_NOTE = 160 };
+
+struct aead_library {
+    struct mb_engine *engine;                               /* owned; NULL: none */
+    const struct aead_backend *backends[AEAD_BACKENDS_MAX]; /* the first that supports a suite serves it */
+    size_t count;
+    bool failed; /* a back end was left out because of its self-test */
+    char note[AEAD_NOTE];
+};
+
+/* Those that every build has. */
+extern const struct aead_library aead_portable;
+
+const struct aead_backend *aead_backend_of(const struct aead_library *library, const struct aead_suite *suite);
+
+/* As aead_new, by this back end. */
+MUST_USE enum status aead_new_by(const struct aead_backend *backend, struct mb_engine *engine,
+                                 const struct aead_suite *suite, struct bytes keymat, const struct random *random,
+                                 struct aead **out);
+
+/*
+ * Known answers, round trips, and, but for the portable back ends, the same bytes as those, with every suite that the
+ * back end supports. ERR_CRYPTO: it is not to be used.
+ */
+MUST_USE enum status aead_backend_test(const struct aead_backend *backend, struct mb_engine *engine);
+
+/* Appends the back end, unless it fails its test: then the note says so. */
+void aead_library_add(struct aead_library *library, const struct aead_backend *backend);
 
 /* As aead_seal, but the IV stands in the packet already: for known answers. */
 void aead_seal_given_iv(struct aead *aead, struct aead_job *jobs, size_t n);

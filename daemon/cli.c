@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <uv.h>
 
+#include "crypto/aead.h"
 #include "crypto/random.h"
 #include "crypto/suites.h"
 #include "daemon/client.h"
@@ -232,10 +233,49 @@ static int genpsk(FILE *out, FILE *err)
     return code;
 }
 
+static bool named_before(const struct aead_library *library, size_t i, const char *backend)
+{
+    struct aead_use use;
+    for (size_t k = 0; k < i && aead_library_use(library, k, &use); k++)
+        if (strcmp(use.backend, backend) == 0)
+            return true;
+    return false;
+}
+
+/* One line for each back end. */
+static void print_backends(const struct aead_library *library, FILE *out)
+{
+    struct aead_use first, use;
+    for (size_t i = 0; aead_library_use(library, i, &first); i++) {
+        if (named_before(library, i, first.backend))
+            continue;
+        fprintf(out, "  %s: %s", first.backend, first.suites);
+        for (size_t k = i + 1; aead_library_use(library, k, &use); k++)
+            if (strcmp(use.backend, first.backend) == 0)
+                fprintf(out, ", %s", use.suites);
+        fprintf(out, "\n");
+    }
+}
+
+static void print_crypto(FILE *out)
+{
+    char why[AEAD_WHY];
+    struct aead_library *library;
+    if (aead_library_new(AEAD_AUTO, &library, why) != OK) {
+        fprintf(out, "ESP ciphers: %s\n", why);
+        return;
+    }
+    fprintf(out, "ESP ciphers: %s\n", aead_library_note(library));
+    print_backends(library, out);
+    aead_library_free(library);
+}
+
 static int print_version(FILE *out)
 {
     fprintf(out, "esptun %s\n", ESPTUN_VERSION);
-    fprintf(out, "crypto back end: OpenSSL\n");
+    print_crypto(out);
+    if (aead_danger() != NULL)
+        fprintf(out, "DANGER: %s\n", aead_danger());
     fprintf(out, "libraries: %s, libuv %s, jansson %s\n", crypto_versions(), uv_version_string(),
             jansson_version_str());
     return EXIT_OK;

@@ -10,6 +10,7 @@
 
 #include "daemon/config_apply.h"
 #include "daemon/config_errors.h"
+#include "policy/ip.h"
 
 /* The keys of one section: where each stands, and whether its value was good. Indexed like the table of keys. */
 struct section_keys {
@@ -151,6 +152,25 @@ static void connection_read(struct config_load *load, const struct config_sectio
     check_ends(load, &keys, c);
 }
 
+/* Under it the kernel takes IPv6 off an interface (RFC 8200 5), and the routes of the rule with it. */
+static void check_mtu(struct config_load *load, unsigned line)
+{
+    const struct config *config = load->config;
+    if (config->gateway.mtu == 0 || config->gateway.mtu >= IPV6_MTU_MIN)
+        return;
+    for (size_t i = 0; i < config->spd.count; i++) {
+        const struct rule *rule = &config->spd.rules[i];
+        if (rule->action != ACTION_PROTECT || rule->selector.remote.first.family != 6)
+            continue;
+        config_error(
+            load->errors, line,
+            "mtu = %u is too small for IPv6, which the rule in line %u protects: write mtu = auto, or at least "
+            "%d, or IPv4 ranges in that rule",
+            config->gateway.mtu, rule->line, IPV6_MTU_MIN);
+        return;
+    }
+}
+
 /* Names first: rules and messages need all of them. */
 static enum status connections_prepare(struct config_load *load)
 {
@@ -206,6 +226,7 @@ static void sections_read(struct config_load *load)
 {
     struct section_keys keys;
     section_apply(load, config_source_find(&load->source, "gateway"), SECTION_GATEWAY, &load->config->gateway, &keys);
+    const struct config_entry *mtu = keys.entry[config_key_find(SECTION_GATEWAY, "mtu")];
     for (size_t i = 0; i < load->source.section_count; i++) {
         const struct config_section *section = &load->source.sections[i];
         if (section->kind == SECTION_CONNECTION && !section->skip)
@@ -214,6 +235,7 @@ static void sections_read(struct config_load *load)
     const struct config_section *acl = config_source_find(&load->source, "acl");
     if (acl != NULL)
         section_apply(load, acl, SECTION_ACL, NULL, &keys);
+    check_mtu(load, mtu != NULL ? mtu->line : 0);
     if (load->config->connection_count == 0 && load->errors->errors == 0)
         config_warning(load->errors, 0, "there is no connection: add a section [connection NAME]");
     for (size_t i = 0; i < load->source.section_count && load->errors->errors == 0; i++)

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "crypto/aead.h"
 #include "crypto/secret.h"
 #include "policy/connection.h"
 #include "policy/spd.h"
@@ -36,7 +37,8 @@ struct gateway_config {
     bool routes;           /* install the routes of protect rules */
     bool tun_offload;      /* super-packets on the TUN */
     bool udp_gso, udp_gro; /* several datagrams in one call, out and in */
-    bool guard;            /* netfilter rules that hold even when this process is gone */
+    enum aead_choice crypto;
+    bool guard; /* netfilter rules that hold even when this process is gone */
     char control[CONFIG_CONTROL_MAX];
     enum log_level log_level;
 };

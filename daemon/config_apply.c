@@ -45,7 +45,9 @@ bool apply_word(struct config_load *load, const struct config_item *item)
     if (index < 0)
         return refuse_word(load, item);
     unsigned value = (unsigned)index;
-    _Static_assert(sizeof(enum start_action) == sizeof value && sizeof(enum log_level) == sizeof value, "enum size");
+    _Static_assert(sizeof(enum start_action) == sizeof value && sizeof(enum log_level) == sizeof value &&
+                       sizeof(enum aead_choice) == sizeof value,
+                   "enum size");
     memcpy(field(item), &value, sizeof value);
     return true;
 }
@@ -55,7 +57,7 @@ bool apply_yes_no(struct config_load *load, const struct config_item *item)
     int index = value_word(item->text, item->key->words);
     if (index < 0)
         return refuse_word(load, item);
-    *(bool *)field(item) = index == 1;
+    *(bool *)field(item) = index == 0;
     return true;
 }
 
@@ -82,22 +84,34 @@ static bool in_range(const struct config_item *item, uint64_t value)
     return value >= item->key->min && value <= item->key->max;
 }
 
+/* good: it is a value, but not one that may stand here. right: what to write. */
+static bool refuse_value(struct config_load *load, const struct config_item *item, bool good, const char *right)
+{
+    char shown[QUOTE_TEXT];
+    config_error(load->errors, item->line, good ? "%s = %s is out of range: write %s" : "%s cannot be '%s': write %s",
+                 item->key->name, quote(item->text, shown), right);
+    return false;
+}
+
+/* "a number from 64 to 8192", with something before it. Returns out. */
+static const char *number_range(const struct config_item *item, const char *before, char out[QUOTE_TEXT])
+{
+    snprintf(out, QUOTE_TEXT, "%sa number from %llu to %llu", before, (unsigned long long)item->key->min,
+             (unsigned long long)item->key->max);
+    return out;
+}
+
 bool apply_auto_or_number(struct config_load *load, const struct config_item *item)
 {
     uint64_t value = 0;
-    char shown[QUOTE_TEXT];
-    if (strcmp(item->text, "auto") != 0) {
-        bool number = value_number(item->text, &value);
-        if (!number || !in_range(item, value)) {
-            /* Where one number is right, larger ones are for later versions. */
-            bool later = item->key->min == item->key->max && value > item->key->max;
-            config_error(load->errors, item->line, "%s = %s is %s: write %s", item->key->name, quote(item->text, shown),
-                         !number ? "not a number"
-                         : later ? "not available in this version"
-                                 : "out of range",
-                         item->key->help);
-            return false;
-        }
+    bool good = value_number(item->text, &value);
+    if (strcmp(item->text, "auto") != 0 && (!good || !in_range(item, value))) {
+        /* Where one number is right, larger ones are for later versions. */
+        if (item->key->min != item->key->max || value <= item->key->max)
+            return refuse_value(load, item, good, item->key->help);
+        config_error(load->errors, item->line, "%s = %s is not available in this version: write %s", item->key->name,
+                     item->text, item->key->help);
+        return false;
     }
     *(uint32_t *)field(item) = (uint32_t)value;
     return true;
@@ -106,12 +120,10 @@ bool apply_auto_or_number(struct config_load *load, const struct config_item *it
 bool apply_number(struct config_load *load, const struct config_item *item)
 {
     uint64_t value;
-    char shown[QUOTE_TEXT];
-    if (!value_number(item->text, &value) || !in_range(item, value)) {
-        config_error(load->errors, item->line, "%s cannot be '%s': write a number from %llu to %llu", item->key->name,
-                     quote(item->text, shown), (unsigned long long)item->key->min, (unsigned long long)item->key->max);
-        return false;
-    }
+    char right[QUOTE_TEXT];
+    bool good = value_number(item->text, &value);
+    if (!good || !in_range(item, value))
+        return refuse_value(load, item, good, number_range(item, "", right));
     *(uint32_t *)field(item) = (uint32_t)value;
     return true;
 }
@@ -119,17 +131,12 @@ bool apply_number(struct config_load *load, const struct config_item *item)
 bool apply_duration(struct config_load *load, const struct config_item *item)
 {
     uint64_t value;
-    char shown[QUOTE_TEXT], min[VALUE_TEXT], max[VALUE_TEXT];
-    if (!value_duration(item->text, &value)) {
-        config_error(load->errors, item->line, "%s cannot be '%s': write a time such as 90, 90s, 5m, 8h or 1d",
-                     item->key->name, quote(item->text, shown));
-        return false;
-    }
-    if (!in_range(item, value)) {
-        config_error(load->errors, item->line, "%s = %s is out of range: write a time from %s to %s", item->key->name,
-                     quote(item->text, shown), value_duration_print(item->key->min, min),
-                     value_duration_print(item->key->max, max));
-        return false;
+    char right[QUOTE_TEXT], min[VALUE_TEXT], max[VALUE_TEXT];
+    bool good = value_duration(item->text, &value);
+    if (!good || !in_range(item, value)) {
+        snprintf(right, sizeof right, "a time from %s to %s, such as 90s, 5m, 8h or 1d",
+                 value_duration_print(item->key->min, min), value_duration_print(item->key->max, max));
+        return refuse_value(load, item, good, right);
     }
     *(uint64_t *)field(item) = value;
     return true;
@@ -138,19 +145,12 @@ bool apply_duration(struct config_load *load, const struct config_item *item)
 bool apply_bytes(struct config_load *load, const struct config_item *item)
 {
     uint64_t value = 0;
-    char shown[QUOTE_TEXT], min[VALUE_TEXT], max[VALUE_TEXT];
-    if (strcmp(item->text, "none") != 0 && !value_bytes(item->text, &value)) {
-        config_error(load->errors, item->line,
-                     "%s cannot be '%s': write none, or a size in B, KiB, MiB, GiB, KB, MB "
-                     "or GB such as 4GiB",
-                     item->key->name, quote(item->text, shown));
-        return false;
-    }
-    if (strcmp(item->text, "none") != 0 && !in_range(item, value)) {
-        config_error(load->errors, item->line, "%s = %s is out of range: write none, or a size from %s to %s",
-                     item->key->name, quote(item->text, shown), value_bytes_print(item->key->min, min),
-                     value_bytes_print(item->key->max, max));
-        return false;
+    char right[2 * QUOTE_TEXT], min[VALUE_TEXT], max[VALUE_TEXT];
+    bool good = value_bytes(item->text, &value);
+    if (strcmp(item->text, "none") != 0 && (!good || !in_range(item, value))) {
+        snprintf(right, sizeof right, "none, or a size from %s to %s in B, KiB, MiB, GiB, KB, MB or GB, such as 4GiB",
+                 value_bytes_print(item->key->min, min), value_bytes_print(item->key->max, max));
+        return refuse_value(load, item, good, right);
     }
     *(uint64_t *)field(item) = value;
     return true;
@@ -159,44 +159,33 @@ bool apply_bytes(struct config_load *load, const struct config_item *item)
 bool apply_count(struct config_load *load, const struct config_item *item)
 {
     uint64_t value = 0;
-    char shown[QUOTE_TEXT];
-    if (strcmp(item->text, "none") != 0 && (!value_number(item->text, &value) || !in_range(item, value))) {
-        config_error(load->errors, item->line, "%s cannot be '%s': write none, or a number from %llu to %llu",
-                     item->key->name, quote(item->text, shown), (unsigned long long)item->key->min,
-                     (unsigned long long)item->key->max);
-        return false;
-    }
+    char right[QUOTE_TEXT];
+    bool good = value_number(item->text, &value);
+    if (strcmp(item->text, "none") != 0 && (!good || !in_range(item, value)))
+        return refuse_value(load, item, good, number_range(item, "none, or ", right));
     *(uint64_t *)field(item) = value;
     return true;
 }
 
 bool apply_dscp(struct config_load *load, const struct config_item *item)
 {
-    char shown[QUOTE_TEXT];
+    uint64_t number;
     uint32_t value = DSCP_COPY;
-    if (strcmp(item->text, "copy") != 0 && !value_dscp(item->text, &value)) {
-        config_error(load->errors, item->line,
-                     "dscp cannot be '%s': write copy, a number from 0 to 63, or a name such as ef, cs6 or af21",
-                     quote(item->text, shown));
-        return false;
-    }
+    if (strcmp(item->text, "copy") != 0 && !value_dscp(item->text, &value))
+        return refuse_value(load, item, value_number(item->text, &number),
+                            "copy, a number from 0 to 63, or a name such as ef, cs6 or af21");
     *(uint32_t *)field(item) = value;
     return true;
 }
 
-/* Our choice: below the least no stack would work well, and RFC 9293 3.7.1 has 536; the most is what a packet can hold.
- */
-enum { MSS_MIN = 216, MSS_MAX = 65495 };
-
 bool apply_mss(struct config_load *load, const struct config_item *item)
 {
-    char shown[QUOTE_TEXT];
+    char right[QUOTE_TEXT];
     uint64_t value = strcmp(item->text, "off") == 0 ? MSS_OFF : MSS_AUTO;
-    if (value == MSS_AUTO && strcmp(item->text, "auto") != 0 &&
-        (!value_number(item->text, &value) || value < MSS_MIN || value > MSS_MAX)) {
-        config_error(load->errors, item->line, "mss cannot be '%s': write auto, off, or a number from %d to %d",
-                     quote(item->text, shown), MSS_MIN, MSS_MAX);
-        return false;
+    if (value == MSS_AUTO && strcmp(item->text, "auto") != 0) {
+        bool good = value_number(item->text, &value);
+        if (!good || !in_range(item, value))
+            return refuse_value(load, item, good, number_range(item, "auto, off, or ", right));
     }
     *(uint32_t *)field(item) = (uint32_t)value;
     return true;

@@ -18,25 +18,30 @@
 
 enum { DAY = 86400, LIFE_MIN = 5, MTU_MIN = 576, MTU_MAX = 65535 };
 
+/* The least is what RFC 791's 256 bytes of a fragment-free path leave to TCP; the most, what a packet can hold. */
+enum { MSS_MIN = 216, MSS_MAX = 65495 };
+
 /* IKEv1 carries a lifetime in kilobytes in 32 bits (RFC 2407 4.5). */
 static const struct config_key keys[] = {
     /* clang-format off */
     {GATEWAY(tun), .name = "tun", .apply = apply_tun, .fallback = "esp0",
      .help = "name of the TUN interface, created, or attached to when it exists; or fd:N, handed over"},
     {GATEWAY(mtu), .name = "mtu", .apply = apply_auto_or_number, .fallback = "auto", .min = MTU_MIN, .max = MTU_MAX,
-     .help = "auto, or 576 to 65535"},
+     .help = "auto, or a number from 576 to 65535"},
     {GATEWAY(workers), .name = "workers", .apply = apply_auto_or_number, .fallback = "auto", .min = 1, .max = 1,
      .help = "auto or 1"},
-    {GATEWAY(routes), .name = "routes", .apply = apply_yes_no, .fallback = "yes", .words = "no|yes",
+    {GATEWAY(routes), .name = "routes", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
      .help = "install routes of protect rules to the TUN"},
-    {GATEWAY(tun_offload), .name = "tun_offload", .apply = apply_yes_no, .fallback = "yes", .words = "no|yes",
+    {GATEWAY(tun_offload), .name = "tun_offload", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
      .help = "the kernel hands over and takes many TCP segments as one packet"},
-    {GATEWAY(udp_gso), .name = "udp_gso", .apply = apply_yes_no, .fallback = "yes", .words = "no|yes",
+    {GATEWAY(udp_gso), .name = "udp_gso", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
      .help = "several ESP packets leave in one call"},
-    {GATEWAY(udp_gro), .name = "udp_gro", .apply = apply_yes_no, .fallback = "yes", .words = "no|yes",
+    {GATEWAY(udp_gro), .name = "udp_gro", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
      .help = "several ESP packets arrive in one call"},
-    {GATEWAY(guard), .name = "guard", .apply = apply_yes_no, .fallback = "no", .words = "no|yes",
+    {GATEWAY(guard), .name = "guard", .apply = apply_yes_no, .fallback = "no", .words = "yes|no",
      .help = "netfilter rules that drop clear packets of protect rules, also when esptun is not running"},
+    {GATEWAY(crypto), .name = "crypto", .apply = apply_word, .fallback = "auto", .words = "auto|openssl|ipsec-mb",
+     .help = "back end of the ESP ciphers: ipsec-mb where it can, never, or else refuse to start"},
     {GATEWAY(control), .name = "control", .apply = apply_control, .fallback = CONFIG_CONTROL_DEFAULT,
      .help = "absolute path of the control socket"},
     {LATER(SECTION_GATEWAY), .name = "metrics", .help = "remove the key; `esptun status --json` has the counters"},
@@ -45,7 +50,7 @@ static const struct config_key keys[] = {
     {FIXED(SECTION_GATEWAY), .name = "log_format", .fallback = "text", .words = "text", .later = "json",
      .help = "shape of log lines"},
     {LATER(SECTION_GATEWAY), .name = "user", .help = "remove the key, and give the process only the capabilities "
-                                                     "NET_ADMIN and NET_RAW"},
+                                                     "NET_ADMIN, NET_RAW and NET_BIND_SERVICE"},
 
     {FIXED(SECTION_CONNECTION), .name = "ike_version", .fallback = "1", .words = "1", .later = "2",
      .help = "version of IKE"},
@@ -94,12 +99,12 @@ static const struct config_key keys[] = {
     {CONNECTION(tunnel.fragment), .name = "fragment", .apply = apply_word, .fallback = "before",
      .words = "before|after", .help = "inner packets that may be fragmented are cut before or after sealing"},
     {CONNECTION(tunnel.outer_fragments), .name = "outer_fragments", .apply = apply_yes_no, .fallback = "accept",
-     .words = "refuse|accept", .help = "ESP that arrives in fragments"},
+     .words = "accept|refuse", .help = "ESP that arrives in fragments"},
     {CONNECTION(tunnel.dscp), .name = "dscp", .apply = apply_dscp, .fallback = "copy",
      .help = "the DSCP of outer headers: copy, 0 to 63, or a name such as ef, cs6, af21"},
-    {CONNECTION(tunnel.ecn), .name = "ecn", .apply = apply_yes_no, .fallback = "yes", .words = "no|yes",
+    {CONNECTION(tunnel.ecn), .name = "ecn", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
      .help = "congestion marks cross the tunnel (RFC 6040)"},
-    {CONNECTION(tunnel.mss), .name = "mss", .apply = apply_mss, .fallback = "auto",
+    {CONNECTION(tunnel.mss), .name = "mss", .apply = apply_mss, .fallback = "auto", .min = MSS_MIN, .max = MSS_MAX,
      .help = "limit of the segment size in TCP SYNs, both ways: auto, off, or 216 to 65495"},
     {FIXED(SECTION_CONNECTION), .name = "fragmentation", .fallback = "no", .words = "no", .later = "yes",
      .help = "fragments of large IKE messages"},

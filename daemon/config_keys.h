@@ -35,7 +35,7 @@ struct config_key {
     const char *fallback; /* the default, as text; NULL: none */
     bool required, repeats;
     const char *help;  /* what may stand there, in a few words; of apply_later: what to do instead */
-    const char *words; /* of a choice: "trap|start|none", in the order of its enum */
+    const char *words; /* of a choice: "trap|start|none", in the order of its enum; of a bool: true first */
     const char *later; /* words that will be choices in a later version: refused by name */
     size_t offset;     /* in the target */
     uint64_t min, max; /* of numbers, seconds and bytes */

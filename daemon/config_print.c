@@ -16,6 +16,12 @@ static void print_choice(FILE *out, const char *name, unsigned index)
     print_key(out, name, value_word_print(index, key->words, text));
 }
 
+/* A bool: its words begin with the one for true. */
+static void print_flag(FILE *out, const char *name, bool value)
+{
+    print_choice(out, name, value ? 0 : 1);
+}
+
 static void print_duration(FILE *out, const char *name, uint64_t seconds)
 {
     char text[VALUE_TEXT];
@@ -32,6 +38,7 @@ static void print_auto(FILE *out, const char *name, uint32_t value)
 
 static void print_gateway(const struct gateway_config *gateway, FILE *out)
 {
+    static const char *const backends[] = {"auto", "openssl", "ipsec-mb"};
     static const char *const levels[] = {"error", "warning", "info", "debug"};
     fprintf(out, "[gateway]\n");
     print_key(out, "tun", gateway->tun);
@@ -42,6 +49,7 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
     print_key(out, "udp_gso", gateway->udp_gso ? "yes" : "no");
     print_key(out, "udp_gro", gateway->udp_gro ? "yes" : "no");
     print_key(out, "guard", gateway->guard ? "yes" : "no");
+    print_key(out, "crypto", backends[gateway->crypto]);
     print_key(out, "control", gateway->control);
     print_key(out, "log_level", levels[gateway->log_level]);
     print_key(out, "log_format", "text");
@@ -88,13 +96,24 @@ static void print_word_or_number(FILE *out, const char *name, uint32_t value, co
         fprintf(out, "%-16s = %u\n", name, value);
 }
 
+static void print_dscp(FILE *out, uint32_t value)
+{
+    char name[8];
+    if (value == DSCP_COPY)
+        print_key(out, "dscp", "copy");
+    else if (value_dscp_name(value, name) != NULL)
+        fprintf(out, "%-16s = %u  ; %s\n", "dscp", value, name);
+    else
+        fprintf(out, "%-16s = %u\n", "dscp", value);
+}
+
 static void print_tunnel(const struct tunnel *t, FILE *out)
 {
     print_choice(out, "df", t->df);
     print_choice(out, "fragment", t->fragment);
-    print_choice(out, "outer_fragments", t->outer_fragments);
-    print_word_or_number(out, "dscp", t->dscp, t->dscp == DSCP_COPY ? "copy" : NULL);
-    print_choice(out, "ecn", t->ecn);
+    print_flag(out, "outer_fragments", t->outer_fragments);
+    print_dscp(out, t->dscp);
+    print_flag(out, "ecn", t->ecn);
     print_word_or_number(out, "mss", t->mss, t->mss == MSS_AUTO ? "auto" : t->mss == MSS_OFF ? "off" : NULL);
 }
 

@@ -69,31 +69,38 @@ bool value_bytes(const char *text, uint64_t *bytes)
 }
 
 /* RFC 2474 (cs), RFC 2597 (af), RFC 3246 (ef), RFC 5865 (va), RFC 8622 (le). */
+const char *value_dscp_name(uint32_t dscp, char out[8])
+{
+    uint32_t class = dscp >> 3, drop = dscp & 7;
+    const char *single = dscp == 0 ? "be" : dscp == 1 ? "le" : dscp == 44 ? "va" : dscp == 46 ? "ef" : NULL;
+    if (single != NULL)
+        snprintf(out, 8, "%s", single);
+    else if (drop == 0 && class < 8)
+        snprintf(out, 8, "cs%u", class);
+    else if (class >= 1 && class <= 4 && (drop == 2 || drop == 4 || drop == 6))
+        snprintf(out, 8, "af%u%u", class, drop / 2);
+    else
+        return NULL;
+    return out;
+}
+
 bool value_dscp(const char *text, uint32_t *dscp)
 {
-    static const struct {
-        const char *name;
-        uint32_t value;
-    } single[] = {{"be", 0}, {"le", 1}, {"va", 44}, {"ef", 46}};
+    char name[8];
     uint64_t number;
+    if (strcmp(text, "cs0") == 0) /* the other name of be */
+        text = "0";
     if (value_number(text, &number) && number < 64) {
         *dscp = (uint32_t)number;
         return true;
     }
-    for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
-        if (strcmp(text, single[i].name) == 0) {
-            *dscp = single[i].value;
+    for (uint32_t i = 0; i < 64; i++) {
+        if (value_dscp_name(i, name) != NULL && strcmp(text, name) == 0) {
+            *dscp = i;
             return true;
         }
     }
-    bool cs = strlen(text) == 3 && memcmp(text, "cs", 2) == 0 && text[2] >= '0' && text[2] <= '7';
-    bool af = strlen(text) == 4 && memcmp(text, "af", 2) == 0 && text[2] >= '1' && text[2] <= '4' && text[3] >= '1' &&
-              text[3] <= '3';
-    if (cs)
-        *dscp = (uint32_t)(text[2] - '0') * 8;
-    else if (af)
-        *dscp = (uint32_t)(text[2] - '0') * 8 + (uint32_t)(text[3] - '0') * 2;
-    return cs || af;
+    return false;
 }
 
 int value_word(const char *text, const char *words)

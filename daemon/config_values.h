@@ -22,6 +22,9 @@ MUST_USE bool value_bytes(const char *text, uint64_t *bytes);
  */
 MUST_USE bool value_dscp(const char *text, uint32_t *dscp);
 
+/* The name of such a number, the better known where it has two (0: be); NULL when it has none. Returns out. */
+MUST_USE const char *value_dscp_name(uint32_t dscp, char out[8]);
+
 /* Which of words ("trap|start|none") the text is, counted from 0; -1 for none of them. */
 MUST_USE int value_word(const char *text, const char *words);
 

@@ -25,6 +25,7 @@ static void on_wake(void *arg)
         ike_tick(g->ike, now);
     worker_expire(g->worker, now);
     gateway_path_expire(g);
+    gateway_round(g);
     g->look_at_commands = true;
     gateway_settle(g);
 }
@@ -77,6 +78,14 @@ static void on_path_error(void *arg, const void *subject)
     gateway_settle(g);
 }
 
+static void on_routes(void *arg, const void *subject)
+{
+    struct gateway *g = arg;
+    (void)subject;
+    gateway_routes_changed(g);
+    gateway_settle(g);
+}
+
 /* --- start --- */
 
 static void forbid_core_dumps(const struct log *log)
@@ -110,6 +119,18 @@ static enum status copy_connections(struct gateway *g)
     return OK;
 }
 
+static enum status choose_crypto(struct gateway *g, char *why, size_t why_len)
+{
+    char reason[AEAD_WHY];
+    enum status status = aead_library_new(g->config->gateway.crypto, &g->crypto, reason);
+    if (status != OK)
+        (void)snprintf(why, why_len, "%s", reason);
+    else
+        log_write(g->log, aead_library_failed(g->crypto) ? LOG_WARNING : LOG_INFO, "ESP ciphers: %s",
+                  aead_library_note(g->crypto));
+    return status;
+}
+
 static enum status open_device(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
@@ -123,7 +144,7 @@ static enum status open_device(struct gateway *g, char *why)
 
 static enum status make_data_plane(struct gateway *g)
 {
-    enum status status = sad_new(g->config->spd.count, &g->random, &g->sad);
+    enum status status = sad_new(g->config->spd.count, g->crypto, &g->random, &g->sad);
     if (status != OK)
         return status;
     bypass_open(&g->bypass, g->log);
@@ -161,6 +182,8 @@ static enum status watch_all(struct gateway *g)
     for (size_t i = 0; i < 2 && status == OK; i++)
         if (*errors[i] >= 0)
             status = loop_watch(&g->loop, *errors[i], on_path_error, g, errors[i]);
+    if (status == OK && g->watch.fd >= 0)
+        status = loop_watch(&g->loop, g->watch.fd, on_routes, g, NULL);
     return status;
 }
 
@@ -208,8 +231,10 @@ static void release(struct gateway *g)
     ike_free(g->ike);
     worker_free(g->worker);
     sad_free(g->sad);
+    aead_library_free(g->crypto);
     bypass_close(&g->bypass);
     path_errors_close(&g->path_errors);
+    gateway_close_watch(g);
     path_mtus_free(g->path_mtus);
     udp_close(g->udp);
     device_close(&g->device);
@@ -224,6 +249,11 @@ static void run(struct gateway *g)
 {
     const struct device *device = &g->device;
     size_t connections = g->config->connection_count, rules = g->config->spd.count;
+    if (g->routes != NULL) {
+        g->watch.own_table = routes_table(g->routes);
+        g->watch.own_table_count = ROUTE_SLOT_STEP;
+    }
+    g->watch.own_device = device->index;
     loop_refresh(&g->loop);
     g->started_ms = gateway_now(g);
     log_write(g->log, LOG_INFO, "esptun %s is ready: TUN %s (%s, MTU %u), %zu %s, %zu %s", ESPTUN_VERSION, device->name,
@@ -245,13 +275,13 @@ int gateway_run(const struct config *config, struct vault *vault, const struct l
     if (g == NULL)
         return EXIT_FAILURE;
     *g = (struct gateway){.config = config, .vault = vault, .log = log, .random = random_system()};
-    g->device.fd = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 = g->path_errors.fd6 = -1;
+    g->watch.fd = g->device.fd = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 = g->path_errors.fd6 = -1;
     g->exit_code = EXIT_FAILURE;
     forbid_core_dumps(log);
-    enum status status = aead_self_test();
-    if (status != OK)
-        (void)snprintf(why, sizeof why, "the cryptographic self-test failed; the crypto library is not to be trusted");
-    else
+    if (aead_danger() != NULL)
+        log_write(log, LOG_ERROR, "DANGER: %s", aead_danger());
+    enum status status = choose_crypto(g, why, sizeof why);
+    if (status == OK)
         status = start(g, why);
     if (status == OK)
         run(g);

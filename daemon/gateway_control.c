@@ -23,6 +23,7 @@ static void answer_status(struct gateway *g, struct client *client)
         .drops = worker_drops(g->worker),
         .rules = worker_rules(g->worker),
         .ike_drops = ike_drops,
+        .crypto = g->crypto,
         .guard = guard_count(&g->guard, &guard) ? &guard : NULL,
     };
     struct status_document document;

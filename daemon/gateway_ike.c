@@ -153,7 +153,7 @@ static void on_too_big(void *arg, uint64_t child_id, uint32_t size)
 static uint32_t on_route_mtu(void *arg, const struct address *to)
 {
     (void)arg;
-    return outgoing_mtu(to);
+    return outgoing_mtu(&(struct path){.remote.address = *to}, false);
 }
 
 struct worker_ops gateway_worker_ops(struct gateway *g)
@@ -201,6 +201,6 @@ void gateway_settle(struct gateway *g)
         gateway_judge_commands(g);
     }
     uint64_t next = earlier(ike_next(g->ike), worker_next(g->worker));
-    next = earlier(next, path_mtus_next(g->path_mtus));
+    next = earlier(earlier(next, path_mtus_next(g->path_mtus)), g->round.due_ms);
     loop_wake_at(&g->loop, earlier(next, commands_next(&g->commands)));
 }

@@ -19,6 +19,7 @@ enum status gateway_open_path(struct gateway *g)
 {
     size_t count = g->config->connection_count;
     path_errors_open(&g->path_errors, g->log);
+    gateway_open_watch(g);
     g->worst_mtu = calloc(count + 1, sizeof *g->worst_mtu);
     g->live_mtu = calloc(count + 1, sizeof *g->live_mtu);
     if (g->worst_mtu == NULL || g->live_mtu == NULL)
@@ -33,12 +34,24 @@ static uint32_t wanted_mtu(const struct gateway *g)
     return mtu_of_tun(g->worst_mtu, g->live_mtu, g->config->connection_count, has_ipv6(&g->config->spd));
 }
 
+/* Its SA will be in UDP unless that is excluded. */
+void gateway_path_of_connection(struct gateway *g, size_t connection)
+{
+    const struct connection *c = &g->connections[connection];
+    const struct path path = {{c->local, IKE_NATT_PORT}, {c->remote, IKE_NATT_PORT}};
+    uint32_t route = outgoing_mtu(&path, c->encap != ENCAP_NO);
+    if (route == 0 && g->worst_mtu[connection] != 0)
+        return;
+    uint32_t worst = mtu_inner(c, route != 0 ? route : MTU_DEFAULT);
+    g->mtu_changed |= worst != g->worst_mtu[connection];
+    g->worst_mtu[connection] = worst;
+}
+
 uint32_t gateway_start_mtu(struct gateway *g)
 {
-    for (size_t i = 0; i < g->config->connection_count; i++) {
-        uint32_t route = outgoing_mtu(&g->connections[i].remote);
-        g->worst_mtu[i] = mtu_inner(&g->connections[i], route != 0 ? route : MTU_DEFAULT);
-    }
+    for (size_t i = 0; i < g->config->connection_count; i++)
+        gateway_path_of_connection(g, i);
+    g->mtu_changed = false; /* it is made with what this returns */
     return wanted_mtu(g);
 }
 
@@ -121,7 +134,19 @@ void gateway_path_of_child(struct gateway *g, uint64_t child_id)
     if (sa == NULL)
         return;
     const struct address peer = sa->path.remote.address;
-    set_path(g, &peer, path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&peer)));
+    set_path(g, &peer, path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&sa->path, sa->udp)));
+}
+
+void gateway_path_set_route(struct gateway *g, const struct address *peer, uint32_t route)
+{
+    uint32_t before = path_mtus_get(g->path_mtus, peer);
+    if (route == 0)
+        return; /* no way for now: what was known will do when there is one again */
+    uint32_t mtu = path_mtus_set_route(g->path_mtus, peer, route);
+    if (mtu == before)
+        return;
+    say_path(g, peer, mtu, before, "the route to it says so");
+    set_path(g, peer, mtu);
 }
 
 /* A link that became smaller says so with each packet; its route is asked for now and then. */
@@ -129,17 +154,18 @@ enum { RECHECK_PAUSE_MS = 100 };
 
 void gateway_path_recheck(struct gateway *g, uint64_t child_id, uint32_t size)
 {
-    (void)size;
     const struct sa *sa = sad_by_child(g->sad, child_id);
     uint64_t now = gateway_now(g);
     if (sa == NULL || now < g->recheck_ms + RECHECK_PAUSE_MS)
         return;
     g->recheck_ms = now;
     const struct address peer = sa->path.remote.address;
-    uint32_t before = sa->path_mtu, mtu = path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&peer));
-    if (mtu == before)
+    gateway_path_set_route(g, &peer, outgoing_mtu(&sa->path, sa->udp));
+    uint32_t before = path_mtus_get(g->path_mtus, &peer);
+    if (!path_mtus_refused(g->path_mtus, &peer, size, now))
         return;
-    say_path(g, &peer, mtu, before, "the route to it says so");
+    uint32_t mtu = path_mtus_get(g->path_mtus, &peer);
+    say_path(g, &peer, mtu, before, "the host refuses larger packets, whatever the route says");
     set_path(g, &peer, mtu);
 }
 

@@ -4,6 +4,7 @@
  *   gateway.c          start, run, stop
  *   gateway_ike.c      what IKE asks of us, and what follows
  *   gateway_path.c     path MTU and what follows from it
+ *   gateway_watch.c    links and routes of the host that change
  *   gateway_control.c  what clients of the control socket ask
  */
 #ifndef DAEMON_GATEWAY_STATE_H
@@ -20,8 +21,22 @@
 #include "tun/device.h"
 #include "tun/guard.h"
 #include "tun/route.h"
+#include "tun/watch.h"
 
 enum { GATEWAY_WHY = 512 };
+
+struct round_path;
+
+/* Asking for the routes to all peers again; see gateway_watch.c. */
+struct path_round {
+    struct round_path *paths; /* owned: of the SAs that there were when it began */
+    size_t count, capacity;
+    size_t next, connection; /* how far it is: paths, then connections */
+    bool running;
+    bool again;             /* something changed since it began */
+    uint64_t due_ms;        /* DEADLINE_NEVER: nothing has changed */
+    uint64_t not_before_ms; /* the next one begins */
+};
 
 struct gateway {
     const struct config *config; /* borrowed, like vault and log */
@@ -37,8 +52,11 @@ struct gateway {
     struct bypass bypass;
     struct path_errors path_errors;
     struct path_mtus *path_mtus;
+    struct watch_routes watch;
+    struct path_round round;
     uint32_t *worst_mtu, *live_mtu; /* by connection: see daemon/mtu.h */
     bool mtu_changed;               /* something did that the MTU of the TUN follows from */
+    struct aead_library *crypto;
     struct sad *sad;
     struct worker *worker;
     struct ike *ike;
@@ -80,7 +98,16 @@ void gateway_path_recheck(struct gateway *g, uint64_t child_id, uint32_t size);
 void gateway_path_of_child(struct gateway *g, uint64_t child_id);        /* it is new, or its peer has moved */
 void gateway_path_forget(struct gateway *g, const struct address *peer); /* a child that led there is gone */
 void gateway_path_expire(struct gateway *g); /* claims that have aged: the path is tried with its full size */
-void gateway_follow_mtu(struct gateway *g);  /* sets the MTU of the TUN where it has to change */
+void gateway_path_set_route(struct gateway *g, const struct address *peer, uint32_t route); /* its MTU; 0: stays */
+void gateway_path_of_connection(struct gateway *g, size_t connection); /* the worst that it can need */
+void gateway_follow_mtu(struct gateway *g); /* sets the MTU of the TUN where it has to change */
+
+/* --- gateway_watch.c --- */
+
+void gateway_open_watch(struct gateway *g);
+void gateway_close_watch(struct gateway *g);
+void gateway_routes_changed(struct gateway *g); /* its socket is readable */
+void gateway_round(struct gateway *g);          /* goes on with a round that is due */
 
 /* --- gateway_control.c --- */
 

@@ -30,12 +30,12 @@ struct address outgoing_source(const struct address *remote)
     return found;
 }
 
-uint32_t outgoing_mtu(const struct address *remote)
+uint32_t outgoing_mtu(const struct path *path, bool udp)
 {
     struct netlink netlink;
-    if (remote->family == 0 || netlink_open(&netlink) != OK)
+    if (path->remote.address.family == 0 || netlink_open(&netlink) != OK)
         return 0;
-    uint32_t mtu = host_route_mtu(&netlink, remote, ROUTE_MARK);
+    uint32_t mtu = host_route_mtu(&netlink, path, udp, ROUTE_MARK);
     netlink_close(&netlink);
     return mtu;
 }

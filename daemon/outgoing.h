@@ -8,7 +8,7 @@
 /* The local address that packets to `remote` leave from; family 0 when there is no route. */
 struct address outgoing_source(const struct address *remote);
 
-/* The MTU of the way to `remote` (tun/host.h); 0: unknown. */
-uint32_t outgoing_mtu(const struct address *remote);
+/* The MTU of the way that packets of the path take, in UDP or as raw ESP (tun/host.h); 0: unknown. */
+uint32_t outgoing_mtu(const struct path *path, bool udp);
 
 #endif

@@ -120,7 +120,7 @@ static void show_child(const json_t *child, FILE *out)
     fprintf(out, "      %s, %s, encap %s, esn %s", text_of(child, "state", state), text_of(child, "proposal", proposal),
             text_of(child, "encap", encap), text_of(child, "esn", esn));
     if (has_number(child, "mtu"))
-        fprintf(out, ", MTU %llu of %llu", (unsigned long long)number_of(child, "mtu"),
+        fprintf(out, ", inner MTU %llu, path MTU %llu", (unsigned long long)number_of(child, "mtu"),
                 (unsigned long long)number_of(child, "path_mtu"));
     show_times(child, out);
     show_traffic(child, "in", out);

@@ -10,6 +10,12 @@ static json_t *number(uint64_t value)
     return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
 
+/* 0: not known, or no longer. */
+static json_t *size_or_null(uint32_t value)
+{
+    return value != 0 ? number(value) : json_null();
+}
+
 static json_t *spi(uint32_t value)
 {
     char text[9];
@@ -135,8 +141,8 @@ static void on_child(void *arg, const struct ike_child_info *info)
     set(d, object, "local_ts", side(&child->selector, true));
     set(d, object, "remote_ts", side(&child->selector, false));
     set(d, object, "esn", json_boolean(child->esn));
-    set(d, object, "path_mtu", number(pair != NULL ? pair->path_mtu : 0));
-    set(d, object, "mtu", number(pair != NULL ? pair->inner_mtu : 0));
+    set(d, object, "path_mtu", size_or_null(pair != NULL ? pair->path_mtu : 0));
+    set(d, object, "mtu", size_or_null(pair != NULL ? pair->inner_mtu : 0));
     set(d, object, "in", counters_in(d, pair != NULL ? &pair->in : &none));
     set(d, object, "out", counters_out(d, pair != NULL ? &pair->out : &none));
     add_times(d, object, info->established_ms, info->rekey_at_ms);
@@ -182,6 +188,18 @@ static json_t *drops(struct status_document *d)
     return object;
 }
 
+/* Which back end serves which ESP cipher. */
+static json_t *crypto(struct status_document *d)
+{
+    json_t *object = json_object(), *ciphers = json_object();
+    struct aead_use use;
+    set(d, object, "library", json_string(aead_library_note(d->input->crypto)));
+    for (size_t i = 0; aead_library_use(d->input->crypto, i, &use); i++)
+        set(d, ciphers, use.suites, json_string(use.backend));
+    set(d, object, "ciphers", ciphers);
+    return object;
+}
+
 char *status_finish(struct status_document *d, size_t *len)
 {
     const struct status_input *input = d->input;
@@ -191,6 +209,7 @@ char *status_finish(struct status_document *d, size_t *len)
     set(d, root, "ike_sas", d->sas);
     set(d, root, "rules", rules(d));
     set(d, root, "drops", drops(d));
+    set(d, root, "crypto", crypto(d));
     char *text = d->failed ? NULL : json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     *d = (struct status_document){0};

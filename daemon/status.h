@@ -19,7 +19,8 @@ struct status_input {
     const struct drops *drops;
     const struct rule_counters *rules; /* one per entry of the SPD */
     const uint64_t *ike_drops;         /* IKE_DROP_COUNT */
-    const struct guard_counts *guard;  /* NULL: none */
+    const struct aead_library *crypto;
+    const struct guard_counts *guard; /* NULL: none */
 };
 
 /* A document under construction: status_begin, ike_visit(ike, status_visitor), status_finish. */

@@ -17,6 +17,7 @@ struct opening {
     const struct log *log;
     struct udp_socket *sockets;
     size_t capacity, count;
+    bool unmarked; /* said that sockets have no mark */
     char *why;
     size_t why_len;
 };
@@ -45,6 +46,21 @@ static void set_buffer(const struct opening *o, int fd, int force, int plain, co
         set_option(o, fd, SOL_SOCKET, plain, value, name);
 }
 
+/* Said once: what keeps one socket from it keeps all. */
+static void set_mark(struct opening *o, int fd)
+{
+    int mark = ROUTE_MARK;
+    if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) == 0 || o->unmarked)
+        return;
+    o->unmarked = true;
+    log_write(
+        o->log, LOG_WARNING,
+        "packets to the peers carry no mark (SO_MARK: %s): where a route to a peer leads to the TUN, they come back "
+        "in through it, over and over; give CAP_NET_ADMIN, or CAP_NET_RAW with Linux 5.17 and later, or see to it "
+        "that no route to a peer leads there",
+        strerror(errno));
+}
+
 int udp_pmtudisc(uint8_t family, bool df)
 {
     if (family == 4)
@@ -52,7 +68,7 @@ int udp_pmtudisc(uint8_t family, bool df)
     return df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT;
 }
 
-static bool set_options(const struct opening *o, int fd, enum udp_kind kind, uint8_t family)
+static bool set_options(struct opening *o, int fd, enum udp_kind kind, uint8_t family)
 {
     int on = 1;
     if (family == 6) {
@@ -73,7 +89,7 @@ static bool set_options(const struct opening *o, int fd, enum udp_kind kind, uin
         set_option(o, fd, IPPROTO_IP, IP_RECVTOS, on, "IP_RECVTOS");
         set_option(o, fd, IPPROTO_IP, IP_RECVFRAGSIZE, on, "IP_RECVFRAGSIZE");
     }
-    set_option(o, fd, SOL_SOCKET, SO_MARK, ROUTE_MARK, "SO_MARK");
+    set_mark(o, fd);
     set_buffer(o, fd, SO_RCVBUFFORCE, SO_RCVBUF, "SO_RCVBUF");
     set_buffer(o, fd, SO_SNDBUFFORCE, SO_SNDBUF, "SO_SNDBUF");
     return true;
@@ -89,8 +105,10 @@ static enum status explain(const struct opening *o, enum udp_kind kind, const st
     else if (error == EADDRNOTAVAIL)
         remedy = "this host does not have the address; correct 'local' of the connection, or use %any";
     else if (error == EACCES || error == EPERM)
-        remedy = kind == UDP_RAW_ESP ? "raw ESP needs CAP_NET_RAW; run as root, or use 'encap = yes'"
-                                     : "ports under 1024 need CAP_NET_BIND_SERVICE; run as root";
+        remedy = kind == UDP_RAW_ESP
+                     ? "raw ESP needs CAP_NET_RAW; give the process that capability, or use 'encap = yes'"
+                     : "ports under 1024 need CAP_NET_BIND_SERVICE; give the process that capability, or run "
+                       "it as root";
     (void)snprintf(o->why, o->why_len, "cannot open %s on %s: %s; %s", kind_text[kind],
                    local->family == 0 ? "%any" : address_print(local, text), strerror(error), remedy);
     return ERR_IO;

@@ -87,7 +87,8 @@ static enum drop admit(const struct sa *sa, const struct esp_inbound *inbound, s
     if (flow_read_quoted(packet, flow, &quoted))
         return selector_admits_error(&sa->selector, flow, &quoted) ? DROP_NONE : DROP_IN_SELECTOR;
     if (flow->is_fragment && sa->ports &&
-        (inbound == NULL || fragments_see(inbound->fragments, sa->child_id, flow, inbound->now_ms) != FRAGMENT_KNOWN))
+        (inbound == NULL ||
+         fragments_see_of(inbound->fragments, sa->rule, sa->child_id, flow, inbound->now_ms) != FRAGMENT_KNOWN))
         return DROP_IN_FRAGMENT;
     return selector_matches_inbound(&sa->selector, flow) ? DROP_NONE : DROP_IN_SELECTOR;
 }
@@ -136,11 +137,11 @@ static void count_drop(struct sa_counters *in, enum drop drop)
     }
 }
 
-/* The packet that is tried again, as it came: opening destroys it. */
+/* The packets that are tried again, as they came: opening destroys them. */
 struct resync {
-    bool armed;
-    size_t job;
-    uint8_t copy[ESN_RESYNC_PACKET_MAX];
+    size_t count;
+    size_t jobs[ESN_RESYNC_PACKETS];
+    uint8_t copies[ESN_RESYNC_PACKETS][ESN_RESYNC_PACKET_MAX];
 };
 
 static size_t sealed_len(const struct sa *sa, const struct aead_job *job)
@@ -148,35 +149,51 @@ static size_t sealed_len(const struct sa *sa, const struct aead_job *job)
     return (size_t)AEAD_HEADER + sa->shape.iv + job->text_len + sa->shape.icv;
 }
 
-static void resync_arm(const struct sa *sa, const struct batch *batch, struct resync *r)
+/* Forged packets may come in any rhythm: a fixed place, or a fixed number of packets between trials, could meet none
+ * but them. A linear congruential generator of Knuth's suffices, for nothing is secret. */
+static uint32_t resync_draw(struct sa *sa, uint32_t below)
 {
-    r->armed = false;
-    if (!sa->esn || sa->auth_run < ESN_RESYNC_FAILURES)
+    sa->resync_state = sa->resync_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(sa->resync_state >> 33) % below;
+}
+
+static void resync_arm(struct sa *sa, const struct batch *batch, struct resync *r)
+{
+    r->count = 0;
+    if (!sa->esn || sa->auth_run < ESN_RESYNC_FAILURES || batch->count == 0)
         return;
-    for (size_t i = 0; i < batch->count && !r->armed; i++) {
-        size_t len = sealed_len(sa, &batch->jobs[i]);
-        if (len > sizeof r->copy)
+    size_t at = resync_draw(sa, (uint32_t)batch->count);
+    for (size_t i = 0; i < batch->count && r->count < ESN_RESYNC_PACKETS; i++, at = (at + 1) % batch->count) {
+        size_t len = sealed_len(sa, &batch->jobs[at]);
+        if (len > ESN_RESYNC_PACKET_MAX)
             continue;
-        r->armed = true;
-        r->job = i;
-        memcpy(r->copy, batch->jobs[i].esp, len);
+        memcpy(r->copies[r->count], batch->jobs[at].esp, len);
+        r->jobs[r->count++] = at;
     }
 }
 
 /* RFC 4303 A3.2: upwards only, and what verifies tells the high half of all that follows. */
-static void resync_try(struct sa *sa, struct batch *batch, const struct resync *r)
+static bool resync_packet(const struct sa *sa, struct batch *batch, size_t at, const uint8_t *copy)
 {
-    if (!r->armed)
-        return;
-    sa->auth_run = 0;
-    struct aead_job *job = &batch->jobs[r->job];
+    struct aead_job *job = &batch->jobs[at];
     for (unsigned i = 0; !job->ok && i < ESN_RESYNC_TRIES && job->sequence_high < UINT32_MAX; i++) {
-        memcpy(job->esp, r->copy, sealed_len(sa, job));
+        memcpy(job->esp, copy, sealed_len(sa, job));
         job->sequence_high++;
         aead_open(sa->open, job, 1);
     }
     if (job->ok)
-        batch->sequence[r->job] = (uint64_t)job->sequence_high << 32 | (uint32_t)batch->sequence[r->job];
+        batch->sequence[at] = (uint64_t)job->sequence_high << 32 | (uint32_t)batch->sequence[at];
+    return job->ok;
+}
+
+static void resync_try(struct sa *sa, struct batch *batch, const struct resync *r)
+{
+    if (r->count == 0)
+        return;
+    sa->auth_run = resync_draw(sa, ESN_RESYNC_FAILURES / 2 + 1);
+    for (size_t i = 0; i < r->count; i++)
+        if (resync_packet(sa, batch, r->jobs[i], r->copies[i]))
+            return;
 }
 
 /* Before the answers are given: what verifies ends the row of failures. */

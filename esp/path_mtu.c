@@ -81,10 +81,14 @@ uint32_t path_mtus_set_route(struct path_mtus *mtus, const struct address *peer,
     return effective(entry);
 }
 
+static uint32_t floor_of(const struct address *peer)
+{
+    return peer->family == 4 ? IPV4_MTU_MIN : IPV6_MTU_MIN;
+}
+
 bool path_mtus_claim(struct path_mtus *mtus, const struct address *peer, uint32_t claimed, uint64_t now_ms)
 {
-    uint32_t floor = peer->family == 4 ? IPV4_MTU_MIN : IPV6_MTU_MIN;
-    struct entry *entry = claimed < floor ? NULL : find_or_make(mtus, peer);
+    struct entry *entry = claimed < floor_of(peer) ? NULL : find_or_make(mtus, peer);
     if (entry == NULL || claimed > effective(entry))
         return false;
     bool lower = claimed < effective(entry);
@@ -99,6 +103,25 @@ uint32_t path_mtus_route(const struct path_mtus *mtus, const struct address *pee
 {
     const struct entry *entry = find(mtus, peer);
     return entry == NULL || entry->route == 0 ? (uint32_t)MTU_DEFAULT : entry->route;
+}
+
+/* RFC 1191 7.1: MTUs that are in use, each for the range up to the next. */
+static uint32_t plateau_below(uint32_t size)
+{
+    static const uint16_t plateaus[] = {65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296};
+    for (size_t i = 0; i < sizeof plateaus / sizeof *plateaus; i++)
+        if (plateaus[i] < size)
+            return plateaus[i];
+    return 68;
+}
+
+bool path_mtus_refused(struct path_mtus *mtus, const struct address *peer, uint32_t outer_size, uint64_t now_ms)
+{
+    uint32_t floor = floor_of(peer), plateau = plateau_below(outer_size), counts = path_mtus_get(mtus, peer);
+    /* What is larger than what counts was sent before we knew. */
+    if (outer_size > counts || outer_size <= floor)
+        return false;
+    return path_mtus_claim(mtus, peer, plateau < floor ? floor : plateau, now_ms);
 }
 
 uint32_t path_mtus_get(const struct path_mtus *mtus, const struct address *peer)

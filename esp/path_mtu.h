@@ -26,6 +26,11 @@ uint32_t path_mtus_set_route(struct path_mtus *mtus, const struct address *peer,
  * 4301 8.2 asks for a floor); returns true then. A lower claim than before renews the age, an equal one too. */
 bool path_mtus_claim(struct path_mtus *mtus, const struct address *peer, uint32_t claimed, uint64_t now_ms);
 
+/* The host itself refused an outer packet of this size, although the route to the peer is said to take it. Its true
+ * limit is not known: the next plateau of RFC 1191 7.1 below is tried, down to the floor. Ages like a claim. True when
+ * what counts is lower now; false where it was lower already, or cannot be. */
+bool path_mtus_refused(struct path_mtus *mtus, const struct address *peer, uint32_t outer_size, uint64_t now_ms);
+
 /* The MTU of the route alone, whatever routers claim: never 0. */
 uint32_t path_mtus_route(const struct path_mtus *mtus, const struct address *peer);
 

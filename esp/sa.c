@@ -45,7 +45,8 @@ static void set_limits(struct sa *sa, const struct child *child)
     set_sequence_limits(sa);
 }
 
-static enum status set_keys(struct sa *sa, const struct child *child, const struct random *random)
+static enum status set_keys(struct sa *sa, const struct child *child, const struct aead_library *library,
+                            const struct random *random)
 {
     const struct aead_suite suite = {
         .encr = (enum encr)child->suite.encr,
@@ -55,13 +56,14 @@ static enum status set_keys(struct sa *sa, const struct child *child, const stru
     };
     enum status status = aead_shape(&suite, &sa->shape);
     if (status == OK)
-        status = aead_new(&suite, secret_bytes(&child->key_out), random, &sa->seal);
+        status = aead_new(library, &suite, secret_bytes(&child->key_out), random, &sa->seal);
     if (status == OK)
-        status = aead_new(&suite, secret_bytes(&child->key_in), random, &sa->open);
+        status = aead_new(library, &suite, secret_bytes(&child->key_in), random, &sa->open);
     return status;
 }
 
-enum status sa_new(const struct child *child, const struct random *random, struct sa **out)
+enum status sa_new(const struct child *child, const struct aead_library *library, const struct random *random,
+                   struct sa **out)
 {
     *out = NULL;
     struct sa *sa = calloc(1, sizeof *sa);
@@ -80,7 +82,7 @@ enum status sa_new(const struct child *child, const struct random *random, struc
 
     enum status status = replay_init(&sa->replay, child->replay_window, child->esn);
     if (status == OK)
-        status = set_keys(sa, child, random);
+        status = set_keys(sa, child, library, random);
     if (status == OK)
         sa_set_path_mtu(sa, MTU_DEFAULT);
     if (status != OK) {

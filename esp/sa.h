@@ -33,11 +33,12 @@ enum { KEY_SOFT_PERCENT = 75 };
 
 /*
  * RFC 4303 A3: over 2^32 packets lost in a row, and no packet verifies any more, for the high half that the window
- * infers is behind. After so many failures without a success, one packet is tried again with the next few high halves;
- * then the count starts anew, whatever came of it: forged packets cost at most ESN_RESYNC_TRIES / ESN_RESYNC_FAILURES
- * more.
+ * infers is behind. After so many failures without a success, up to ESN_RESYNC_PACKETS packets of a batch are tried
+ * again with the next few high halves. Then the count starts anew, somewhere below its half, whatever came of it: so
+ * forged packets cost at most ESN_RESYNC_PACKETS * ESN_RESYNC_TRIES more in each batch, and a quarter more in the long
+ * run; and where a part p of the packets is genuine, about 1 / p trials find the high half again.
  */
-enum { ESN_RESYNC_FAILURES = 64, ESN_RESYNC_TRIES = 4, ESN_RESYNC_PACKET_MAX = 9216 };
+enum { ESN_RESYNC_FAILURES = 64, ESN_RESYNC_PACKETS = 2, ESN_RESYNC_TRIES = 4, ESN_RESYNC_PACKET_MAX = 9216 };
 
 struct sa_counters {
     uint64_t packets, bytes;                           /* bytes: inner packets */
@@ -67,12 +68,15 @@ struct sa {
     uint64_t sequence_soft, sequence_hard;
     uint64_t soft_bytes, hard_bytes; /* per direction; 0: none */
     uint64_t soft_packets, hard_packets;
-    uint32_t auth_run; /* packets in a row whose ICV did not verify */
+    uint32_t auth_run;     /* packets in a row whose ICV did not verify */
+    uint64_t resync_state; /* which packets are tried again */
     struct sa_counters in, out;
 };
 
-/* Builds from a child (copies what it needs; the child's keys stay the caller's). random must outlive the SA. */
-MUST_USE enum status sa_new(const struct child *child, const struct random *random, struct sa **out);
+/* Builds from a child (copies what it needs; the child's keys stay the caller's). library (see crypto/aead.h; NULL: the
+ * portable one) and random must outlive the SA. */
+MUST_USE enum status sa_new(const struct child *child, const struct aead_library *library, const struct random *random,
+                            struct sa **out);
 void sa_free(struct sa *sa); /* wipes */
 
 /* Bytes that sealing adds to an inner packet of inner_len: ESP header, IV, padding, trailer, ICV (not the outer IP and

@@ -32,10 +32,11 @@ struct sad {
     struct entry *by_outbound; /* peers choose these SPIs, but how many SAs a peer has is capped */
     struct entry **active;     /* per rule: those that may seal, newest first */
     size_t rules;
+    const struct aead_library *library;
     const struct random *random;
 };
 
-enum status sad_new(size_t rules, const struct random *random, struct sad **out)
+enum status sad_new(size_t rules, const struct aead_library *library, const struct random *random, struct sad **out)
 {
     *out = NULL;
     struct sad *sad = calloc(1, sizeof *sad);
@@ -47,6 +48,7 @@ enum status sad_new(size_t rules, const struct random *random, struct sad **out)
     }
     sad->active = active;
     sad->rules = rules;
+    sad->library = library;
     sad->random = random;
     *out = sad;
     return OK;
@@ -144,7 +146,7 @@ enum status sad_add(struct sad *sad, const struct child *child)
         return ERR_MEMORY;
     entry->child_id = child->id;
     entry->spi = child->spi_in;
-    enum status status = sa_new(child, sad->random, &entry->sa);
+    enum status status = sa_new(child, sad->library, sad->random, &entry->sa);
     if (status == OK)
         status = insert(sad, entry);
     if (status != OK)

@@ -8,8 +8,10 @@
 
 struct sad;
 
-/* rules: how many entries the SPD has (a rule index is below it). random must outlive the SAD. */
-MUST_USE enum status sad_new(size_t rules, const struct random *random, struct sad **out);
+/* rules: how many entries the SPD has (a rule index is below it). library: what the SAs' keys are made with (NULL: the
+ * portable one); it and random must outlive the SAD. */
+MUST_USE enum status sad_new(size_t rules, const struct aead_library *library, const struct random *random,
+                             struct sad **out);
 void sad_free(struct sad *sad);
 
 /* A fresh inbound SPI: random, at least 256 (RFC 4303 2.1), not in use. 0 when randomness failed. */

@@ -22,6 +22,7 @@ enum {
 
     /* Memory that an authenticated peer can make us hold. */
     QUICK_PER_SA_MAX = 64,     /* under way at once */
+    QUICK_SPI_DRAWS = 8,       /* until ours is not the peer's */
     QUICK_LINGERING_MAX = 256, /* finished; above it the oldest is forgotten */
     QUICK_IDS_MAX = 4096,      /* quick modes per phase 1 */
     IDS_RENEW_EIGHTHS = 7,     /* so full, and phase 1 is rekeyed */

@@ -187,10 +187,23 @@ enum status quick_new_nonce(struct ike *ike, struct quick *q)
     return random_fill(&ike->setup.random, q->initiator ? q->nonce_i : q->nonce_r, NONCE_OURS);
 }
 
+/* RFC 2409 5.5: of what makes KEYMAT, the SPI alone tells the directions apart. With one SPI for both they would have
+ * one key, and ciphers with counters would use each IV twice. */
+bool quick_spis_differ(const struct quick *q)
+{
+    return q->spi_in != q->spi_out;
+}
+
 enum status quick_new_spi(struct ike *ike, struct quick *q)
 {
-    q->spi_in = ike->setup.ops.new_spi(ike->setup.ops.arg);
-    return q->spi_in != 0 ? OK : ERR_CRYPTO;
+    for (unsigned i = 0; i < QUICK_SPI_DRAWS; i++) {
+        q->spi_in = ike->setup.ops.new_spi(ike->setup.ops.arg);
+        if (q->spi_in == 0)
+            break;
+        if (quick_spis_differ(q))
+            return OK;
+    }
+    return ERR_CRYPTO;
 }
 
 enum status quick_new_dh(struct ike *ike, struct quick *q, uint16_t group)

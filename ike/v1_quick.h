@@ -49,7 +49,9 @@ void quick_free(struct ike *ike, struct quick *q);
 void quick_done(struct ike *ike, struct quick *q);
 MUST_USE enum status quick_send(struct ike *ike, struct quick *q, struct bytes datagram, bool waits);
 void quick_fail(struct ike *ike, struct quick *q, const char *why);
+bool quick_spis_differ(const struct quick *q);
 MUST_USE enum status quick_new_nonce(struct ike *ike, struct quick *q);
+/* Another one than the peer's, where that is known. */
 MUST_USE enum status quick_new_spi(struct ike *ike, struct quick *q);
 MUST_USE enum status quick_new_dh(struct ike *ike, struct quick *q, uint16_t group);
 MUST_USE enum status quick_install(struct ike *ike, struct quick *q, struct bytes peer_public, struct child_sa **out);

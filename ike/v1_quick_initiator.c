@@ -108,7 +108,7 @@ static enum status check_answer(struct ike *ike, struct quick *q, const struct p
         return status;
     q->spi_out = load_u32(answer.items[0].spi.data);
     q->suite = list.items[index];
-    if (child_by_spi_out(q->sa->peer, q->spi_out) != NULL)
+    if (!quick_spis_differ(q) || child_by_spi_out(q->sa->peer, q->spi_out) != NULL)
         return ERR_MISMATCH;
     quick_agree_lifetimes(ike, q, 0, 0);
     return OK;
@@ -137,6 +137,16 @@ static enum status send_confirmation(struct ike *ike, struct quick *q)
     return status == OK ? quick_send(ike, q, writer_bytes(&m.w), false) : status;
 }
 
+/* Why there is no SA after an answer that was authentic. */
+static const char *say_unacceptable(const struct quick *q, enum status status)
+{
+    if (status != ERR_MISMATCH)
+        return status_text(status);
+    return quick_spis_differ(q) ? "it differs from what was offered"
+                                : "it has our own SPI, with which both directions would have the same key; the peer "
+                                  "must choose an SPI of its own";
+}
+
 void quick_on_answer(struct ike *ike, struct quick *q, const struct ike_header *header, const struct path *path,
                      struct bytes message, uint64_t digest)
 {
@@ -157,9 +167,8 @@ void quick_on_answer(struct ike *ike, struct quick *q, const struct ike_header *
     if (status == OK)
         status = send_confirmation(ike, q);
     if (status != OK) {
-        char why[160];
-        snprintf(why, sizeof why, "the answer of the peer is not acceptable: %s",
-                 status == ERR_MISMATCH ? "it differs from what was offered" : status_text(status));
+        char why[192];
+        snprintf(why, sizeof why, "the answer of the peer is not acceptable: %s", say_unacceptable(q, status));
         quick_fail(ike, q, why);
         return;
     }

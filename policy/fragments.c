@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct key) == 8 + 32 + 8, "no padding");
 
 struct tracked {
     struct key key;
-    uint64_t hash;
+    uint64_t hash, owner;
     uint64_t born_ms;
     uint64_t turn; /* counts all packets: many are born in one millisecond */
     bool used;
@@ -150,28 +150,102 @@ static struct tracked *find(struct fragments *fragments, const struct key *key, 
 }
 
 /* The packet of which nothing can come any more but repeats goes first, the one whose fragments need it goes last. */
-static unsigned worth(const struct tracked *packet, uint64_t now_ms)
+enum worth { DEAD, WHOLE, WITHOUT_FIRST, NEEDED };
+
+static enum worth worth(const struct tracked *packet, uint64_t now_ms)
 {
     if (!is_live(packet, now_ms))
-        return 0;
+        return DEAD;
     if (packet->end > 0 && packet->units == (packet->end + UNIT - 1) / UNIT)
-        return 1;
-    return packet->has_first ? 3 : 2;
+        return WHOLE;
+    return packet->has_first ? NEEDED : WITHOUT_FIRST;
 }
 
-/* Of equal worth, the oldest. */
-static struct tracked *take(struct fragments *fragments, const struct key *key, uint64_t hash, uint64_t now_ms)
+/* The place among these (a bit each) that is worth the least; of equal worth, the oldest. */
+static struct tracked *cheapest(struct tracked set[WAYS], unsigned among, uint64_t now_ms)
 {
-    struct tracked *set = &fragments->packets[hash % SETS * WAYS], *taken = set;
-    unsigned least = worth(taken, now_ms);
-    for (size_t i = 1; i < WAYS; i++) {
-        unsigned value = worth(&set[i], now_ms);
-        if (value < least || (value == least && set[i].turn < taken->turn)) {
+    struct tracked *taken = NULL;
+    enum worth least = NEEDED;
+    for (size_t i = 0; i < WAYS; i++) {
+        if ((among >> i & 1) == 0)
+            continue;
+        enum worth value = worth(&set[i], now_ms);
+        if (taken == NULL || value < least || (value == least && set[i].turn < taken->turn)) {
             taken = &set[i];
             least = value;
         }
     }
-    *taken = (struct tracked){.key = *key, .hash = hash, .born_ms = now_ms, .turn = fragments->turns++, .used = true};
+    return taken;
+}
+
+/* --- fair shares --- */
+
+/* Whose packets are counted together: each level divides the one before. */
+enum level { OWNER, SCOPE, SOURCE, LEVELS };
+
+static bool shares(const struct tracked *a, const struct tracked *b, enum level level)
+{
+    return a->owner == b->owner && (level < SCOPE || a->key.scope == b->key.scope) &&
+           (level < SOURCE || memcmp(a->key.source, b->key.source, sizeof a->key.source) == 0);
+}
+
+static unsigned group_of(const struct tracked set[WAYS], unsigned among, const struct tracked *member, enum level level)
+{
+    unsigned group = 0;
+    for (unsigned i = 0; i < WAYS; i++)
+        if ((among >> i & 1) != 0 && shares(&set[i], member, level))
+            group |= 1U << i;
+    return group;
+}
+
+static unsigned size_of(unsigned group)
+{
+    unsigned size = 0;
+    for (; group != 0; group &= group - 1)
+        size++;
+    return size;
+}
+
+/* The places of whoever would have the most with the newcomer in; where that is the newcomer's own group, of others
+ * only what is more. Of several equals, the places of all. */
+static unsigned heaviest(const struct tracked set[WAYS], unsigned among, const struct tracked *newcomer,
+                         enum level level)
+{
+    unsigned chosen = group_of(set, among, newcomer, level);
+    unsigned most = chosen != 0 ? size_of(chosen) + 1 : 0;
+    bool own = chosen != 0;
+    for (unsigned i = 0; i < WAYS; i++) {
+        unsigned group = (among >> i & 1) != 0 ? group_of(set, among, &set[i], level) : 0;
+        if (size_of(group) > most) {
+            chosen = group;
+            most = size_of(group);
+            own = false;
+        } else if (size_of(group) == most && !own) {
+            chosen |= group;
+        }
+    }
+    return chosen;
+}
+
+/* What is of no use to anyone goes first, whoever owns it; then fairness decides. */
+static struct tracked *victim(struct tracked set[WAYS], const struct tracked *newcomer, uint64_t now_ms)
+{
+    unsigned among = (1U << WAYS) - 1;
+    struct tracked *useless = cheapest(set, among, now_ms);
+    if (worth(useless, now_ms) <= WHOLE)
+        return useless;
+    for (enum level level = OWNER; level < LEVELS; level++)
+        among = heaviest(set, among, newcomer, level);
+    return cheapest(set, among, now_ms);
+}
+
+static struct tracked *take(struct fragments *fragments, uint64_t owner, const struct key *key, uint64_t hash,
+                            uint64_t now_ms)
+{
+    struct tracked newcomer = {.key = *key, .hash = hash, .owner = owner, .born_ms = now_ms, .used = true};
+    struct tracked *taken = victim(&fragments->packets[hash % SETS * WAYS], &newcomer, now_ms);
+    newcomer.turn = fragments->turns++;
+    *taken = newcomer;
     memset(fragments->passed[taken - fragments->packets], 0, sizeof *fragments->passed);
     return taken;
 }
@@ -212,7 +286,8 @@ static void borrow(const struct tracked *packet, struct flow *flow)
     flow->destination_port = packet->destination_port;
 }
 
-enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope, struct flow *flow, uint64_t now_ms)
+enum fragment_verdict fragments_see_of(struct fragments *fragments, uint64_t owner, uint64_t scope, struct flow *flow,
+                                       uint64_t now_ms)
 {
     if (!has_bounds(flow) || is_tiny(flow))
         return FRAGMENT_BAD;
@@ -220,7 +295,7 @@ enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope,
     uint64_t hash = hash_short(fragments->seed, &key, sizeof key);
     struct tracked *packet = find(fragments, &key, hash, now_ms);
     if (packet == NULL)
-        packet = take(fragments, &key, hash, now_ms);
+        packet = take(fragments, owner, &key, hash, now_ms);
     uint64_t *passed = fragments->passed[packet - fragments->packets];
     if (!end_agrees(packet, flow) || overlaps(passed, flow))
         return FRAGMENT_BAD;

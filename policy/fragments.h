@@ -4,8 +4,11 @@
  * ports hold for whole packets (RFC 4301 7.3, stateful fragment checking). Every byte of a packet is let through at
  * most once, so that no fragment can overwrite what was looked at (RFC 1858, RFC 3128, RFC 5722).
  *
- * Fixed memory, one owner, no lock, no allocation after the start. A flood of first fragments pushes out old entries;
- * what was pushed out can no longer be completed, which costs a retransmission and leaks nothing.
+ * Fixed memory, one thread, no lock, no allocation after the start. What is pushed out can no longer be completed,
+ * which costs a retransmission and leaks nothing. The room is shared fairly: a flood pushes out its own packets, not
+ * those of another owner (the peer's rule), within one owner not those of another scope, and within one scope not those
+ * of another source, as long as these have no more than the flood (and no more than eight meet in one set of the
+ * table).
  */
 #ifndef POLICY_FRAGMENTS_H
 #define POLICY_FRAGMENTS_H
@@ -32,11 +35,19 @@ enum fragment_verdict {
 };
 
 /*
- * flow: of a fragment (is_fragment). scope separates directions and SAs (child ids, which never come again): a fragment
- * borrows only within its scope. A first fragment is remembered; a later one is completed from it. The bytes of a later
- * one count as let through also when its first was not seen: some rule without ports may take it. A fragment that is
- * BAD leaves no trace.
+ * flow: of a fragment (is_fragment). scope separates SAs (child ids, which never come again): a fragment borrows only
+ * within its scope. owner: who shares the room with others; it may have several scopes. A first fragment is remembered;
+ * a later one is completed from it. The bytes of a later one count as let through also when its first was not seen:
+ * some rule without ports may take it. A fragment that is BAD leaves no trace.
  */
-enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope, struct flow *flow, uint64_t now_ms);
+enum fragment_verdict fragments_see_of(struct fragments *fragments, uint64_t owner, uint64_t scope, struct flow *flow,
+                                       uint64_t now_ms);
+
+/* Where all scopes are one owner's. */
+static inline enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope, struct flow *flow,
+                                                  uint64_t now_ms)
+{
+    return fragments_see_of(fragments, 0, scope, flow, now_ms);
+}
 
 #endif

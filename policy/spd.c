@@ -388,20 +388,43 @@ void spd_free(struct spd *spd)
 
 /* --- questions --- */
 
-static bool protects_alike(const struct rule *a, const struct rule *b)
+/* The rules above the match that the whole packet of a fragment may meet: what it shows cannot tell. */
+struct hidden {
+    bool discards, protects;
+    bool peers; /* protect rules of several connections */
+    uint32_t connection;
+};
+
+static void hide(struct hidden *h, const struct rule *rule)
 {
-    return b->action == ACTION_DISCARD || (b->action == ACTION_PROTECT && a->connection == b->connection);
+    if (rule->action == ACTION_DISCARD) {
+        h->discards = true;
+        return;
+    }
+    h->peers = h->peers || (h->protects && h->connection != rule->connection);
+    h->protects = true;
+    h->connection = rule->connection;
+}
+
+/* Would the whole packet meet no worse than this, whichever rule it belongs to? */
+static bool agrees(const struct hidden *h, const struct rule *match)
+{
+    if (match->action == ACTION_DISCARD)
+        return true;
+    if (h->discards || h->peers)
+        return false;
+    return !h->protects || (match->action == ACTION_PROTECT && match->connection == h->connection);
 }
 
 int spd_lookup(const struct spd *spd, const struct flow *flow)
 {
-    const struct rule *hidden = NULL; /* a protect rule that the whole packet of a fragment might match */
+    struct hidden hidden = {0};
     for (size_t i = 0; i < spd->count; i++) {
         const struct rule *rule = &spd->rules[i];
         if (selector_matches(&rule->selector, flow))
-            return hidden == NULL || protects_alike(hidden, rule) ? (int)i : SPD_RULE_NONE;
-        if (hidden == NULL && rule->action == ACTION_PROTECT && selector_may_match(&rule->selector, flow))
-            hidden = rule;
+            return agrees(&hidden, rule) ? (int)i : SPD_RULE_NONE;
+        if (rule->action != ACTION_BYPASS && selector_may_match(&rule->selector, flow))
+            hide(&hidden, rule);
     }
     return SPD_RULE_NONE;
 }

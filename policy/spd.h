@@ -41,9 +41,10 @@ MUST_USE enum status spd_add(struct spd *spd, enum action action, const char *te
 void spd_free(struct spd *spd);
 
 /*
- * Index of the first rule that matches a packet from TUN, or SPD_RULE_NONE: the implicit discard. When a protect rule
- * names ports, a later fragment does not show whether it belongs there: it may then leave through the same connection,
- * but neither in clear by a later bypass nor to another peer (RFC 4301 7); it is discarded.
+ * Index of the first rule that matches a packet from TUN, or SPD_RULE_NONE: the implicit discard. A later fragment does
+ * not show whether it belongs to a rule above that names ports. Where such a rule is a discard, it is discarded,
+ * whatever comes below; where one is a protect rule, it may leave through the same connection, but neither in clear nor
+ * to another peer (RFC 4301 7). What may be meant for a bypass may be protected.
  */
 int spd_lookup(const struct spd *spd, const struct flow *flow);
 

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-# For ./demo and ./test/run, to be sourced: which Debian packages esptun needs, and their installation.
+# For ./demo, ./test/run and ./test/bench/run, to be sourced: which Debian packages esptun needs, and their installation.
 
 PACKAGES_BUILD="gcc libc6-dev make cmake pkg-config libssl-dev libsodium-dev libuv1-dev libinih-dev libmnl-dev
                 libnftables-dev libjansson-dev uthash-dev"
+# Faster ESP ciphers, on x86-64 alone.
+[ "$(uname -m)" != x86_64 ] || PACKAGES_BUILD="$PACKAGES_BUILD libipsec-mb-dev"
 PACKAGES_DEMO="python3 iproute2 iputils-ping tcpdump"
 PACKAGES_UNIT="ninja-build clang clang-format clang-tidy libclang-rt-dev libcmocka-dev python3
                python3-cryptography-vectors python3-cryptography python3-scapy"
-PACKAGES_NETNS="python3 iproute2 iputils-ping procps nftables tcpdump tshark strongswan-charon strongswan-swanctl
-                libcharon-extra-plugins libstrongswan-standard-plugins libstrongswan-extra-plugins"
+PACKAGES_NETNS="python3 iproute2 iputils-ping procps ethtool nftables tcpdump tshark strongswan-charon
+                strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins
+                libstrongswan-extra-plugins"
+PACKAGES_BENCH="python3 iproute2 iputils-ping procps iperf3 ethtool openssl strongswan-charon strongswan-swanctl
+                libcharon-extra-plugins libstrongswan-standard-plugins libstrongswan-extra-plugins wireguard-tools openvpn"
 
 # Prints those that are not installed.
 missing_packages() {

@@ -244,21 +244,17 @@ static void add_alone(struct coalesce *c, uint8_t *packet, size_t len, const str
 static void add_segment(struct coalesce *c, uint8_t *packet, size_t len, const struct flow *flow,
                         struct coalesce_group group)
 {
-    bool open = !is_pushed(&group, packet);
     int place = find_open(c, c->open_used, packet, flow);
     if (place >= 0) {
         struct coalesce_group *g = &c->groups[c->open[place]];
-        if (continues(c, g, packet, &group) && verify_first(c, g)) {
-            group.verified = is_right(packet, (uint32_t)len, group.upper, group.is_tcp);
-            if (group.verified) {
-                join(c, place, packet, len, group.segment);
-                return;
-            }
-            open = false;
+        if (continues(c, g, packet, &group) && verify_first(c, g) &&
+            is_right(packet, (uint32_t)len, group.upper, group.is_tcp)) {
+            join(c, place, packet, len, group.segment);
+            return;
         }
         close_open(c, place);
     }
-    add_group(c, packet, len, group, open);
+    add_group(c, packet, len, group, !is_pushed(&group, packet));
 }
 
 bool coalesce_add(struct coalesce *c, uint8_t *packet, size_t len, const struct flow *flow)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off: the table below */
 /*
  * The netfilter rules that keep protected traffic out of the clear, as text for nft: a pure function of the SPD and of
  * the name of the TUN. One table for each TUN, which replaces an earlier one of its name in the same transaction:
  *
- *   input    from outside to this host     -> inbound     but IKE, ESP, ICMP errors about them, and IPv6's neighbour
- * talk forward  from outside through it       -> inbound     but on the way into the TUN, where the SPD decides and out
- * of another interface  -> outbound output   from this host                -> outbound    but with ROUTE_MARK: our
- * sockets
+ *   input    from outside to this host         -> inbound    but IKE, ESP, ICMP errors about them, IPv6's neighbours
+ *   forward  from outside through this host    -> inbound    but on the way into the TUN, where the SPD decides
+ *            and out of another interface      -> outbound
+ *   output   from this host                    -> outbound   but our sockets (ROUTE_MARK), and IPv6's neighbours
  *
  * `outbound` and `inbound` go through the rules in the order of the SPD; packets that match a protect rule are counted
  * and dropped, those that match a bypass rule return. Discard rules are left out: they are for what reaches the TUN,
@@ -20,6 +21,7 @@
  *
  * A fragment that does not show what a rule asks for, ports or (IPv6) protocol, matches it: it may belong there.
  */
+/* clang-format on */
 #ifndef TUN_GUARD_TEXT_H
 #define TUN_GUARD_TEXT_H
 

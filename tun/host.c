@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -167,10 +168,32 @@ static int look_at_answer(const struct nlmsghdr *message, void *arg)
     return MNL_CB_OK;
 }
 
+/* A packet that looks for its route. */
+struct route_question {
+    const struct address *to, *from; /* from: NULL or family 0: not known */
+    uint32_t mark;
+    uint16_t from_port, to_port; /* UDP; 0: another protocol */
+};
+
+/* Raw ESP is not named: of protocols, the kernel lets us ask for TCP, UDP and ICMP alone. */
+static void put_source(struct nlmsghdr *request, struct rtmsg *header, const struct route_question *question)
+{
+    if (question->from != NULL && question->from->family == question->to->family) {
+        header->rtm_src_len = header->rtm_dst_len;
+        mnl_attr_put(request, RTA_SRC, address_len(question->from), question->from->bytes);
+    }
+    if (question->to_port == 0)
+        return;
+    mnl_attr_put_u8(request, RTA_IP_PROTO, IPPROTO_UDP);
+    mnl_attr_put_u16(request, RTA_SPORT, htons(question->from_port));
+    mnl_attr_put_u16(request, RTA_DPORT, htons(question->to_port));
+}
+
 /* flags: RTM_F_FIB_MATCH for the route itself, with its prefix; 0 for what a packet would take. */
-static bool ask_route(struct netlink *netlink, const struct address *to, uint32_t mark, uint32_t flags,
+static bool ask_route(struct netlink *netlink, const struct route_question *question, uint32_t flags,
                       struct route_answer *answer)
 {
+    const struct address *to = question->to;
     char buffer[NETLINK_REQUEST];
     void *extra;
     *answer = (struct route_answer){0};
@@ -180,14 +203,16 @@ static bool ask_route(struct netlink *netlink, const struct address *to, uint32_
     header->rtm_dst_len = (unsigned char)(address_len(to) * 8);
     header->rtm_flags = flags;
     mnl_attr_put(request, RTA_DST, address_len(to), to->bytes);
-    mnl_attr_put_u32(request, RTA_MARK, mark);
+    mnl_attr_put_u32(request, RTA_MARK, question->mark);
+    put_source(request, header, question);
     return netlink_ask_for(netlink, request, look_at_answer, answer) == 0;
 }
 
 bool host_has_route(struct netlink *netlink, const struct address *to, uint32_t mark, unsigned device)
 {
     struct route_answer answer;
-    return ask_route(netlink, to, mark, RTM_F_FIB_MATCH, &answer) && answer.type == RTN_UNICAST && answer.len > 0 &&
+    const struct route_question question = {.to = to, .mark = mark};
+    return ask_route(netlink, &question, RTM_F_FIB_MATCH, &answer) && answer.type == RTN_UNICAST && answer.len > 0 &&
            answer.interface != 0 && answer.interface != device;
 }
 
@@ -204,13 +229,21 @@ static uint32_t interface_mtu(unsigned index)
     return mtu;
 }
 
-uint32_t host_route_mtu(struct netlink *netlink, const struct address *to, uint32_t mark)
+uint32_t host_route_mtu(struct netlink *netlink, const struct path *path, bool udp, uint32_t mark)
 {
     struct route_answer route, taken;
-    if (!ask_route(netlink, to, mark, RTM_F_FIB_MATCH, &route))
-        return 0;
+    struct route_question question = {.to = &path->remote.address, .from = &path->local.address, .mark = mark};
+    if (udp) {
+        question.from_port = path->local.port;
+        question.to_port = path->remote.port;
+    }
+    if (!ask_route(netlink, &question, RTM_F_FIB_MATCH, &route)) {
+        question.from = NULL; /* an address that this host has lost */
+        if (!ask_route(netlink, &question, RTM_F_FIB_MATCH, &route))
+            return 0;
+    }
     /* Of several next hops, the one that the kernel chooses. */
-    if (route.interface == UINT_MAX && ask_route(netlink, to, mark, 0, &taken))
+    if (route.interface == UINT_MAX && ask_route(netlink, &question, 0, &taken))
         route.interface = taken.interface;
     uint32_t mtu = route.interface != 0 && route.interface != UINT_MAX ? interface_mtu(route.interface) : 0;
     return route.mtu != 0 && (mtu == 0 || route.mtu < mtu) ? route.mtu : mtu;

@@ -14,10 +14,11 @@ int host_addresses(struct netlink *netlink, unsigned device, struct host_place *
  * than `device`. False also when the kernel does not tell. */
 bool host_has_route(struct netlink *netlink, const struct address *to, uint32_t mark, unsigned device);
 
-/* The MTU of the route to an address for packets with this mark: the route's own where the administrator gave it one,
- * else its interface's. What the kernel has learned from ICMP is left out: nobody has authenticated it. 0: no way, or
+/* The MTU of the route that packets of this path and mark take: the route's own where the administrator gave it one,
+ * else its interface's. ip rules may look at all of it: the local address counts where it is known and this host's, the
+ * ports count with `udp`. What the kernel has learned from ICMP is left out: nobody has authenticated it. 0: no way, or
  * the kernel does not tell. */
-uint32_t host_route_mtu(struct netlink *netlink, const struct address *to, uint32_t mark);
+uint32_t host_route_mtu(struct netlink *netlink, const struct path *path, bool udp, uint32_t mark);
 
 /* Adds (or removes) one address, /32 or /128, of an interface. 0, or a negative errno. */
 int host_address(struct netlink *netlink, bool add, const struct address *address, unsigned index);

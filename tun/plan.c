@@ -260,6 +260,65 @@ static enum status plan_from_device(struct plan *plan, const struct spd *spd)
     return status;
 }
 
+/* Both belong to an interface, and are asked for with it. */
+static const struct plan_route of_a_link[] = {
+    {.to = {.base = {.family = 6, .bytes = {0xfe, 0x80}}, .len = 10}, .kind = PLAN_THROW},
+    {.to = {.base = {.family = 6, .bytes = {0xff}}, .len = 8}, .kind = PLAN_THROW},
+};
+
+static bool is_of_a_link(const struct prefix *p)
+{
+    return prefix_has(&of_a_link[0].to, &p->base) || prefix_has(&of_a_link[1].to, &p->base);
+}
+
+static bool bit_at(const struct address *a, unsigned bit)
+{
+    return (a->bytes[bit / 8] >> (7 - bit % 8) & 1) != 0;
+}
+
+/* routes: those that lie in p, ascending; to_device: what holds for p around them. Appends what goes to the device, but
+ * returns true where that is all of p, so that its other half may join it. */
+static bool gather_bound(struct plan_routes *out, struct prefix p, const struct plan_route *routes, size_t count,
+                         bool to_device, enum status *status)
+{
+    size_t left_count = 0;
+    if (count > 0 && routes[0].to.len == p.len) {
+        to_device = routes[0].kind == PLAN_DEVICE;
+        routes++;
+        count--;
+    }
+    if (count == 0)
+        return to_device;
+    struct prefix left = {.base = p.base, .len = (uint8_t)(p.len + 1)}, right = left;
+    right.base.bytes[p.len / 8] |= (uint8_t)(0x80 >> p.len % 8);
+    while (left_count < count && !bit_at(&routes[left_count].to.base, p.len))
+        left_count++;
+    bool all_left = gather_bound(out, left, routes, left_count, to_device, status);
+    bool all_right = gather_bound(out, right, routes + left_count, count - left_count, to_device, status);
+    struct plan_route half = {.to = all_left ? left : right, .kind = PLAN_NOWHERE};
+    if (all_left != all_right && *status == OK)
+        *status = routes_append(out, &half);
+    return all_left && all_right;
+}
+
+static enum status plan_bound(struct plan *plan)
+{
+    struct plan_routes routes = {0};
+    enum status status = OK;
+    for (size_t i = 0; i < plan->outbound.count && status == OK; i++)
+        if (plan->outbound.items[i].to.base.family == 6 && !is_of_a_link(&plan->outbound.items[i].to))
+            status = routes_append(&routes, &plan->outbound.items[i]);
+    for (size_t i = 0; i < 2 && status == OK; i++)
+        status = routes_append(&routes, &of_a_link[i]);
+    routes_settle(&routes);
+    /* Never all: what belongs to a link is thrown. */
+    if (status == OK)
+        (void)gather_bound(&plan->bound, (struct prefix){.base.family = 6}, routes.items, routes.count, false, &status);
+    routes_settle(&plan->bound);
+    free(routes.items);
+    return status;
+}
+
 static bool addresses_have(const struct address *list, size_t count, const struct address *a)
 {
     for (size_t i = 0; i < count; i++)
@@ -291,6 +350,8 @@ enum status plan_make(const struct spd *spd, const struct plan_host *host, struc
     if (status == OK)
         status = plan_from_device(out, spd);
     if (status == OK)
+        status = plan_bound(out);
+    if (status == OK)
         status = plan_missing(out, spd, host);
     if (status != OK)
         plan_free(out);
@@ -301,6 +362,7 @@ void plan_free(struct plan *plan)
 {
     free(plan->outbound.items);
     free(plan->from_device.items);
+    free(plan->bound.items);
     free(plan->missing);
     *plan = (struct plan){0};
 }

@@ -15,7 +15,7 @@
 #include "policy/spd.h"
 #include "tun/prefix.h"
 
-enum plan_kind { PLAN_DEVICE, PLAN_THROW };
+enum plan_kind { PLAN_DEVICE, PLAN_THROW, PLAN_NOWHERE };
 
 struct plan_route {
     struct prefix to;
@@ -44,6 +44,11 @@ struct plan {
     /* For packets that came out of the TUN, where a local side lies inside a remote one (10.1.0.0/24 -> 0.0.0.0/0): the
      * same, but local sides are thrown, so that what was decrypted for them does not go back in. Else empty. */
     struct plan_routes from_device;
+    /* What `outbound` leads to the device, IPv6 alone, without what it throws: no prefix lies in another. It is for
+     * sockets that are bound to an interface: their look-ups skip all routes of other interfaces, so neither a route to
+     * the device nor a thrown one inside it would hold them. Link-local and multicast addresses are left out: each
+     * interface has its own. */
+    struct plan_routes bound;
     /* Single local addresses of protect rules that the host lacks: to be put on the TUN. Not those that are attached to
      * this host or routed by it: they belong to another host. */
     struct address *missing; /* owned */

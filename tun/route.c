@@ -10,13 +10,20 @@
 #include <unistd.h>
 
 #include "tun/host.h"
+#include "tun/nexthop.h"
 #include "tun/plan.h"
 #include "tun/rule.h"
 
 #include <linux/rtnetlink.h>
 
-/* Of our three ip rules, by offset from the slot's number. */
-enum { RULE_FROM_DEVICE, RULE_FROM_DEVICE_MAIN, RULE_OUTBOUND, RULE_COUNT };
+/* Of our ip rules, by offset from the slot's number. */
+enum { RULE_FROM_DEVICE, RULE_FROM_DEVICE_MAIN, RULE_OUTBOUND, RULE_BOUND, RULE_COUNT };
+
+/* Of our tables, likewise. */
+enum { TABLE_OUTBOUND, TABLE_FROM_DEVICE, TABLE_BOUND, TABLE_COUNT };
+
+_Static_assert((int)RULE_COUNT <= (int)ROUTE_SLOT_STEP && (int)TABLE_COUNT <= (int)ROUTE_SLOT_STEP,
+               "slots do not overlap");
 
 struct routes {
     struct netlink netlink;
@@ -25,8 +32,9 @@ struct routes {
     struct plan plan;
     uint32_t number; /* table and first priority of our slot */
     size_t added;    /* of plan.missing */
-    bool filled[2];  /* tables */
-    bool ruled[2];   /* by family: 4, 6 */
+    bool filled[TABLE_COUNT];
+    bool nexthop;  /* made */
+    bool ruled[2]; /* by family: 4, 6 */
     char *why;
     size_t why_len;
 };
@@ -51,9 +59,20 @@ static enum status fail(struct routes *routes, int error, const char *what)
 
 /* --- routes --- */
 
+static const struct plan_routes *planned_in(const struct routes *routes, uint32_t table)
+{
+    const struct plan *plan = &routes->plan;
+    return table == TABLE_OUTBOUND ? &plan->outbound : table == TABLE_FROM_DEVICE ? &plan->from_device : &plan->bound;
+}
+
 /* What a planned route becomes in the table: itself, and for one to the device also the one that is left when the
  * device goes. */
 enum shape { SHAPE_OPEN, SHAPE_CLOSED, SHAPE_COUNT };
+
+static uint32_t nexthop_of(const struct routes *routes)
+{
+    return ROUTE_NEXTHOP + routes->number;
+}
 
 static int route_ask(struct routes *routes, uint16_t type, uint16_t flags, uint32_t table,
                      const struct plan_route *route, enum shape shape)
@@ -67,11 +86,15 @@ static int route_ask(struct routes *routes, uint16_t type, uint16_t flags, uint3
     message->rtm_dst_len = route->to.len;
     message->rtm_protocol = ROUTE_PROTOCOL;
     message->rtm_scope = to_device && route->to.base.family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    message->rtm_type = to_device ? RTN_UNICAST : shape == SHAPE_CLOSED ? RTN_UNREACHABLE : RTN_THROW;
+    message->rtm_type = to_device || route->kind == PLAN_NOWHERE ? RTN_UNICAST
+                        : shape == SHAPE_CLOSED                  ? RTN_UNREACHABLE
+                                                                 : RTN_THROW;
     mnl_attr_put_u32(request, RTA_TABLE, table);
     mnl_attr_put(request, RTA_DST, address_len(&route->to.base), route->to.base.bytes);
     if (shape == SHAPE_CLOSED)
         mnl_attr_put_u32(request, RTA_PRIORITY, ROUTE_METRIC_CLOSED);
+    if (route->kind == PLAN_NOWHERE)
+        mnl_attr_put_u32(request, RTA_NH_ID, nexthop_of(routes));
     if (to_device) {
         mnl_attr_put_u32(request, RTA_OIF, routes->device->index);
         if (route->source.family != 0)
@@ -121,8 +144,8 @@ static bool is_planned(void *arg, const struct host_route *route)
 {
     const struct sweep *sweep = arg;
     const struct plan_route *planned = plan_find(sweep->list, &route->to);
-    if (planned == NULL || planned->kind == PLAN_THROW)
-        return planned != NULL && route->type == RTN_THROW;
+    if (planned == NULL || planned->kind != PLAN_DEVICE)
+        return planned != NULL && route->type == (planned->kind == PLAN_THROW ? RTN_THROW : RTN_BLACKHOLE);
     return route->type == RTN_UNREACHABLE || (route->type == RTN_UNICAST && route->interface == sweep->device);
 }
 
@@ -131,12 +154,12 @@ static bool is_planned(void *arg, const struct host_route *route)
 static struct ip_rule rule_of(const struct routes *routes, uint8_t family, unsigned which)
 {
     struct ip_rule rule = {.family = af_of(family), .priority = routes->number + which, .protocol = ROUTE_PROTOCOL};
-    if (which == RULE_OUTBOUND) {
+    if (which == RULE_OUTBOUND || which == RULE_BOUND) {
         rule.unless_mark = ROUTE_MARK;
-        rule.table = routes->number;
+        rule.table = routes->number + (which == RULE_OUTBOUND ? TABLE_OUTBOUND : TABLE_BOUND);
     } else {
         rule.from_device = routes->device->name;
-        rule.table = which == RULE_FROM_DEVICE ? routes->number + 1 : RT_TABLE_MAIN;
+        rule.table = which == RULE_FROM_DEVICE ? routes->number + TABLE_FROM_DEVICE : RT_TABLE_MAIN;
     }
     return rule;
 }
@@ -148,6 +171,8 @@ static void rule_delete(struct routes *routes, size_t family, unsigned which)
 
 static bool rule_is_wanted(const struct routes *routes, size_t family, unsigned which)
 {
+    if (which == RULE_BOUND)
+        return families[family] == 6 && routes->plan.bound.count > 0;
     const struct plan_routes *list =
         which == RULE_FROM_DEVICE_MAIN ? &routes->plan.from_device : &routes->plan.outbound;
     return plan_has_family(list, families[family]);
@@ -200,10 +225,12 @@ static void warn_of_dead(const struct routes *routes, uint32_t number, const cha
 {
     if (owner[0] == '\0' || host_interface_runs(if_nametoindex(owner)))
         return;
-    log_write(routes->log, LOG_WARNING,
-              "an esptun with TUN %s has died and left table %u, which keeps its protected traffic from leaving in "
-              "clear: start it again, or remove it with 'ip rule del priority %u; ip -6 rule del priority %u'",
-              owner, number, number + RULE_OUTBOUND, number + RULE_OUTBOUND);
+    log_write(
+        routes->log, LOG_WARNING,
+        "an esptun with TUN %s has died and left table %u, which keeps its protected traffic from leaving in "
+        "clear: start it again, or remove it with 'ip rule del priority %u; ip -6 rule del priority %u; ip -6 rule "
+        "del priority %u'",
+        owner, number, number + RULE_OUTBOUND, number + RULE_OUTBOUND, number + RULE_BOUND);
 }
 
 /* The slot that an earlier run with our TUN left, else the first free one. */
@@ -282,14 +309,34 @@ static enum status make_plan(struct routes *routes, const struct spd *spd)
     return status;
 }
 
+/* Without it the routes that need it are not planned. */
+static void make_nexthop(struct routes *routes)
+{
+    struct plan_routes *bound = &routes->plan.bound;
+    if (bound->count == 0) {
+        nexthop_delete(&routes->netlink, nexthop_of(routes), ROUTE_PROTOCOL); /* an earlier run may have wanted it */
+        return;
+    }
+    int error = nexthop_add_blackhole(&routes->netlink, nexthop_of(routes), ROUTE_PROTOCOL);
+    routes->nexthop = error == 0;
+    if (error == 0)
+        return;
+    bound->count = 0;
+    log_write(
+        routes->log, LOG_WARNING,
+        "no blackhole nexthop for IPv6 (%s): protected packets of sockets that are bound to an interface can leave "
+        "in clear; it needs Linux 5.3 and the nexthop %u free, else use 'guard = yes' in [gateway]",
+        strerror(-error), nexthop_of(routes));
+}
+
 /* New routes first, then what an earlier run left goes: there is no gap between them. */
 static enum status fill_tables(struct routes *routes)
 {
-    const struct plan_routes *lists[2] = {&routes->plan.outbound, &routes->plan.from_device};
-    for (uint32_t i = 0; i < 2; i++) {
-        struct sweep sweep = {.list = lists[i], .device = routes->device->index};
+    for (uint32_t i = 0; i < TABLE_COUNT; i++) {
+        const struct plan_routes *list = planned_in(routes, i);
+        struct sweep sweep = {.list = list, .device = routes->device->index};
         routes->filled[i] = true;
-        enum status status = table_fill(routes, routes->number + i, lists[i]);
+        enum status status = table_fill(routes, routes->number + i, list);
         if (status != OK)
             return status;
         host_table_sweep(&routes->netlink, routes->number + i, ROUTE_PROTOCOL, is_planned, &sweep);
@@ -304,8 +351,10 @@ static enum status install(struct routes *routes, const struct spd *spd)
         status = slot_choose(routes);
     if (status == OK)
         status = addresses_add(routes);
-    if (status == OK)
+    if (status == OK) {
+        make_nexthop(routes);
         status = fill_tables(routes);
+    }
     for (size_t f = 0; f < 2 && status == OK; f++)
         status = rules_settle(routes, f);
     return status;
@@ -349,10 +398,11 @@ void routes_remove(struct routes *routes)
     for (size_t f = 0; f < 2; f++)
         if (routes->ruled[f])
             rules_delete(routes, f);
-    if (routes->filled[0])
-        table_clear(routes, routes->number, &routes->plan.outbound);
-    if (routes->filled[1])
-        table_clear(routes, routes->number + 1, &routes->plan.from_device);
+    for (uint32_t i = 0; i < TABLE_COUNT; i++)
+        if (routes->filled[i])
+            table_clear(routes, routes->number + i, planned_in(routes, i));
+    if (routes->nexthop)
+        nexthop_delete(&routes->netlink, nexthop_of(routes), ROUTE_PROTOCOL);
     for (size_t i = 0; i < routes->added; i++)
         (void)host_address(&routes->netlink, false, &routes->plan.missing[i], routes->device->index);
     plan_free(&routes->plan);

@@ -5,6 +5,7 @@
  *   priority p      from the TUN: table t + 1         empty but where a local side lies inside a remote one (plan.h)
  *   priority p + 1  from the TUN: the main table      only there
  *   priority p + 2  not marked ROUTE_MARK: table t
+ *   priority p + 3  likewise, IPv6: table t + 2       for sockets that are bound to an interface
  *
  * with t = p = 14500, or the next of ROUTE_SLOTS steps that no other instance in this network namespace holds. Sockets
  * that carry ROUTE_MARK never meet the table, so that what we send to a peer does not come back through the TUN, also
@@ -16,8 +17,14 @@
  * route. The rule of priority p names the TUN, so the next start with that TUN finds them and puts its own in their
  * place without a gap; an instance with another TUN leaves them alone.
  *
- * What is attached to this host and lies in the local side of a
- * protect rule is left to the host's own routes (plan.h says why nothing leaks by that).
+ * A socket that is bound to an interface (SO_BINDTODEVICE) finds no route over another one: neither that to the TUN
+ * nor, in IPv6, the unreachable one, which is over lo; the main table would let it out. Only a blackhole nexthop is
+ * found by every look-up, so table t + 2 leads there all that goes to the TUN. It stays after a crash like the
+ * unreachable routes. In IPv4 no route helps: where a look-up with an interface fails, the kernel takes the destination
+ * for attached to it, and asks for it by ARP. Who answers gets the packet in clear; the guard alone stops that.
+ *
+ * What is attached to this host and lies in the local side of a protect rule is left to the host's own routes (plan.h
+ * says why nothing leaks by that).
  */
 #ifndef TUN_ROUTE_H
 #define TUN_ROUTE_H
@@ -31,6 +38,7 @@ enum {
     ROUTE_TABLE = 14500,
     ROUTE_SLOTS = 16,
     ROUTE_SLOT_STEP = 4,              /* rule priorities and tables of one slot */
+    ROUTE_NEXTHOP = ROUTE_MARK << 16, /* plus the slot's table: the number of its blackhole nexthop */
     ROUTE_METRIC_CLOSED = 0x7fffffff, /* of the unreachable routes */
     ROUTE_PROTOCOL = 229,             /* "who made this" of rules and routes: how a left-over of ours is known */
 };

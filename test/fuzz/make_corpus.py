@@ -165,6 +165,56 @@ def claims():
     yield "say_v6_echo", b"\4\5\x78" + ipv6(b"\x80\0" + b"x" * 60, 58)
 
 
+def vnet(gso, size, start, offset, limit=0, flags=1):
+    """What stands before the packet in fuzz_split: the header in this machine's byte order, then the limit."""
+    return struct.pack("=BBHHHH", flags, gso, 0, size, start, offset) + struct.pack("!H", limit)
+
+
+def long4(packet, total):
+    return packet[:2] + struct.pack("!H", total) + packet[4:]
+
+
+def long6(packet, total):
+    return packet[:4] + struct.pack("!H", total - 40) + packet[6:]
+
+
+TIMES = b"\1\1\x08\x0a\1\2\3\4\0\0\0\0"
+DATA = tcp(TIMES, 0xb9)  # CWR, URG, ACK, PSH and FIN
+SUPERS = {
+    "v4_tcp": vnet(1, 1448, 20, 16) + long4(ipv4(DATA, 6, 0x4000), 65535),
+    "v4_tcp_ecn_limit": vnet(0x81, 1448, 20, 16, 1200) + long4(ipv4(DATA, 6, 0x4000), 9000),
+    "v4_tcp_options": vnet(1, 500, 28, 16) + long4(ipv4(DATA, 6, options=b"\x01" * 8), 4000),
+    "v4_tcp_fragment": vnet(1, 500, 20, 16) + long4(ipv4(DATA, 6, 0x2000), 4000),
+    "v4_tcp_small_limit": vnet(1, 500, 20, 16, 52) + long4(ipv4(DATA, 6), 4000),
+    "v4_tcp_broken": vnet(1, 500, 20, 16) + long4(ipv4(tcp(b"", 0x12), 6), 4000),
+    "v4_udp": vnet(5, 1200, 20, 6) + long4(ipv4(UDP), 12000),
+    "v6_tcp": vnet(4, 1428, 40, 16) + long6(ipv6(DATA, 6), 65575),
+    "v6_tcp_chain": vnet(4, 1428, 48, 16) + long6(ipv6(b"\x06\0\x01\x04\0\0\0\0" + DATA, 60), 9000),
+    "v6_udp": vnet(5, 1200, 40, 6) + long6(ipv6(UDP), 5000),
+    "whole": vnet(0, 0, 20, 6) + ipv4(UDP),
+    "whole_outside": vnet(0, 0, 30, 6) + ipv4(UDP),
+    "whole_right": vnet(0, 0, 0, 0, flags=0) + ipv4(UDP),
+}
+
+
+def step(stream, flags=16, skip=0, odd=0, payload=1000, place=0):
+    """One segment of fuzz_coalesce."""
+    return struct.pack("!BBBBHB", stream, flags, skip & 255, odd, payload, place)
+
+
+def batches():
+    for stream in range(8):
+        yield f"stream_{stream}", b"\1" + step(stream) * 5 + step(stream, 24, payload=10) + step(stream) * 2
+    yield "timestamps", b"\0" + step(16) * 3 + step(0) * 2
+    yield "turns", b"\1" + (step(0) + step(1) + step(2) + step(4)) * 8
+    yield "odd", b"\0" + step(0) * 2 + step(0, odd=0x81, place=60) + step(0) * 2 + step(0, odd=0x84, place=8)
+    yield "first_odd", b"\0" + step(0, odd=0xc0, place=11) + step(0) * 2 + step(1, odd=0xc0, place=7) + step(1) * 2
+    yield "gap", b"\0" + step(1) + step(1, skip=1) + step(1) + step(1, skip=-3) + step(1, payload=0) + step(1)
+    yield "flags", b"\0" + step(0) + step(0, 17) + step(0) + step(0, 0x90) + step(0, 2)
+    raw = ipv4(UDP, fragment=0x2001)
+    yield "fragment", b"\1" + step(0) * 2 + struct.pack("!H", 0x8000 | len(raw)) + raw + step(0) * 2
+
+
 for key, value in SYNS.items():
     write("fuzz_mss", key, struct.pack("!H", 1300) + value)
 for key, (mtu, value) in CUTS.items():
@@ -206,3 +256,7 @@ for key, value in fragment_inputs():
     write("fuzz_fragments", key, value)
 for key, value in offers():
     write("fuzz_v1_offer", key, value)
+for key, value in SUPERS.items():
+    write("fuzz_split", key, value)
+for key, value in batches():
+    write("fuzz_coalesce", key, value)

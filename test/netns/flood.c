@@ -112,6 +112,13 @@ static struct records *read_records(const char *path)
     return records;
 }
 
+static void free_records(struct records *records)
+{
+    for (uint32_t i = 0; i < records->count; i++)
+        free(records->items[i].data);
+    free(records);
+}
+
 static socklen_t destination_of(const struct record *r, struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof *out);
@@ -154,7 +161,7 @@ static void sealer_open(struct sealer *s, char **arguments)
     s->sequence = strtoull(arguments[6], NULL, 10);
     s->random = random_system();
     if (len > sizeof keymat || aead_shape(&suite, &s->shape) != OK ||
-        aead_new(&suite, bytes_of(keymat, len), &s->random, &s->aead) != OK) {
+        aead_new(NULL, &suite, bytes_of(keymat, len), &s->random, &s->aead) != OK) {
         errno = EINVAL;
         fail("suite or KEYMAT");
     }
@@ -232,6 +239,9 @@ static int flood(struct sealer *sealer, char **argv)
     double took = (double)(now_ns() - began) / 1e9;
     printf("sent %llu in %.2f s, %.0f a second, %llu errors\n", (unsigned long long)s->sent, took,
            (double)s->sent / took, (unsigned long long)s->errors);
+    close(s->fd);
+    free(s);
+    free_records(records);
     return 0;
 }
 
@@ -319,6 +329,7 @@ static int count_paced(char **argv)
             repeated += seen[number]++ > 0;
     }
     report_paced(seen, load_u32(packet + 4), repeated);
+    free(seen);
     return 0;
 }
 
@@ -329,7 +340,9 @@ int main(int argc, char **argv)
         return flood(NULL, argv + 2);
     if (argc == 12 && strcmp(argv[1], "seal") == 0) {
         sealer_open(&sealer, argv + 5);
-        return flood(&sealer, argv + 2);
+        int code = flood(&sealer, argv + 2);
+        aead_free(sealer.aead);
+        return code;
     }
     if (argc == 6 && strcmp(argv[1], "pace") == 0)
         return send_paced(argv + 2);

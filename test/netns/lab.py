@@ -33,9 +33,27 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PSK = "correct horse battery staple 42"
 TAIL_LINES = 40
+# All limits of time are patience, not measures: a slow machine, or a build with sanitizers, may want more of it.
+PATIENCE = float(os.environ.get("ESPTUN_PATIENCE", "1"))
 
 _numbers = itertools.count(1)
 _labs = []
+
+
+class _Signals:
+    """What ends this program waits while something is made that nobody has written down yet."""
+    making, came = 0, None
+
+
+@contextlib.contextmanager
+def unbroken():
+    _Signals.making += 1
+    try:
+        yield
+    finally:
+        _Signals.making -= 1
+        if _Signals.came is not None and _Signals.making == 0:
+            _on_signal(_Signals.came, None)
 
 
 class Failure(Exception):
@@ -53,6 +71,7 @@ def expect(condition, text):
 
 def wait_for(what, check, timeout=10.0, every=0.05):
     """Polls check() until it returns something true, and returns that."""
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     while True:
         result = check()
@@ -101,6 +120,7 @@ class Process:
         return self.popen.poll() is None
 
     def wait(self, timeout=10.0):
+        timeout *= PATIENCE
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired as late:
@@ -122,8 +142,10 @@ class Namespace:
     def __init__(self, lab, label):
         self.lab, self.label = lab, label
         self.name = f"esptun-{os.getpid()}-{next(_numbers)}-{label}"
-        self.lab.ip("netns", "add", self.name)
-        self.lab.namespaces.append(self)
+        with unbroken():
+            self.lab.ip("netns", "add", self.name)
+            self.lab.namespaces.append(self)
+        self.links, self.single = set(), set()  # veth devices, and those that send packets one by one
         self.ip("link", "set", "lo", "up")
         self.sysctl("net.ipv4.ip_forward", 1)
         self.sysctl("net.ipv4.conf.all.rp_filter", 0)
@@ -140,6 +162,7 @@ class Namespace:
 
     def run(self, *args, check=True, timeout=30.0, **more):
         """Runs a command to its end; returns its CompletedProcess, with text output."""
+        timeout *= PATIENCE
         try:
             done = subprocess.run(self.argv(*args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout, **more)
@@ -168,16 +191,21 @@ class Namespace:
     def routes(self):
         """Routes of every table and every policy rule, as text: to compare before and after."""
         parts = [["route", "show", "table", "all"], ["rule", "show"], ["-6", "route", "show", "table", "all"],
-                 ["-6", "rule", "show"]]
+                 ["-6", "rule", "show"], ["nexthop", "show"]]
         lines = "".join(self.ip(*part).stdout for part in parts).splitlines()
-        # Link-local addresses come and go in their own time; so does what the kernel notes about the carrier of a TUN.
-        return "\n".join(line.replace(" linkdown", "").rstrip() for line in lines if "fe80:" not in line and "ff00::/8" not in line)
+        # Link-local addresses come and go in their own time; so do the kernel's own entries about our addresses, which
+        # may follow an address after a while, and what it notes about the carrier of a TUN.
+        own = re.compile(r"fe80:|ff00::/8|table local proto kernel")
+        return "\n".join(line.replace(" linkdown", "").rstrip() for line in lines if not own.search(line))
 
     def ping(self, to, count=1, interval=0.05, wait=2, size=56):
         """Returns (sent, received)."""
         done = self.run("ping", "-n", "-c", count, "-i", interval, "-W", wait, "-s", size, to, check=False,
                         timeout=count * interval + wait * 3 + 20)
-        return ping_counts(done.stdout)
+        sent, received = ping_counts(done.stdout)
+        if received < sent:
+            self.lab.last_loss = f"{self.label}: {done.stdout.strip()}"
+        return sent, received
 
     def start_ping(self, to, count, interval=0.01, wait=2, size=56):
         return self.start(f"ping-{next(_numbers)}", "ping", "-n", "-q", "-c", count, "-i", interval, "-W", wait, "-s",
@@ -192,10 +220,13 @@ def ping_counts(text):
 
 
 class Capture:
-    """tcpdump on one device, to a file; packets are looked at with tshark after the end."""
+    """tcpdump on one device, to a file; packets are looked at with tshark after the end. single: packets are seen one by
+    one, as on a real wire; else a device may show a row of datagrams as one large one."""
 
-    def __init__(self, namespace, device, name="wire", only=""):
+    def __init__(self, namespace, device, name="wire", only="", single=True):
         self.namespace = namespace
+        if single:
+            namespace.lab.send_singly()
         self.path = os.path.join(namespace.lab.folder, f"{namespace.label}-{device}-{name}-{next(_numbers)}.pcap")
         self.process = namespace.start(f"tcpdump-{device}-{next(_numbers)}", "tcpdump", "-Z", "root", "-i", device,
                                        "-U", "--immediate-mode", "-B", 65536, "-s", 1600, "-w", self.path, *only.split())
@@ -239,6 +270,9 @@ class Lab:
         self.folder = tempfile.mkdtemp(prefix=f"esptun-netns-{name[:40]}-")  # a socket path has 107 bytes at most
         os.chmod(self.folder, 0o755)
         self.namespaces, self.processes = [], []
+        self.offload = None  # see offload_of() in esptun.py
+        self.sanitizer_says = None
+        self.last_loss = None  # what the last ping said that was not answered
         self.keep = False
         self.failed = False
         self.closed = False
@@ -250,6 +284,8 @@ class Lab:
     def __exit__(self, kind, error, trace):
         self.failed = kind is not None and not issubclass(kind, Skip)
         self.close()
+        if self.sanitizer_says and kind is None:
+            raise Failure(self.sanitizer_says)
         return False
 
     def close(self):
@@ -263,10 +299,19 @@ class Lab:
                 process.end()
         for namespace in reversed(self.namespaces):
             subprocess.run(["ip", "netns", "del", namespace.name], stderr=subprocess.DEVNULL, check=False)
+        self.look_for_sanitizers()
         if self.failed:
             self.print_tails()
         elif not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def look_for_sanitizers(self):
+        """A process of a sanitized build may have ended long ago, or at the end of the test."""
+        for process in self.processes:
+            found = re.search(r"^.*(?:AddressSanitizer|LeakSanitizer|runtime error:).*", process.log(), re.M)
+            if found:
+                self.sanitizer_says, self.failed = f"{process.name}: {found.group(0)}", True
+                return
 
     def print_tails(self):
         print(f"--- {self.name} failed; the logs are in {self.folder}")
@@ -277,6 +322,8 @@ class Lab:
             print(f"--- {process.name} (exit {process.popen.returncode}), last {TAIL_LINES} of {len(lines)} lines")
             for line in lines[-TAIL_LINES:]:
                 print(f"    {line}")
+        if self.last_loss:
+            print(f"--- the last ping without an answer\n{self.last_loss}")
         sys.stdout.flush()
 
     def command(self, *args):
@@ -296,8 +343,9 @@ class Lab:
         return path
 
     def start(self, name, argv, env=None, stdin=subprocess.DEVNULL):
-        process = Process(name, argv, os.path.join(self.folder, f"{name}.log"), env, stdin)
-        self.processes.append(process)
+        with unbroken():
+            process = Process(name, argv, os.path.join(self.folder, f"{name}.log"), env, stdin)
+            self.processes.append(process)
         return process
 
     def namespace(self, label):
@@ -311,6 +359,15 @@ class Lab:
             for address in addresses.split():
                 end.ip("addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
             end.ip("link", "set", device, "up")
+            end.links.add(device)
+
+    def send_singly(self):
+        """No link between gateways carries segmentation offload from now on."""
+        for namespace in self.namespaces:
+            for device in namespace.links - namespace.single:
+                if not device.startswith(("lan", "eth")):
+                    namespace.ip("link", "set", device, "gso_max_segs", 1)
+                    namespace.single.add(device)
 
     def gateways(self, nat=False):
         """The topology at the top of this file. Returns (gwA, gwB); each has .host, .wan, .lan, .host_address."""
@@ -394,6 +451,9 @@ def close_all():
 
 
 def _on_signal(number, _frame):
+    if _Signals.making:
+        _Signals.came = number
+        return
     close_all()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

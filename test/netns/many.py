@@ -7,7 +7,7 @@ fd00:1:0:i::/64 <-> fd00:2:0:i::/64: two rules, two children. The hosts have one
 """
 import re
 
-from esptun import Esptun, control_path
+from esptun import Esptun, control_path, offload_of
 from lab import PSK, esptun_path, expect, wait_for
 
 IKE = "aes128-sha256-x25519"
@@ -40,8 +40,8 @@ def topology(lab, count, wire_mtu=1500):
         other = 3 - side
         end.host = lab.namespace("host" + end.label[-1])
         lab.link(end, "lan0", "", end.host, "eth0", "")
-        batch(end, [f"link set wan0 mtu {wire_mtu}", f"link set lan0 mtu {LAN_MTU}", f"addr add 10.{side}.0.1/16 dev lan0",
-                    f"addr add fd00:{side}::1/48 dev lan0 nodad"] +
+        batch(end, [f"link set wan0 mtu {wire_mtu}", f"link set lan0 mtu {LAN_MTU}",
+                    f"addr add 10.{side}.0.1/16 dev lan0", f"addr add fd00:{side}::1/48 dev lan0 nodad"] +
               [f"addr add {outer(4, side, i)}/16 dev wan0" for i in range(1, count + 1)] +
               [f"addr add {outer(6, side, i)}/32 dev wan0 nodad" for i in range(1, count + 1)] +
               [f"route add default via {outer(4, other, 1)}", f"route add default via {outer(6, other, 1)}"])
@@ -59,20 +59,22 @@ class Text:
         self.gateway, self.first_line = gateway, {}
         other = 3 - side
         lines = ["[gateway]", "tun = esp0", f"control = {control_path(gateway)}"]
-        lines += [f"{key} = {value}" for key, value in settings.items()]
+        lines += [f"{key} = {value}" for key, value in {**offload_of(gateway), **settings}.items()]
         psk = gateway.lab.file(f"{gateway.label}.psk", PSK + "\n")
         rules = []
         for i, suite in suites:
             self.first_line[suite] = len(lines) + 1
-            lines += ["", f"[connection s{i}]", f"local = {outer(family, side, i)}", f"remote = {outer(family, other, i)}",
-                      f"psk_file = {psk}", f"ike = {IKE}", f"esp = {suite.word}", f"encap = {'yes' if udp else 'no'}",
+            lines += ["", f"[connection s{i}]", f"local = {outer(family, side, i)}",
+                      f"remote = {outer(family, other, i)}", f"psk_file = {psk}", f"ike = {IKE}",
+                      f"esp = {suite.word}", f"encap = {'yes' if udp else 'no'}",
                       f"start = {'start' if side == 1 else 'none'}"]
             lines += [f"allow = {suite.allow}"] if suite.allow else []
             lines += [f"{key} = {value}" for key, value in keys.items()]
             rules += [f"protect = {inner_range(f, side, i)} -> {inner_range(f, other, i)} via s{i}" for f in (4, 6)]
         # Its sockets serve all addresses: 64 is the limit, and each address would want its own.
         lines += ["", "[connection any]", "local = %any", f"remote = {outer(family, other, 254)}", f"psk_file = {psk}",
-                  f"esp = {suites[0][1].word}", f"encap = {'yes' if udp else 'no'}", "start = none", "", "[acl]", *rules]
+                  f"esp = {suites[0][1].word}", f"encap = {'yes' if udp else 'no'}", "start = none", "", "[acl]",
+                  *rules]
         self.text = "\n".join(lines) + "\n"
 
     def refused(self, binary):

@@ -5,7 +5,7 @@ import socket
 import struct
 
 UDP, TCP, ICMP, ICMP6, ESP, RAW_IP = 17, 6, 1, 58, 50, 4
-DF = 0x4000
+DF, MORE = 0x4000, 0x2000
 
 # Sends each packet of a file of records (see flood.c), with its headers as they are; gaps in milliseconds.
 SEND = """
@@ -32,14 +32,15 @@ def checksum(data):
 
 def ip4(source, destination, protocol, payload, tos=0, flags=0, number=0, ttl=64, length=None):
     """flags: DF, or more fragments and an offset."""
-    header = struct.pack(">BBHHHBBH4s4s", 0x45, tos, 20 + len(payload) if length is None else length, number, flags, ttl,
-                         protocol, 0, socket.inet_aton(source), socket.inet_aton(destination))
+    length = 20 + len(payload) if length is None else length
+    header = struct.pack(">BBHHHBBH4s4s", 0x45, tos, length, number, flags, ttl, protocol, 0,
+                         socket.inet_aton(source), socket.inet_aton(destination))
     return header[:10] + struct.pack(">H", checksum(header)) + header[12:] + payload
 
 
 def ip6(source, destination, protocol, payload, traffic_class=0):
-    return struct.pack(">IHBB16s16s", 6 << 28 | traffic_class << 20, len(payload), protocol, 64,
-                       socket.inet_pton(socket.AF_INET6, source), socket.inet_pton(socket.AF_INET6, destination)) + payload
+    ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, destination)
+    return struct.pack(">IHBB", 6 << 28 | traffic_class << 20, len(payload), protocol, 64) + ends + payload
 
 
 def ip(source, destination, protocol, payload, tos=0):

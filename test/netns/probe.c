@@ -28,6 +28,7 @@ enum {
     SIZE_LIMIT = 65535,
     WINDOW_LIMIT = 256,
     TRIES = 10,
+    LOST_MAX = 24,           /* then the question ends: what is left stays unasked */
     BUFFER_BYTES = 16 << 20, /* of sockets */
     CONTROL_BYTES = 512,
 };
@@ -155,7 +156,7 @@ struct question {
     bool df;
     int quiet_ms;
     uint32_t window, salt;
-    uint32_t outstanding[WINDOW_LIMIT], outstanding_count, next;
+    uint32_t outstanding[WINDOW_LIMIT], outstanding_count, next, lost;
     uint32_t resent, sent;
     bool wanted[SIZE_LIMIT + 1];
     uint8_t state[SIZE_LIMIT + 1], tries[SIZE_LIMIT + 1];
@@ -210,11 +211,15 @@ static void ask_again(struct question *q)
     memcpy(sizes, q->outstanding, count * sizeof *sizes);
     q->outstanding_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (q->tries[sizes[i]] >= TRIES)
-            q->state[sizes[i]] = LOST;
-        else
+        if (q->tries[sizes[i]] < TRIES) {
             send_size(q, sizes[i]);
+            continue;
+        }
+        q->state[sizes[i]] = LOST;
+        q->lost++;
     }
+    if (q->lost >= LOST_MAX)
+        q->next = SIZE_LIMIT + 1;
 }
 
 static void take_echo(struct question *q)
@@ -357,8 +362,9 @@ static void answer(char *line, uint32_t salt)
     if (bind(q->fd, (struct sockaddr *)&from.address, from.len) < 0 ||
         connect(q->fd, (struct sockaddr *)&to.address, to.len) < 0)
         fail(line);
-    /* What came before the socket was bound to this pair is not ours. */
-    while (recv(q->fd, sizes, 0, MSG_DONTWAIT) >= 0)
+    /* What came before the socket was bound to this pair is not ours: neither packets nor errors. */
+    drain_errors(q->fd);
+    while (recv(q->fd, sizes, 0, MSG_DONTWAIT) >= 0 || errno != EAGAIN)
         ;
     parse_sizes(q, sizes);
     work(q);

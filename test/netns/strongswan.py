@@ -98,14 +98,14 @@ class Strongswan:
 
     def __init__(self, gateway, peer, psk=PSK, ike="aes256-sha256-modp2048", esp="aes256-sha256", encap="yes",
                  start="none", rekey="1h", life=None, ike_rekey="4h", local_id=None, remote_id=None, local_ts=None,
-                 remote_ts=None, aggressive="no", remote=None):
+                 remote_ts=None, aggressive="no", remote=None, plugins=PLUGINS):
         need()
         self.gateway, self.lab = gateway, gateway.lab
         label = gateway.label
         self.vici = "unix://" + os.path.join(self.lab.folder, f"{label}.vici")
         self.log_path = os.path.join(self.lab.folder, f"{label}-charon-file.log")
         settings = self.lab.file(f"{label}-strongswan.conf", STRONGSWAN_CONF.format(
-            plugins=PLUGINS, log=self.log_path, vici=self.vici))
+            plugins=plugins, log=self.log_path, vici=self.vici))
         self.values = {
             "aggressive": aggressive, "local": gateway.wan, "remote": remote or peer.wan, "ike": ike, "esp": esp,
             "encap": encap, "local_id": local_id or gateway.wan, "remote_id": remote_id or peer.wan,

@@ -52,7 +52,8 @@ def _all():
 
 _PLAIN = list(_all())
 # One of each construction with extended sequence numbers: what is authenticated differs with each.
-_ESN = ["aes256gcm16", "aes128ccm16", "chacha20poly1305", "aes128gmac", "aes256-sha256", "aes128ctr-sha256", "null-sha256"]
+_ESN = ["aes256gcm16", "aes128ccm16", "chacha20poly1305", "aes128gmac", "aes256-sha256", "aes128ctr-sha256",
+        "null-sha256"]
 SUITES = _PLAIN + [suite._replace(word=f"{suite.word}-esn", esn=True) for suite in _PLAIN if suite.word in _ESN]
 
 

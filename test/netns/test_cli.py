@@ -76,6 +76,7 @@ def test_help_version_genpsk(_lab):
            ("run", "check", "status", "up", "down", "rekey", "explain", "genpsk")), f"--help: {done.stdout}{done.stderr}")
     done = esptun("--version")
     expect(done.returncode == 0 and re.search(r"esptun \d+\.\d+\.\d+", done.stdout), f"--version: {done.stdout}")
+    expect(re.search(r"^  \S+: .*aes-gcm", done.stdout, re.M), f"--version names no back end: {done.stdout}")
     expect(re.search("OpenSSL 3", done.stdout) and re.search("libsodium", done.stdout), f"--version: {done.stdout}")
     keys = [esptun("genpsk").stdout.strip() for _ in range(2)]
     expect(keys[0] != keys[1] and all(len(key) >= 43 for key in keys), f"genpsk: {[len(key) for key in keys]}")
@@ -123,7 +124,9 @@ NUMBER_OR_NONE = (int, type(None))
 def test_status_json(lab):
     left, right = pair(lab)
     empty = left.status()
-    of_type(empty, {"version": str, "uptime_s": int, "ike_sas": list, "rules": list, "drops": dict})
+    of_type(empty, {"version": str, "uptime_s": int, "ike_sas": list, "rules": list, "drops": dict, "crypto": dict})
+    of_type(empty["crypto"], {"library": str, "ciphers": dict})
+    expect(empty["crypto"]["ciphers"]["aes-gcm"] in ("ipsec-mb", "OpenSSL"), f"crypto: {empty['crypto']}")
     expect(empty["ike_sas"] == [], "SAs before there was traffic")
     a, b = left.gateway, right.gateway
     expect(a.host.ping(b.host_address, 5, size=100) == (5, 5), "no tunnel")
@@ -200,3 +203,22 @@ def test_routes_no_leaves_routing_to_the_user(lab):
     a.ip("route", "add", b.lan, "dev", "esp0")
     expect(a.host.ping(b.host_address, 2) == (2, 2), "no tunnel over the user's own route")
     left.terminate()
+
+
+def test_crypto_chooses_the_back_end(lab):
+    """One end portable, one with what it has: they understand each other. Without ipsec-mb, asking for it is refused."""
+    a, b = lab.gateways()
+    esp = "aes256-sha512, aes256gcm16"
+    left = Esptun(a, config(a, b, esp=esp, settings={"crypto": "openssl"}))
+    right = Esptun(b, config(b, a, esp=esp))
+    mine, theirs = left.status()["crypto"], right.status()["crypto"]
+    expect("ipsec-mb" not in mine["ciphers"].values() and "turned off" in mine["library"], f"openssl: {mine}")
+    expect(a.host.ping(b.host_address, 200, interval=0.01) == (200, 200), "no tunnel between two back ends")
+    expect("ipsec-mb" in theirs["ciphers"].values() or "not used" in theirs["library"], f"auto: {theirs}")
+    right.terminate()
+    strict = Esptun(b, config(b, a, esp=esp, settings={"crypto": "ipsec-mb"}), ready=False)
+    if "ipsec-mb" in theirs["ciphers"].values():
+        wait_for("esptun with ipsec-mb alone", strict.answers)
+        expect(strict.status()["crypto"] == theirs, f"ipsec-mb: {strict.status()['crypto']}")
+    else:
+        strict.wait_log("crypto = ipsec-mb, but .*write crypto = auto")

@@ -106,13 +106,13 @@ def test_the_guard_keeps_errors_about_esp(lab):
     """A router on the path tells of its MTU; with any -> any its word is not from a bypassed network."""
     left, right = full_tunnel(lab, "yes")
     a, b = left.gateway, right.gateway
-    before = left.drops().get("in_clear", 0)
+    before = left.dropped("in_clear")
     quoted = "/usr/bin/python3", "-c", ERROR_ABOUT
     b.run(*quoted, a.wan, "4500")
     b.run(*quoted, a.wan, "500")
-    expect(left.drops().get("in_clear", 0) == before, "an ICMP error about ESP or IKE was dropped")
+    expect(left.dropped("in_clear") == before, "an ICMP error about ESP or IKE was dropped")
     b.run(*quoted, a.wan, "53")
-    expect(left.drops().get("in_clear", 0) == before + 1, "an ICMP error about something else came through")
+    expect(left.dropped("in_clear") == before + 1, "an ICMP error about something else came through")
     ended(left, right)
 
 

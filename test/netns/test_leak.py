@@ -74,6 +74,11 @@ def guard_counts(gateway):
             if "counter" in item}
 
 
+def traces(gateway):
+    """All that esptun may leave behind: devices, routes of each table, policy rules, netfilter tables."""
+    return gateway.devices(), gateway.routes(), gateway.run("nft", "list", "tables").stdout
+
+
 def misfortunes(left, right, traffic):
     """Renewal; the peer dies; the daemon dies. Ends with traffic flowing."""
     a, b = left.gateway, right.gateway
@@ -119,14 +124,17 @@ def test_with_the_guard_at_no_moment(lab):
 
 def test_without_the_guard_while_the_tun_was_up_once(lab):
     a, b = six(lab)
+    before = [traces(gateway) for gateway in (a, b)]
     left, right = Esptun(a, config(a, b, acl=acl(1, 2))), Esptun(b, config(b, a, acl=acl(2, 1)))
     watch, traffic = Watch(a, b), Traffic(a, b)
     traffic.flows()
     misfortunes(left, right, traffic)
     traffic.end()
     watch.no_leak()
-    left.terminate()  # and nothing is left of what the crash left
+    left.terminate()
     right.terminate()
+    for gateway, wanted in zip((a, b), before):  # also of what the crashes left
+        expect(traces(gateway) == wanted, f"{gateway.label} has {traces(gateway)}, and had {wanted}")
 
 
 def test_no_guard_lifts_the_guard(lab):
@@ -193,3 +201,62 @@ def test_the_guard_minds_ports_and_fragments(lab):
             seen, after = len(tshark(wire.stop()).splitlines()), guard_counts(a)
             expect(after["out_clear"] - before["out_clear"] == dropped and seen == clear,
                    f"port {port}, {size} bytes to {to}: {seen} on the wire, {before}, then {after}")
+
+
+def everything(mine, its):
+    """any -> any, but for what is our own (which both sides of a rule cannot tell)."""
+    return [f"bypass = any -> 10.{mine}.0.0/24", f"bypass = any -> fd00:{mine}::/64", "protect = any -> any via peer"]
+
+
+def bound_pings(gateway, device, *more):
+    """From sockets of the gateway's own that are bound to an interface. Returns how many were answered."""
+    answered = 0
+    for args in (("-6", "fd00:2::2"), ("-6", "-I", "fd00:1::1", "fd00:2::2"), ("-4", "10.2.0.2"),
+                 ("-4", "-I", "10.1.0.1", "10.2.0.2"), *more):
+        done = gateway.run("ping", "-n", "-c", 2, "-i", 0.1, "-W", 1, "-I", device, *args, check=False)
+        answered += done.returncode == 0
+    return answered
+
+
+def bound_sockets(lab, rules, guard, *more):
+    """`more`: other destinations that are protected."""
+    a, b = six(lab)
+    left = Esptun(a, config(a, b, acl=rules(1, 2), settings={"guard": guard}))
+    right = Esptun(b, config(b, a, acl=rules(2, 1)))
+    left.up()
+    wire = Capture(b, "wan0")
+    link = b.ip("-6", "-br", "addr", "show", "dev", "wan0", "scope", "link").stdout.split()[2].split("/")[0]
+    for alive in (True, False):
+        if not alive:
+            left.kill()
+        expect(bound_pings(a, "wan0", *more) == 0, "a socket bound to wan0 got an answer")
+        free = [("fd00:1::2", "lan0"), ("10.1.0.2", "lan0")]
+        if guard == "no":  # to the guard a link-local address is one like others
+            free.append((f"{link}%wan0", "wan0"))
+        for to, device in free:
+            done = a.run("ping", "-n", "-c", 2, "-i", 0.1, "-W", 2, "-I", device, to, check=False)
+            expect(ping_counts(done.stdout) == (2, 2), f"{to}, which is not protected, is cut off: {done.stdout}")
+        if alive:
+            done = a.run("ping", "-6", "-n", "-c", 3, "-i", 0.1, "-I", "fd00:1::1", "fd00:2::2")
+            expect(ping_counts(done.stdout) == (3, 3), "no tunnel for a socket that is not bound")
+            done = a.run("ping", "-6", "-n", "-c", 3, "-i", 0.1, "-I", "esp0", "-I", "fd00:1::1", "fd00:2::2")
+            expect(ping_counts(done.stdout) == (3, 3), "no tunnel for a socket that is bound to the TUN")
+    left.start()
+    wait_for("the tunnel after the restart", lambda: a.host.ping(b.host_address)[1] == 1, 20)
+    expect(bound_pings(a, "wan0", *more) == 0, "a socket bound to wan0 got an answer")
+    leaked = [line for line in clear_packets(wire.stop()) if link not in line]
+    expect(not leaked, f"{len(leaked)} clear packets:\n" + "\n".join(leaked[:20]))
+    left.terminate()
+
+
+def test_a_socket_bound_to_an_interface(lab):
+    bound_sockets(lab, acl, "no")
+
+
+def test_a_socket_bound_to_an_interface_any(lab):
+    bound_sockets(lab, everything, "no", ("-6", "2001:db8::2"))
+
+
+def test_a_socket_bound_to_an_interface_with_the_guard(lab):
+    """What is on the link, IPv4: no route can hold that back."""
+    bound_sockets(lab, everything, "yes", ("-6", "2001:db8::2"), ("-4", "192.0.2.2"))

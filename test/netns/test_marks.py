@@ -43,7 +43,6 @@ class Road:
 def source_of(packet):
     if packet[0] >> 4 == 4:
         return ".".join(str(byte) for byte in packet[12:16])
-
     return socket.inet_ntop(socket.AF_INET6, packet[8:24])
 
 
@@ -73,28 +72,15 @@ def copied(mark):
     return mark
 
 
-def test_dscp_and_ecn_are_copied(lab):
-    marks(lab, 4, copied)
+def add_marks(name, outer, expected, udp=True, **keys):
+    globals()[f"test_dscp_{name}"] = lambda lab: marks(lab, outer, expected, udp, **keys)
 
 
-def test_dscp_and_ecn_are_copied_raw(lab):
-    marks(lab, 4, copied, False)
-
-
-def test_dscp_and_ecn_are_copied_outer_ipv6(lab):
-    marks(lab, 6, copied)
-
-
-def test_dscp_and_ecn_are_copied_outer_ipv6_raw(lab):
-    marks(lab, 6, copied, False)
-
-
-def test_dscp_fixed(lab):
-    marks(lab, 4, lambda mark: tos(CS6, mark & 3), dscp="cs6")
-
-
-def test_dscp_fixed_outer_ipv6(lab):
-    marks(lab, 6, lambda mark: tos(EF, mark & 3), dscp="ef")
+for outer_family, more in ((4, ""), (6, "_outer_ipv6")):
+    add_marks(f"and_ecn_are_copied{more}", outer_family, copied)
+    add_marks(f"and_ecn_are_copied{more}_raw", outer_family, copied, False)
+add_marks("fixed", 4, lambda mark: tos(CS6, mark & 3), dscp="cs6")
+add_marks("fixed_outer_ipv6", 6, lambda mark: tos(EF, mark & 3), dscp="ef")
 
 
 def test_ecn_off(lab):
@@ -113,8 +99,8 @@ def congested(lab, outer, udp=True):
         before = road.right.status()["drops"]["in_ecn"]
         _, inside = road.pass_through([road.packet(family, tos(AF21, ecn)) for ecn in (ECT0, ECT1, CE, NOT_ECT)])
         got = [tos_of(packet) for packet in inside]
-        expect(got == [tos(AF21, CE)] * 3, f"inner IPv{family}: ECT(0), ECT(1) and CE should arrive as CE with their DSCP, "
-               f"and Not-ECT not at all: {got}")
+        expect(got == [tos(AF21, CE)] * 3, f"inner IPv{family}: ECT(0), ECT(1) and CE should arrive as CE with their "
+               f"DSCP, and Not-ECT not at all: {got}")
         dropped = road.right.status()["drops"]["in_ecn"] - before
         expect(dropped == 1, f"CE over Not-ECT counted {dropped} times as in_ecn")
 
@@ -133,8 +119,8 @@ def test_ce_from_the_way_arrives_inside_outer_ipv6(lab):
 
 def test_dscp_from_the_way_stays_outside(lab):
     road = Road(lab, 4)
-    road.r1.nft("table ip remark {\nchain forward {\ntype filter hook forward priority 0;\noifname mid0 ip dscp set cs1\n"
-                "}\n}\n")
+    road.r1.nft("table ip remark {\nchain forward {\ntype filter hook forward priority 0;\noifname mid0 ip dscp set "
+                "cs1\n}\n}\n")
     _, inside = road.pass_through([road.packet(family, tos(EF, ECT0)) for family in (4, 6)])
     expect([tos_of(packet) for packet in inside] == [tos(EF, ECT0)] * 2, f"arrived: {[tos_of(p) for p in inside]}")
 
@@ -148,7 +134,8 @@ def add_df(word, expected, udp):
         road = Road(lab, 4, udp, df=word)
         outside, _ = road.pass_through([road.packet(4, 0), road.packet(4, 0, flags=DF), road.packet(6, 0)])
         got = tuple(df_of(packet) for packet in outside)
-        expect(got == expected, f"df = {word}: inner without DF, with DF, IPv6: the outer ones have DF {got}, not {expected}")
+        expect(got == expected, f"df = {word}: inner without DF, with DF, IPv6: the outer ones have DF {got}, not "
+               f"{expected}")
     globals()[f"test_df_{word}_{'udp' if udp else 'raw'}"] = test
 
 
@@ -193,22 +180,20 @@ def test_df_clear_carries_inner_df_in_fragments(lab):
 
 
 def refused(lab, outer, udp):
-    road = Road(lab, outer, udp, settings={"mtu": 9000}, left={"fragment": "after"}, right={"outer_fragments": "refuse"})
+    """outer_fragments = refuse: what travelled in fragments ends, and nothing else."""
+    road = Road(lab, outer, udp, settings={"mtu": 9000}, left={"fragment": "after"},
+                right={"outer_fragments": "refuse"})
     arrived, travelled = outer_in_fragments(road, False)
     expect(travelled, "there were no outer fragments to refuse")
     expect(not arrived, "outer_fragments = refuse, but the packet arrived")
-    counted = road.right.drops().get("in_outer_fragment", 0)
-    expect(counted >= 1, f"not counted as in_outer_fragment: {road.right.drops()}")
+    expect(road.right.dropped("in_outer_fragment") >= 1, f"not counted as in_outer_fragment: {road.right.drops()}")
     expect(road.a.host.ping(road.b.host_address, 3) == (3, 3), "whole packets no longer arrive")
 
 
-def test_outer_fragments_refused_udp(lab):
-    refused(lab, 4, True)
+def add_refused(name, outer, udp):
+    globals()[f"test_outer_fragments_refused_{name}"] = lambda lab: refused(lab, outer, udp)
 
 
-def test_outer_fragments_refused_raw(lab):
-    refused(lab, 4, False)
-
-
-def test_outer_fragments_refused_outer_ipv6(lab):
-    refused(lab, 6, True)
+add_refused("udp", 4, True)
+add_refused("raw", 4, False)
+add_refused("outer_ipv6", 6, True)

@@ -125,5 +125,5 @@ def test_one_port_only(lab):
     transfer(a.host, b.host, b.host_address, 300_000)
     expect(a.host.ping(b.host_address, 2, wait=1)[1] == 0, "ping matches no rule, but got through")
     expect(not clear_packets(wire.stop()), "clear packets on the wire")
-    wait_for("the discard to be counted", lambda: left.drops().get("out_no_rule", 0) >= 2, 3)
+    wait_for("the discard to be counted", lambda: left.dropped("out_no_rule") >= 2, 3)
     right.terminate()

@@ -217,8 +217,8 @@ class Refereed:
         home = self.lab.wireshark_config()
         with open(os.path.join(home, "wireshark", "esp_sa"), "w", encoding="utf-8") as table:
             table.writelines(line for suite, _, _, line in self.keys().values() if suite.tshark and not suite.esn)
-        text = tshark(self.path, "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
-                      "-Y", f"esp and (ip.proto == {PROTOCOL_DF} or ipv6.nxt == {PROTOCOL_DF})", "-T", "fields", "-e",
+        text = tshark(self.path, "-o", "esp.enable_encryption_decode:TRUE", "-o",
+                      "esp.enable_authentication_check:TRUE", "-Y", f"esp and (ip.proto == {PROTOCOL_DF} or ipv6.nxt == {PROTOCOL_DF})", "-T", "fields", "-e",
                       "esp.spi", "-e", "esp.icv_good", "-e", "ip.src", "-e", "ipv6.src", config=home)
         seen = set()
         for spi, good, *sources in (line.split("\t") for line in text.splitlines()):

@@ -299,7 +299,7 @@ def test_acl_first_match_wins(lab):
              "in (0,111) and 7 or 3)")
     expect(a.host.run("/usr/bin/python3", "-c", probe % 24, check=False).returncode == 7, "port 24 should reach the host")
     expect(a.host.run("/usr/bin/python3", "-c", probe % 23, check=False).returncode == 3, "port 23 should be discarded")
-    expect(left.drops().get("out_discard_rule", 0) >= 1, f"the discard was not counted: {left.drops()}")
+    expect(left.dropped("out_discard_rule") >= 1, f"the discard was not counted: {left.drops()}")
     counted = {rule["action"]: rule["packets"] for rule in left.status()["rules"]}
     expect(counted.get("discard", 0) >= 1 and counted.get("protect", 0) >= 3, f"rule counters: {counted}")
 
@@ -313,5 +313,5 @@ def test_an_authentic_packet_outside_the_selectors_is_dropped(lab):
     b.host.ip("addr", "add", "10.9.0.2/32", "dev", "lo")
     done = b.host.run("ping", "-n", "-c", 3, "-i", 0.05, "-W", 1, "-I", "10.9.0.2", a.host_address, check=False)
     expect(ping_counts(done.stdout)[1] == 0, "a packet from outside the selectors got an answer")
-    expect(right.drops().get("out_no_rule", 0) >= 3, f"not counted as without a rule: {right.drops()}")
+    expect(right.dropped("out_no_rule") >= 3, f"not counted as without a rule: {right.drops()}")
     expect(left.child()["in"]["packets"] == 0, "it was sealed all the same")

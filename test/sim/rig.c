@@ -192,7 +192,7 @@ void rig_start(struct rig *rig)
                     .child_packets_in = op_packets_in,
                     .event = op_event},
         };
-        if (sad_new(end->spd.count, &end->random, &end->sad) != OK || ike_new(&setup, &end->ike) != OK)
+        if (sad_new(end->spd.count, NULL, &end->random, &end->sad) != OK || ike_new(&setup, &end->ike) != OK)
             abort();
     }
     for (int i = 0; i < RIG_ENDS; i++)

@@ -89,21 +89,35 @@ static void b28_message_id_reused_for_another_offer(void **state)
     bench_free(b);
 }
 
+/* Message 2 of quick mode as it was held back, and what it answers. iv: what it is sealed with. */
+static void open_held_answer(struct bench *b, uint8_t iv[IV_MAX], struct craft *offer, struct craft *answer)
+{
+    const struct ike_sa *sa = craft_sa(end(b, R)->ike);
+    struct rig_datagram quick1 = *rig_sent(b->rig, I, 0);
+    uint8_t next[IV_MAX];
+    craft_first_iv(sa, load_u32(quick1.data + 20), iv);
+    assert_true(craft_open(sa, iv, bytes_of(quick1.data, quick1.len), offer));
+    memcpy(next, iv, sizeof next);
+    assert_true(craft_open(sa, next, bytes_of(b->hold.datagram.data, b->hold.datagram.len), answer));
+}
+
+static void deliver_answer(struct bench *b, uint8_t iv[IV_MAX], const struct craft *offer, struct craft *answer)
+{
+    const struct ike_sa *sa = craft_sa(end(b, R)->ike);
+    uint8_t message[CRAFT_MAX + 64];
+    craft_rehash(sa, craft_body(offer, PAYLOAD_NONCE), answer);
+    deliver(b, message, craft_seal(sa, iv, answer, message));
+}
+
 /* Message 2 of quick mode, altered by the peer itself and sealed rightly. */
 static void altered_answer(void (*alter)(struct craft *c), bool accepted)
 {
     struct bench *b = held_at(R, QUICK2);
-    const struct ike_sa *sa = craft_sa(end(b, R)->ike);
-    struct rig_datagram quick1 = *rig_sent(b->rig, I, 0);
     struct craft offer, answer;
-    uint8_t iv[IV_MAX], next[IV_MAX], message[CRAFT_MAX + 64];
-    craft_first_iv(sa, load_u32(quick1.data + 20), iv);
-    assert_true(craft_open(sa, iv, bytes_of(quick1.data, quick1.len), &offer));
-    memcpy(next, iv, sizeof next);
-    assert_true(craft_open(sa, next, bytes_of(b->hold.datagram.data, b->hold.datagram.len), &answer));
+    uint8_t iv[IV_MAX];
+    open_held_answer(b, iv, &offer, &answer);
     alter(&answer);
-    craft_rehash(sa, craft_body(&offer, PAYLOAD_NONCE), &answer);
-    deliver(b, message, craft_seal(sa, iv, &answer, message));
+    deliver_answer(b, iv, &offer, &answer);
     if (accepted) {
         b->rig->filter = NULL;
         assert_true(rig_run_until(b->rig, 10 * SECOND, rig_both_carry));
@@ -182,6 +196,69 @@ static void b29_altered_answers_of_quick_mode(void **state)
     altered_answer(alter_selector, false);
 }
 
+/* --- one SPI for both directions: one key (RFC 2409 5.5), and ciphers with counters would use each IV twice --- */
+
+enum { SPI_AT = 8 + 8 }; /* in the body of an SA payload: behind DOI and situation, and the head of the proposal */
+
+static void hostile_spi_equal_to_ours(void **state)
+{
+    (void)state;
+    struct bench *b = held_at(R, QUICK2);
+    struct craft offer, answer;
+    uint8_t iv[IV_MAX];
+    open_held_answer(b, iv, &offer, &answer);
+    assert_memory_not_equal(sa_of(&answer) + SPI_AT, sa_of(&offer) + SPI_AT, 4);
+    memcpy(sa_of(&answer) + SPI_AT, sa_of(&offer) + SPI_AT, 4);
+    deliver_answer(b, iv, &offer, &answer);
+    assert_int_equal(end(b, I)->events[IKE_EVENT_CHILD_UP], 0);
+    assert_int_equal(end(b, I)->events[IKE_EVENT_CHILD_FAILED], 1);
+    assert_int_equal(rig_children(end(b, I)), 0);
+    assert_non_null(strstr(end(b, I)->why, "our own SPI"));
+    bench_free(b);
+}
+
+/* What new_spi of an end gives: `spi` so many times, then what it would have given. */
+struct spi_script {
+    struct rig_end *end;
+    uint32_t spi;
+    unsigned times, asked;
+};
+
+static struct spi_script script;
+
+static uint32_t scripted_spi(void *arg)
+{
+    (void)arg;
+    return script.asked++ < script.times ? script.spi : sad_new_spi(script.end->sad);
+}
+
+/* The peer's SPI is known before ours is drawn: another is drawn, and when that does not help, none is used. */
+static void hostile_spi_of_the_offer_is_not_drawn(void **state)
+{
+    (void)state;
+    static const unsigned times[] = {0, 1, 7, 8, UINT32_MAX};
+    for (size_t t = 0; t < COUNT(times); t++) {
+        struct bench *b = held_at(I, QUICK1);
+        const struct ike_sa *sa = craft_sa(end(b, R)->ike);
+        struct craft offer;
+        uint8_t iv[IV_MAX];
+        craft_first_iv(sa, load_u32(b->hold.datagram.data + 20), iv);
+        assert_true(craft_open(sa, iv, bytes_of(b->hold.datagram.data, b->hold.datagram.len), &offer));
+        script = (struct spi_script){end(b, R), load_u32(sa_of(&offer) + SPI_AT), times[t], 0};
+        end(b, R)->ike->setup.ops.new_spi = scripted_spi;
+        if (times[t] < 8) {
+            the_right_one_succeeds(b);
+            assert_int_equal(script.asked, times[t] + 1);
+            continue;
+        }
+        deliver_right(b);
+        assert_int_equal(script.asked, 8);
+        assert_int_equal(rig_children(end(b, R)), 0);
+        assert_int_equal(rig_drops(end(b, R), IKE_DROP_INTERNAL), 1);
+        bench_free(b);
+    }
+}
+
 /* Message 2 of main mode is not authenticated: a wrong one is dropped, and the right one still taken. */
 static void b29_altered_answers_of_main_mode(void **state)
 {
@@ -209,6 +286,8 @@ int main(void)
         cmocka_unit_test(b28_quick_mode_replayed),
         cmocka_unit_test(b28_message_id_reused_for_another_offer),
         cmocka_unit_test(b29_altered_answers_of_quick_mode),
+        cmocka_unit_test(hostile_spi_equal_to_ours),
+        cmocka_unit_test(hostile_spi_of_the_offer_is_not_drawn),
         cmocka_unit_test(b29_altered_answers_of_main_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static enum status make_sa(const struct request *request, const struct random *r
         .key_out = key,
         .replay_window = REPLAY_WINDOW_MIN,
     };
-    return sa_new(&child, random, out);
+    return sa_new(&child, NULL, random, out);
 }
 
 static enum drop work(struct sa *sa, const struct request *request, struct packet *p)

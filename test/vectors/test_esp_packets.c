@@ -5,6 +5,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/aead_backend.h"
+#include "test/libraries.h"
 
 /* icv_known: false where the source has no ICV; ours then follows the text. */
 static const struct packet_row {
@@ -174,6 +175,7 @@ static const struct packet_row {
 };
 
 static struct blob keymat, packet, text;
+static const struct aead_library *library; /* the tests run once with each */
 
 static struct aead *make(const struct packet_row *row, const struct random *random)
 {
@@ -181,7 +183,7 @@ static struct aead *make(const struct packet_row *row, const struct random *rand
     unhex(row->keymat, &keymat);
     unhex(row->packet, &packet);
     unhex(row->text, &text);
-    assert_int_equal(aead_new(&row->suite, blob_bytes(&keymat), random, &aead), OK);
+    assert_int_equal(aead_new(library, &row->suite, blob_bytes(&keymat), random, &aead), OK);
     return aead;
 }
 
@@ -238,5 +240,13 @@ int main(void)
         cmocka_unit_test(test_seal_gives_the_published_bytes),
         cmocka_unit_test(test_open_gives_the_published_text),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    struct libraries libraries;
+    libraries_make(&libraries);
+    int failed = 0;
+    for (size_t i = 0; i < libraries.count; i++) {
+        library = libraries.all[i];
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    libraries_free(&libraries);
+    return failed;
 }

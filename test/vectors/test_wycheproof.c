@@ -3,6 +3,7 @@
  * Project Wycheproof: what our interfaces can express of it. ESP fixes the additional data (8 bytes, or 12 with ESN),
  * the nonce (12 bytes, 11 of CCM) and the alignment (4); MACs are truncated by the caller; points are x|y. Nothing of
  * AES-GMAC can be expressed: in ESP the nonce is a part of what is authenticated, and in no case of that file is it.
+ * What is ESP runs with every library.
  */
 #include "test/vectors/vectors.h"
 
@@ -13,8 +14,10 @@
 #include "crypto/cipher.h"
 #include "crypto/dh.h"
 #include "crypto/hash.h"
+#include "test/libraries.h"
 
 static struct blob key, iv, aad, msg, ct, tag;
+static struct libraries libraries;
 
 typedef bool case_fn(const json_t *group, const json_t *test, unsigned param);
 
@@ -66,14 +69,14 @@ static void run_file(const char *name, case_fn *one, unsigned param)
 }
 
 /* Where it is valid, sealing gives the same bytes and opening the text; where it is not, opening refuses. */
-static void check_esp(const json_t *test, struct aead *aead, const struct aead_shape *shape, size_t salt, bool esn)
+static void check_esp(const json_t *test, struct aead *aead, const struct aead_shape *shape, bool esn)
 {
     uint8_t packet[2048], sealed[2048];
     struct aead_job job = {.esp = packet, .text_len = (uint32_t)ct.len};
     job.sequence_high = esn ? load_u32(aad.data + 4) : 0;
     memcpy(packet, aad.data, 4);
     memcpy(packet + 4, aad.data + aad.len - 4, 4);
-    memcpy(packet + AEAD_HEADER, iv.data + salt, shape->iv);
+    memcpy(packet + AEAD_HEADER, iv.data + iv.len - shape->iv, shape->iv);
     memcpy(aead_text(&job, shape), ct.data, ct.len);
     memcpy(aead_icv(&job, shape), tag.data, tag.len);
     size_t len = (size_t)AEAD_HEADER + shape->iv + ct.len + shape->icv;
@@ -100,19 +103,47 @@ static bool aead_case(const json_t *group, const json_t *test, unsigned encr)
     field(test, "ct", &ct);
     field(test, "tag", &tag);
     bool esn = aad.len == 12;
+    size_t salt = encr_info(encr)->salt;
     struct aead_suite suite = {(enum encr)encr, (uint16_t)(key.len * 8), INTEG_NONE, esn};
     struct aead_shape shape;
-    size_t salt = encr_info(encr)->salt;
-    if (iv.len != salt + encr_info(encr)->iv || (aad.len != 8 && !esn) || ct.len % 4 != 0 || ct.len > 1024 ||
+    if (iv.len != salt + 8 || (aad.len != 8 && !esn) || ct.len % 4 != 0 || ct.len > 1024 ||
         aead_shape(&suite, &shape) != OK || tag.len != shape.icv)
         return false;
     struct random random = random_system();
-    struct aead *aead;
     memcpy(key.data + key.len, iv.data, salt);
-    assert_int_equal(aead_new(&suite, bytes_of(key.data, key.len + salt), &random, &aead), OK);
-    check_esp(test, aead, &shape, salt, esn);
-    aead_free(aead);
+    for (size_t i = 0; i < libraries.count; i++) {
+        struct aead *aead;
+        assert_int_equal(aead_new(libraries.all[i], &suite, bytes_of(key.data, key.len + salt), &random, &aead), OK);
+        check_esp(test, aead, &shape, esn);
+        aead_free(aead);
+    }
     return true;
+}
+
+/* A message under HMAC is a packet with NULL encryption, where key and tag are long enough. */
+static void check_null_esp(const json_t *test, unsigned integ)
+{
+    struct aead_suite suite = {ENCR_NULL, 0, (enum integ)integ, false};
+    struct random random = random_system();
+    const struct integ_info *info = integ_info(integ);
+    if (key.len != info->key || tag.len < info->icv || msg.len < AEAD_HEADER || msg.len % 4 != 0)
+        return;
+    for (size_t i = 0; i < libraries.count; i++) {
+        uint8_t packet[1024];
+        struct aead *aead;
+        struct aead_job job = {.esp = packet, .text_len = (uint32_t)msg.len - AEAD_HEADER};
+        assert_true(msg.len + info->icv <= sizeof packet);
+        memcpy(packet, msg.data, msg.len);
+        memcpy(packet + msg.len, tag.data, info->icv);
+        assert_int_equal(aead_new(libraries.all[i], &suite, blob_bytes(&key), &random, &aead), OK);
+        aead_open(aead, &job, 1);
+        if (job.ok != result_is(test, "valid") && tag.len == info->icv)
+            wrong(test, "as a packet, it verifies wrongly");
+        aead_seal_given_iv(aead, &job, 1);
+        if (!job.ok || (result_is(test, "valid") && memcmp(packet + msg.len, tag.data, info->icv) != 0))
+            wrong(test, "sealed to other bytes");
+        aead_free(aead);
+    }
 }
 
 static bool hmac_case(const json_t *group, const json_t *test, unsigned prf)
@@ -127,6 +158,10 @@ static bool hmac_case(const json_t *group, const json_t *test, unsigned prf)
     assert_true(tag.len <= prf_info(prf)->len);
     if (equal_constant_time(out, tag.data, tag.len) != result_is(test, "valid"))
         wrong(test, "verifies wrongly");
+    check_null_esp(test, prf == PRF_HMAC_SHA1       ? INTEG_HMAC_SHA1_96
+                         : prf == PRF_HMAC_SHA2_256 ? INTEG_HMAC_SHA2_256_128
+                         : prf == PRF_HMAC_SHA2_384 ? INTEG_HMAC_SHA2_384_192
+                                                    : INTEG_HMAC_SHA2_512_256);
     return true;
 }
 
@@ -250,5 +285,8 @@ int main(void)
         cmocka_unit_test(test_ecdh_secp384r1_ecpoint),
         cmocka_unit_test(test_ecdh_secp521r1_ecpoint),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    libraries_make(&libraries);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    libraries_free(&libraries);
+    return failed;
 }

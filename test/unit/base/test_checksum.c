@@ -61,6 +61,59 @@ static void test_long(void **state)
     assert_int_equal(checksum_finish(sum), 0);
 }
 
+enum { TWIN_LEN = 4096, TWIN_ALIGN = 32 };
+
+/* Fillings that carry much and little, then noise of a seed. */
+static void fill(uint8_t *data, size_t len, unsigned filling)
+{
+    uint64_t state = 0x9e3779b97f4a7c15 + filling;
+    for (size_t i = 0; i < len; i++) {
+        state = state * 6364136223846793005 + 1442695040888963407;
+        data[i] = filling == 0 ? 0 : filling == 1 ? 0xff : (uint8_t)(state >> 56);
+    }
+}
+
+/* What the processor's own instructions sum, and copy, is what plain code does: every length; the alignments of source
+ * and target take turns. */
+static void test_twins(void **state)
+{
+    (void)state;
+    static uint8_t data[TWIN_LEN + TWIN_ALIGN], copy[TWIN_LEN + TWIN_ALIGN + 1];
+    for (unsigned filling = 0; filling < 4; filling++) {
+        fill(data, sizeof data, filling);
+        for (size_t len = 0; len <= TWIN_LEN; len++) {
+            size_t from = len % TWIN_ALIGN, to = len / TWIN_ALIGN % TWIN_ALIGN;
+            uint16_t expected = naive(data + from, len);
+            assert_int_equal(checksum_of(data + from, len), expected);
+            assert_int_equal(checksum_finish(checksum_add_portable(0, data + from, len)), expected);
+            for (unsigned portable = 0; portable < 2; portable++) {
+                memset(copy + to, 0x5a, len + 1);
+                uint64_t sum = portable ? checksum_copy_portable(1, copy + to, data + from, len)
+                                        : checksum_copy(1, copy + to, data + from, len);
+                assert_int_equal(checksum_finish(sum), checksum_replace(expected, 0, 1));
+                assert_memory_equal(copy + to, data + from, len);
+                assert_int_equal(copy[to + len], 0x5a);
+            }
+        }
+    }
+}
+
+/* Every alignment with every length around the widths of a register and its double. */
+static void test_twins_at_edges(void **state)
+{
+    (void)state;
+    static uint8_t data[3 * 64 + TWIN_ALIGN], copy[sizeof data];
+    fill(data, sizeof data, 7);
+    for (size_t from = 0; from < TWIN_ALIGN; from++) {
+        for (size_t len = 0; len <= sizeof data - TWIN_ALIGN; len++) {
+            uint16_t expected = naive(data + from, len);
+            assert_int_equal(checksum_of(data + from, len), expected);
+            assert_int_equal(checksum_finish(checksum_copy(0, copy + TWIN_ALIGN - from, data + from, len)), expected);
+            assert_memory_equal(copy + TWIN_ALIGN - from, data + from, len);
+        }
+    }
+}
+
 /* Every checksum, with words at the edges: as if computed anew (RFC 1624 4: 0xffff must not come out). */
 static void test_replace(void **state)
 {
@@ -85,10 +138,8 @@ static void test_replace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_values),
-        cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_long),
-        cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_known_values), cmocka_unit_test(test_sweep),          cmocka_unit_test(test_long),
+        cmocka_unit_test(test_twins),        cmocka_unit_test(test_twins_at_edges), cmocka_unit_test(test_replace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

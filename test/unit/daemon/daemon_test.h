@@ -12,4 +12,22 @@ static inline void add_rule(struct spd *spd, enum action action, const char *tex
         fail_msg("'%s': %s", text, why);
 }
 
+/* A page of the manual, as it stands in the source tree. Owned. */
+static inline char *read_page(const char *name)
+{
+    char path[1024];
+    char *text = NULL;
+    size_t len = 0, got;
+    char part[4096];
+    snprintf(path, sizeof path, "%s/%s", ESPTUN_SOURCE, name);
+    FILE *in = fopen(path, "r"), *out = open_memstream(&text, &len);
+    if (in == NULL || out == NULL)
+        fail_msg("%s cannot be read", name);
+    while ((got = fread(part, 1, sizeof part, in)) > 0)
+        assert_int_equal(fwrite(part, 1, got, out), got);
+    fclose(in);
+    fclose(out);
+    return text;
+}
+
 #endif

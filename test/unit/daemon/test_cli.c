@@ -273,7 +273,8 @@ static const char document[] =
     "\"established_s\":75,\"rekey_in_s\":28000,\"children\":[{\"rule\":1,\"state\":\"established\","
     "\"spi_in\":\"c0ffee01\",\"spi_out\":\"0badcafe\",\"proposal\":\"aes256gcm16\",\"encap\":\"udp\","
     "\"local_ts\":\"10.1.0.0/24\",\"remote_ts\":[\"10.2.0.0/24\",\"10.3.0.0/24\"],\"esn\":false,"
-    "\"in\":{\"packets\":10,\"bytes\":1536,\"replay\":3,\"auth_failed\":0},\"out\":{\"packets\":12,\"bytes\":100},"
+    "\"path_mtu\":1280,\"mtu\":1218,\"in\":{\"packets\":10,\"bytes\":1536,\"replay\":3,\"auth_failed\":0},\"out\":{"
+    "\"packets\":12,\"bytes\":100},"
     "\"established_s\":70,\"rekey_in_s\":3000}]}],"
     "\"rules\":[{\"rule\":\"protect 10.1.0.0/24 -> 10.2.0.0/24 via branch\",\"action\":\"protect\",\"packets\":12,"
     "\"bytes\":1048576}],\"drops\":{\"in_replay\":3,\"in_auth_failed\":0}}";
@@ -286,6 +287,7 @@ static void test_table(void **state)
         "branch: IKEv1 established, initiator, up 1m 15s, rekey in 7h 46m",
         "198.51.100.2:4500 [gw\\x1b[2J]",
         "10.1.0.0/24 -> 10.2.0.0/24, 10.3.0.0/24",
+        "encap udp, esn no, inner MTU 1218, path MTU 1280, up 1m 10s",
         "c0ffee01",
         "1.5 KiB, replay 3\n",
         "1.0 MiB  protect 10.1.0.0/24 -> 10.2.0.0/24 via branch\n",

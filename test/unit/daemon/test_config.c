@@ -184,20 +184,48 @@ static void test_gateway_b47(void **state)
         {"[gateway]\ntun = fd:-3\n", 2, "no name for an interface", "fd:N"},
         {"[gateway]\ntun = fd:2147483648\n", 2, "no name for an interface", "fd:N"},
         {"[gateway]\ntun = esp%d\n", 2, "no name for an interface", "such as esp0"},
-        {"[gateway]\nmtu = big\n", 2, "mtu = big is not a number", "auto, or 576 to 65535"},
-        {"[gateway]\nmtu = 68\n", 2, "mtu = 68 is out of range", "576 to 65535"},
+        {"[gateway]\nmtu = big\n", 2, "mtu cannot be 'big'", "auto, or a number from 576 to 65535"},
+        {"[gateway]\nmtu = 68\n", 2, "mtu = 68 is out of range", "auto, or a number from 576 to 65535"},
         {"[gateway]\nmtu = 65536\n", 2, "mtu = 65536 is out of range", "576 to 65535"},
+        {"[gateway]\nworkers = many\n", 2, "workers cannot be 'many'", "auto or 1"},
+        {"[gateway]\nworkers = 0\n", 2, "workers = 0 is out of range", "auto or 1"},
         {"[gateway]\nworkers = 4\n", 2, "workers = 4 is not available in this version", "auto or 1"},
-        {"[gateway]\nroutes = maybe\n", 2, "routes cannot be 'maybe'", "no or yes"},
+        {"[gateway]\nroutes = maybe\n", 2, "routes cannot be 'maybe'", "yes or no"},
+        {"[gateway]\ncrypto = isa-l\n", 2, "crypto cannot be 'isa-l'", "auto, openssl or ipsec-mb"},
         {"[gateway]\ncontrol = run/x.sock\n", 2, "not the path of a socket", "absolute path"},
         {"[gateway]\ncontrol =\n", 2, "not the path of a socket", "absolute path"},
         {"[gateway]\nlog_level = loud\n", 2, "log_level cannot be 'loud'", "error, warning, info or debug"},
         {"[gateway]\nlog_format = json\n", 2, "log_format = json is not available", "log_format = text"},
         {"[gateway]\nlog_format = xml\n", 2, "log_format cannot be 'xml'", "write text"},
         {"[gateway]\nmetrics = 127.0.0.1:9903\n", 2, "metrics is not available", "remove the key"},
-        {"[gateway]\nuser = nobody\n", 2, "user is not available", "remove the key"},
+        {"[gateway]\nuser = nobody\n", 2, "user is not available", "NET_ADMIN, NET_RAW and NET_BIND_SERVICE"},
     };
     CHECK_WRONG(rows);
+}
+
+#define SIX(mtu, acl) "[gateway]\nmtu = " mtu "\n" GOOD "[acl]\n" acl "\n"
+
+/* Under 1280 the kernel takes IPv6 off the TUN. */
+static void test_mtu_and_ipv6_rules_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
+        {SIX("1000", "protect = fd01::/64 -> fd02::/64 via a"), 2, "mtu = 1000 is too small for IPv6", "at least 1280"},
+        {SIX("1279", "protect = fd01::/64 -> fd02::/64 via a"), 2, "the rule in line 7", "mtu = auto"},
+        {SIX("576", "bypass = any -> fd03::/64\nprotect = any -> any via a"), 2, "the rule in line 8", "IPv4 ranges"},
+    };
+    static const char *const good[] = {
+        SIX("1280", "protect = fd01::/64 -> fd02::/64 via a"),
+        SIX("auto", "protect = fd01::/64 -> fd02::/64 via a"),
+        SIX("1000", "protect = 10.1.0.0/24 -> 10.2.0.0/24 via a\nbypass = any -> fd02::/64"),
+    };
+    CHECK_WRONG(rows);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct loaded l = load_text(good[i]);
+        if (l.status != OK)
+            fail_msg("refused: %s", good[i]);
+        unload(&l);
+    }
 }
 
 static void test_connection_b47(void **state)
@@ -241,13 +269,23 @@ static void test_connection_b47(void **state)
         {GOOD "ike = aes256gmac-modp2048\n", 4, "does not encrypt", "aes256"},
         {GOOD "allow = sha0\n", 4, "'sha0' is no legacy algorithm",
          "modp1024, modp1536, sha1, md5, 3des, null, sha256_96, or nothing"},
-        {GOOD "ike_lifetime = 8 hours\n", 4, "ike_lifetime cannot be '8 hours'", "8h"},
+        {GOOD "ike_lifetime = 8 hours\n", 4, "ike_lifetime cannot be '8 hours'", "a time from 5s to 365d, such as"},
         {GOOD "lifetime = 0\n", 4, "lifetime = 0 is out of range", "5s to 365d"},
-        {GOOD "lifetime_bytes = 4G\n", 4, "lifetime_bytes cannot be '4G'", "GiB"},
-        {GOOD "lifetime_bytes = 1\n", 4, "out of range", "64KiB"},
-        {GOOD "replay_window = 32\n", 4, "replay_window cannot be '32'", "64 to 8192"},
-        {GOOD "replay_window = 8193\n", 4, "replay_window cannot be '8193'", "64 to 8192"},
-        {GOOD "dpd_delay = 2d\n", 4, "out of range", "1d"},
+        {GOOD "lifetime_bytes = 4G\n", 4, "lifetime_bytes cannot be '4G'", "none, or a size from 64KiB to "},
+        {GOOD "lifetime_bytes = 1\n", 4, "lifetime_bytes = 1 is out of range", "none, or a size from 64KiB to "},
+        {GOOD "lifetime_packets = few\n", 4, "lifetime_packets cannot be 'few'", "none, or a number from 1000 to "},
+        {GOOD "lifetime_packets = 5\n", 4, "lifetime_packets = 5 is out of range", "none, or a number from 1000 to "},
+        {GOOD "replay_window = wide\n", 4, "replay_window cannot be 'wide'", "a number from 64 to 8192"},
+        {GOOD "replay_window = 32\n", 4, "replay_window = 32 is out of range", "a number from 64 to 8192"},
+        {GOOD "replay_window = 8193\n", 4, "replay_window = 8193 is out of range", "64 to 8192"},
+        {GOOD "dpd_delay = 2d\n", 4, "dpd_delay = 2d is out of range", "from 0s to 1d"},
+        {GOOD "dscp = fast\n", 4, "dscp cannot be 'fast'", "copy, a number from 0 to 63, or a name"},
+        {GOOD "dscp = 64\n", 4, "dscp = 64 is out of range", "copy, a number from 0 to 63, or a name"},
+        {GOOD "mss = small\n", 4, "mss cannot be 'small'", "auto, off, or a number from 216 to 65495"},
+        {GOOD "mss = 215\n", 4, "mss = 215 is out of range", "auto, off, or a number from 216 to 65495"},
+        {GOOD "mss = 65496\n", 4, "mss = 65496 is out of range", "216 to 65495"},
+        {GOOD "ecn = on\n", 4, "ecn cannot be 'on'", "yes or no"},
+        {GOOD "outer_fragments = yes\n", 4, "outer_fragments cannot be 'yes'", "accept or refuse"},
         {GOOD "dpd_action = die\n", 4, "dpd_action cannot be 'die'", "restart, trap or clear"},
         {GOOD "encap = maybe\n", 4, "encap cannot be 'maybe'", "yes, auto or no"},
         {GOOD "start = now\n", 4, "start cannot be 'now'", "trap, start or none"},
@@ -522,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_long_line_b47),
         cmocka_unit_test(test_long_comment_is_fine),
         cmocka_unit_test(test_gateway_b47),
+        cmocka_unit_test(test_mtu_and_ipv6_rules_b47),
         cmocka_unit_test(test_connection_b47),
         cmocka_unit_test(test_rules_b47),
         cmocka_unit_test(test_wrong_rules_make_no_connection_unused_b47),

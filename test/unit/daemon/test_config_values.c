@@ -132,6 +132,41 @@ static void test_printing_reads_back(void **state)
     }
 }
 
+/* Each of the 64 numbers, and no other: what has a name reads back, and the 21 names of RFCs are all there. */
+static void test_names_of_dscp(void **state)
+{
+    static const char *const wrong[] = {"",    "cs",   "cs8",  "CS1",  "cs01", "af",    "af1",
+                                        "af4", "af01", "af14", "af51", "aff1", "af111", "64"};
+    char name[8];
+    unsigned named = 0;
+    (void)state;
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t back = 99;
+        if (value_dscp_name(i, name) == NULL)
+            continue;
+        named++;
+        assert_true(i < 64);
+        assert_true(value_dscp(name, &back));
+        assert_int_equal(back, i);
+    }
+    assert_int_equal(named, 3 + 8 + 12); /* le va ef; cs0 (as be) to cs7; af11 to af43 */
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint32_t value = 4711;
+        if (value_dscp(wrong[i], &value) || value != 4711)
+            fail_msg("'%s' is no DSCP", wrong[i]);
+    }
+    static const struct {
+        const char *name;
+        uint32_t value;
+    } rows[] = {{"be", 0},    {"cs0", 0},  {"le", 1},  {"cs1", 8}, {"af11", 10}, {"af21", 18},
+                {"af43", 38}, {"cs6", 48}, {"va", 44}, {"ef", 46}, {"63", 63}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t value = 99;
+        assert_true(value_dscp(rows[i].name, &value));
+        assert_int_equal(value, rows[i].value);
+    }
+}
+
 static void test_word_distance(void **state)
 {
     (void)state;
@@ -152,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_printing_uses_the_largest_unit),
         cmocka_unit_test(test_printing_reads_back),
+        cmocka_unit_test(test_names_of_dscp),
         cmocka_unit_test(test_word_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

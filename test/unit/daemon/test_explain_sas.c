@@ -30,7 +30,7 @@ static int setup(void **state)
     add_rule(&f->spd, ACTION_DISCARD, "any -> 10.9.0.0/16");
     add_rule(&f->spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via x");
     f->random = random_of_seed(&f->seed, 1);
-    assert_int_equal(sad_new(f->spd.count, &f->random, &f->sad), OK);
+    assert_int_equal(sad_new(f->spd.count, NULL, &f->random, &f->sad), OK);
     f->connection = (struct connection){.name = "branch", .remote = an_address("192.0.2.2")};
     *state = f;
     return 0;

@@ -25,7 +25,7 @@ static int setup(void **state)
     add_rule(&f->spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via x");
     add_rule(&f->spd, ACTION_DISCARD, "tcp 10.0.0.0/8 -> 10.9.0.9 port 443");
     f->random = random_of_seed(&f->seed, 1);
-    assert_int_equal(sad_new(f->spd.count, &f->random, &f->sad), OK);
+    assert_int_equal(sad_new(f->spd.count, NULL, &f->random, &f->sad), OK);
     f->child = (struct child){
         .id = 5,
         .connection = "branch",
@@ -102,7 +102,7 @@ static int64_t number_of(const json_t *object, const char *key)
 static void test_without_sas(void **state)
 {
     struct fixture *f = *state;
-    static const char *const keys[] = {"version", "uptime_s", "ike_sas", "rules", "drops"};
+    static const char *const keys[] = {"version", "uptime_s", "ike_sas", "rules", "drops", "crypto"};
     struct status_document document;
     rules[1] = (struct rule_counters){3, UINT64_MAX};
     drops.count[DROP_OUT_NO_RULE] = 7;
@@ -113,6 +113,10 @@ static void test_without_sas(void **state)
     assert_string_equal(text_of(root, "version"), "1.2.3");
     assert_int_equal(number_of(root, "uptime_s"), 100);
     assert_true(json_is_array(json_object_get(root, "ike_sas")));
+    const json_t *crypto = json_object_get(root, "crypto");
+    assert_string_equal(text_of(crypto, "library"), "");
+    assert_string_equal(text_of(json_object_get(crypto, "ciphers"), "aes-gcm"), "OpenSSL");
+    assert_string_equal(text_of(json_object_get(crypto, "ciphers"), "chacha20-poly1305"), "libsodium");
     assert_int_equal(json_array_size(json_object_get(root, "ike_sas")), 0);
 
     static const char *const rule_keys[] = {"rule", "action", "packets", "bytes"};
@@ -218,6 +222,24 @@ static void test_an_sa_and_its_child(void **state)
     json_decref(root);
 }
 
+/* IKE has the child, the data plane not yet or no longer: no sizes, which is not "size 0". */
+static void test_a_child_without_an_sa(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const unknown[] = {"path_mtu", "mtu"};
+    struct status_document document;
+    sad_remove(f->sad, 5);
+    status_begin(&document, &f->input);
+    visit(&document, f, true);
+    json_t *root = finish(&document);
+    const json_t *sa = json_array_get(json_object_get(root, "ike_sas"), 0);
+    const json_t *child = json_array_get(json_object_get(sa, "children"), 0);
+    for (size_t i = 0; i < COUNT(unknown); i++)
+        assert_true(json_is_null(json_object_get(child, unknown[i])));
+    assert_int_equal(number_of(json_object_get(child, "in"), "packets"), 0);
+    json_decref(root);
+}
+
 static void test_what_is_not_known_yet_is_null(void **state)
 {
     struct fixture *f = *state;
@@ -233,12 +255,79 @@ static void test_what_is_not_known_yet_is_null(void **state)
     json_decref(root);
 }
 
+/* --- against doc/status.md --- */
+
+static bool page_has(const char *page, const char *before, const char *name, const char *after)
+{
+    char text[128];
+    snprintf(text, sizeof text, "%s`%s`%s", before, name, after);
+    return strstr(page, text) != NULL;
+}
+
+/* Each member of the document below this one, but the drops and the names of ciphers, has a row of its own. */
+static void assert_members(const char *page, json_t *value)
+{
+    const char *key;
+    json_t *member;
+    if (json_is_array(value))
+        for (size_t i = 0; i < json_array_size(value); i++)
+            assert_members(page, json_array_get(value, i));
+    json_object_foreach(value, key, member)
+    {
+        if (!page_has(page, "\n| ", key, " | "))
+            fail_msg("doc/status.md has no row for the member %s", key);
+        if (strcmp(key, "drops") != 0 && strcmp(key, "ciphers") != 0)
+            assert_members(page, member);
+    }
+}
+
+static void test_members_stand_on_the_page(void **state)
+{
+    char *page = read_page("doc/status.md");
+    struct fixture *f = *state;
+    struct status_document document;
+    status_begin(&document, &f->input);
+    visit(&document, f, true);
+    json_t *root = finish(&document);
+    assert_members(page, root);
+    json_decref(root);
+    free(page);
+}
+
+/* The reasons of "drops", in both directions: all are there, and nothing that no longer is. */
+static void test_drops_stand_on_the_page(void **state)
+{
+    char *page = read_page("doc/status.md");
+    struct fixture *f = *state;
+    const struct guard_counts guard = {0};
+    struct status_document document;
+    f->input.guard = &guard;
+    status_begin(&document, &f->input);
+    json_t *root = finish(&document), *member;
+    const char *key, *at = strstr(page, "\n## Drops\n");
+    size_t rows = 0;
+    assert_non_null(at);
+    json_object_foreach(json_object_get(root, "drops"), key, member)
+    {
+        if (!page_has(at, "\n| ", key, " | "))
+            fail_msg("doc/status.md has no row for the drop %s", key);
+    }
+    for (const char *row = at; (row = strstr(row, "\n| `")) != NULL; row++)
+        rows++;
+    assert_int_equal(rows, json_object_size(json_object_get(root, "drops")));
+    json_decref(root);
+    free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_sas, setup, teardown),
         cmocka_unit_test_setup_teardown(test_with_a_guard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_sa_and_its_child, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_child_without_an_sa, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_members_stand_on_the_page, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drops_stand_on_the_page, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_not_known_yet_is_null, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

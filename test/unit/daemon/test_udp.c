@@ -8,7 +8,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 #include "daemon_test.h"
 
@@ -143,6 +147,47 @@ static void check_round_trip(struct udp *udp, const char *from, const char *to, 
         assert_memory_equal(packet_data(&datagrams[0].packet), marker ? "\0\0\0\0hello" : "hello", marker ? 9 : 5);
         path = datagrams[0].path;
     }
+}
+
+static void count_mark(void *arg, enum log_level level, const char *line)
+{
+    unsigned *count = arg;
+    if (level == LOG_WARNING && strstr(line, "SO_MARK") != NULL && strstr(line, "CAP_NET_ADMIN") != NULL)
+        (*count)++;
+}
+
+/* In a process that may only bind low ports: said once, whatever the number of sockets. */
+static unsigned marks_missed(bool privileged)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{.effective = 1u << CAP_NET_BIND_SERVICE}};
+    data[0].permitted = data[0].effective;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        unsigned count = 0;
+        const struct log log = {.level = LOG_WARNING, .sink = count_mark, .arg = &count};
+        const struct connection connection = {.encap = ENCAP_YES};
+        struct udp *udp;
+        if (!privileged && syscall(SYS_capset, &header, data) != 0)
+            _exit(100);
+        if (udp_open(&connection, 1, &log, &udp, why, sizeof why) != OK)
+            _exit(101);
+        _exit((int)count);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return (unsigned)WEXITSTATUS(status);
+}
+
+static void test_a_missing_mark_is_said(void **state)
+{
+    (void)state;
+    if (!enter())
+        skip();
+    assert_int_equal(marks_missed(true), 0);
+    assert_int_equal(marks_missed(false), 1);
 }
 
 static void test_replies_leave_from_the_address_that_was_addressed(void **state)
@@ -322,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_which_sockets),
         cmocka_unit_test(test_errors_say_what_to_do),
+        cmocka_unit_test(test_a_missing_mark_is_said),
         cmocka_unit_test(test_replies_leave_from_the_address_that_was_addressed),
         cmocka_unit_test(test_esp_both_ways_of_carrying),
         cmocka_unit_test(test_what_cannot_leave_is_counted),

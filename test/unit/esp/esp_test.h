@@ -110,8 +110,8 @@ static inline void pair_prepare(struct pair *pair, const struct aead_suite *suit
 
 static inline void pair_start(struct pair *pair)
 {
-    assert_int_equal(sa_new(&pair->child[0], &pair->random, &pair->left), OK);
-    assert_int_equal(sa_new(&pair->child[1], &pair->random, &pair->right), OK);
+    assert_int_equal(sa_new(&pair->child[0], NULL, &pair->random, &pair->left), OK);
+    assert_int_equal(sa_new(&pair->child[1], NULL, &pair->random, &pair->right), OK);
 }
 
 static inline void pair_open(struct pair *pair, const struct aead_suite *suite, uint8_t family)

@@ -88,12 +88,59 @@ static void test_the_way_counts_too(void **state)
     path_mtus_free(NULL);
 }
 
+static void test_a_refused_size_leads_to_the_plateau_below(void **state)
+{
+    (void)state;
+    const struct {
+        const char *peer;
+        uint32_t route, refused, counts;
+    } rows[] = {
+        {"192.0.2.2", 1500, 1500, 1492},       {"192.0.2.2", 1500, 1493, 1492},   {"192.0.2.2", 1500, 1492, 1006},
+        {"192.0.2.2", 1500, 1378, 1006},       {"192.0.2.2", 1500, 1007, 1006},   {"192.0.2.2", 1500, 1006, 576},
+        {"192.0.2.2", 1500, 577, 576},         {"192.0.2.2", 1500, 576, 1500},    {"192.0.2.2", 1500, 0, 1500},
+        {"192.0.2.2", 1500, 1501, 1500},       {"192.0.2.2", 1400, 1500, 1400},   {"192.0.2.2", 0, 1500, 1492},
+        {"192.0.2.2", 9000, 9000, 8166},       {"192.0.2.2", 9000, 2003, 2002},   {"192.0.2.2", 65535, 65535, 32000},
+        {"192.0.2.2", 1500, UINT32_MAX, 1500}, {"2001:db8::2", 1500, 1500, 1492}, {"2001:db8::2", 1500, 1492, 1280},
+        {"2001:db8::2", 1500, 1281, 1280},     {"2001:db8::2", 1500, 1280, 1500}, {"2001:db8::2", 1280, 1280, 1280},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct path_mtus *mtus = make();
+        struct address peer = an_address(rows[i].peer);
+        uint32_t before = path_mtus_set_route(mtus, &peer, rows[i].route);
+        bool lower = path_mtus_refused(mtus, &peer, rows[i].refused, 5);
+        if (path_mtus_get(mtus, &peer) != rows[i].counts || lower != (rows[i].counts < before))
+            fail_msg("row %zu: %u", i, path_mtus_get(mtus, &peer));
+        assert_true(lower == (path_mtus_next(mtus) != DEADLINE_NEVER));
+        path_mtus_free(mtus);
+    }
+}
+
+static void test_refusals_end_at_the_floor_and_age(void **state)
+{
+    (void)state;
+    static const uint32_t steps[] = {1492, 1006, 576, 576};
+    struct path_mtus *mtus = make();
+    struct address a = an_address("192.0.2.2"), aged;
+    for (uint64_t i = 0; i < COUNT(steps); i++) {
+        (void)path_mtus_refused(mtus, &a, path_mtus_get(mtus, &a), i * 1000);
+        assert_int_equal(path_mtus_get(mtus, &a), steps[i]);
+        /* what was on its way meanwhile is refused too, and changes nothing */
+        assert_false(path_mtus_refused(mtus, &a, 1500, 999999));
+    }
+    assert_int_equal(path_mtus_next(mtus), 2000 + PATH_MTU_LIFE_MS);
+    assert_true(path_mtus_take_aged(mtus, 2000 + PATH_MTU_LIFE_MS, &aged));
+    assert_int_equal(path_mtus_get(mtus, &a), MTU_DEFAULT);
+    path_mtus_free(mtus);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_b40_absurd_claims_change_nothing),
         cmocka_unit_test(test_claims_only_lower_and_age),
         cmocka_unit_test(test_the_way_counts_too),
+        cmocka_unit_test(test_a_refused_size_leads_to_the_plateau_below),
+        cmocka_unit_test(test_refusals_end_at_the_floor_and_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@ static const struct aead_suite gcm = {ENCR_AES_GCM_16, 256, INTEG_NONE, false};
 static enum status try_child(const struct child *child, const struct random *random)
 {
     struct sa *sa = (struct sa *)1;
-    enum status status = sa_new(child, random, &sa);
+    enum status status = sa_new(child, NULL, random, &sa);
     if (status != OK)
         assert_null(sa);
     sa_free(sa);

@@ -15,7 +15,7 @@ struct fixture {
 static void setup(struct fixture *f)
 {
     pair_prepare(&f->pair, &gcm, 4);
-    assert_int_equal(sad_new(RULES, &f->pair.random, &f->sad), OK);
+    assert_int_equal(sad_new(RULES, NULL, &f->pair.random, &f->sad), OK);
 }
 
 static enum status add(struct fixture *f, uint64_t id, uint32_t spi, uint32_t rule, const char *remote)
@@ -228,7 +228,7 @@ static uint32_t spi_from(struct script *script, bool take)
     struct random random = {.fill = scripted, .arg = script};
     struct fixture f;
     pair_prepare(&f.pair, &gcm, 4);
-    assert_int_equal(sad_new(RULES, &random, &f.sad), OK);
+    assert_int_equal(sad_new(RULES, NULL, &random, &f.sad), OK);
     if (take)
         assert_int_equal(add(&f, 1, 0x11111111, 0, NULL), OK);
     uint32_t spi = sad_new_spi(f.sad);

@@ -65,7 +65,7 @@ static void test_b45_no_randomness_no_packet(void **state)
     struct pair pair;
     pair_prepare(&pair, &cbc, 4);
     struct random broken = {.fill = no_random};
-    assert_int_equal(sa_new(&pair.child[0], &broken, &pair.left), OK);
+    assert_int_equal(sa_new(&pair.child[0], NULL, &broken, &pair.left), OK);
     uint8_t buffer[SMALL_BUFFER];
     struct packet p = inner_packet(buffer, sizeof buffer, 4, 100, 0);
     assert_int_equal(seal_one(pair.left, &p), DROP_OUT_CRYPTO);
@@ -285,9 +285,10 @@ static void round_trip(struct pair *pair, uint8_t *buffer, size_t capacity, uint
 static void round_trips(const struct aead_suite *suite, uint8_t family, uint64_t start)
 {
     static uint8_t buffer[PACKET_BUFFER];
-    static const uint32_t big[] = {9000, 32768, 65534, 65535};
     struct pair pair;
     pair_open(&pair, suite, family);
+    uint32_t longest = inner_mtu(&pair.left->shape, AEAD_PACKET_MAX, 0);
+    const uint32_t big[] = {9000, 32768, longest - 1, longest};
     pair.left->sequence = start;
     uint64_t packets = 0, bytes = 0;
     for (uint32_t len = family == 4 ? 20 : 40; len <= 1500; len++, packets++, bytes += len - 1)
@@ -315,6 +316,19 @@ static void test_round_trip_of_every_suite_and_size(void **state)
         round_trips(&suites[i], 4, UINT32_MAX - 700);
         round_trips(&suites[i], 6, UINT32_MAX - 700);
     }
+}
+
+static void test_what_no_packet_could_carry_is_not_sealed(void **state)
+{
+    (void)state;
+    static uint8_t buffer[PACKET_BUFFER], inner[PACKET_PAYLOAD_MAX];
+    struct pair pair;
+    pair_open(&pair, &cbc, 4);
+    uint32_t len = inner_mtu(&pair.left->shape, AEAD_PACKET_MAX, 0) + 1;
+    make_inner(inner, 4, len, 1);
+    struct packet p = packet_with(buffer, sizeof buffer, inner, len);
+    assert_int_equal(seal_one(pair.left, &p), DROP_OUT_CRYPTO);
+    pair_close(&pair);
 }
 
 static void test_a_full_batch_keeps_its_order(void **state)
@@ -381,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_layout_of_every_suite),
         cmocka_unit_test(test_the_list_of_suites_is_whole),
         cmocka_unit_test(test_round_trip_of_every_suite_and_size),
+        cmocka_unit_test(test_what_no_packet_could_carry_is_not_sealed),
         cmocka_unit_test(test_a_full_batch_keeps_its_order),
         cmocka_unit_test(test_nothing_to_do),
     };

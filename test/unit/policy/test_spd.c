@@ -259,7 +259,7 @@ static void test_first_match_wins_and_the_end_discards(void **state)
     } cases[] = {
         {"10.1.0.2", "10.2.0.9", 25, 0},
         {"10.1.0.2", "10.2.0.9", 443, 1},
-        {"10.1.0.2", "10.2.0.9", -1, 1}, /* a later fragment: no port, no port rule */
+        {"10.1.0.2", "10.2.0.9", -1, SPD_RULE_NONE}, /* a later fragment, perhaps of what is discarded */
         {"10.1.7.2", "10.2.0.9", 25, 2},
         {"10.1.0.2", "10.3.0.9", 25, SPD_RULE_NONE},
         {"10.2.0.9", "10.1.0.2", 25, SPD_RULE_NONE},
@@ -298,6 +298,114 @@ static void test_b38_fragments_without_ports(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct flow f = a_flow("10.1.0.2", cases[i].destination, cases[i].port);
         assert_int_equal(spd_lookup(&spd, &f), cases[i].rule);
+    }
+    spd_free(&spd);
+}
+
+/* d: discard, b: bypass, A and B: protect via branch or cloud. */
+static void add_letter(struct spd *spd, char letter, unsigned port)
+{
+    char text[96], words[24] = "";
+    enum action action = letter == 'd' ? ACTION_DISCARD : letter == 'b' ? ACTION_BYPASS : ACTION_PROTECT;
+    if (port > 0)
+        snprintf(words, sizeof words, " port %u", port);
+    snprintf(text, sizeof text, "%s10.1.0.0/24 -> 10.2.0.0/24%s%s", port > 0 ? "tcp " : "", words,
+             letter == 'A'   ? " via branch"
+             : letter == 'B' ? " via cloud"
+                             : "");
+    add(spd, action, text);
+}
+
+/* By definition: whatever the hidden rules are, the whole packet meets the same action and the same peer, or a bypass,
+ * which may be protected as well; or it is discarded anyway. */
+static bool may_pass(const char *hidden, char match)
+{
+    if (match == 'd')
+        return true;
+    for (; *hidden != '\0'; hidden++)
+        if (*hidden != match && *hidden != 'b')
+            return false;
+    return true;
+}
+
+/* Rules with port 1, 2, ... and below them one without: where a later fragment goes, and each whole packet. */
+static void check_hidden(const char *hidden, char match)
+{
+    struct spd spd = {0};
+    int count = (int)strlen(hidden);
+    for (int i = 0; i < count; i++)
+        add_letter(&spd, hidden[i], (unsigned)i + 1);
+    add_letter(&spd, match, 0);
+    struct flow f = a_flow("10.1.0.2", "10.2.0.9", -1);
+    int rule = spd_lookup(&spd, &f);
+    if (rule != (may_pass(hidden, match) ? count : SPD_RULE_NONE))
+        fail_msg("below '%s', '%c': rule %d", hidden, match, rule);
+    for (int port = 1; port <= count + 1; port++) { /* whole packets show where they belong */
+        f = a_flow("10.1.0.2", "10.2.0.9", port);
+        assert_int_equal(spd_lookup(&spd, &f), port - 1);
+    }
+    f = a_flow("10.1.0.2", "10.2.0.9", -1);
+    f.protocol = 17; /* no rule above can mean it */
+    assert_int_equal(spd_lookup(&spd, &f), count);
+    spd_free(&spd);
+}
+
+/* Up to three rules above, of every kind and in every order. */
+static void test_b38_every_hidden_rule_counts(void **state)
+{
+    (void)state;
+    static const char letters[] = "dbAB";
+    unsigned combinations = 0;
+    for (unsigned count = 0; count <= 3; count++)
+        for (unsigned n = 0; n < 1U << (2 * count); n++)
+            for (unsigned match = 0; match < 4; match++) {
+                char hidden[4] = "";
+                for (unsigned i = 0; i < count; i++)
+                    hidden[i] = letters[n >> (2 * i) & 3];
+                check_hidden(hidden, letters[match]);
+                combinations++;
+            }
+    assert_int_equal(combinations, (1 + 4 + 16 + 64) * 4);
+}
+
+static void test_b38_hidden_rules_by_hand(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    add(&spd, ACTION_PROTECT, "udp 10.1.0.0/24 -> 10.2.0.0/24 port 1 via branch");
+    add(&spd, ACTION_PROTECT, "udp 10.1.0.0/24 -> 10.2.0.0/24 port 2 via cloud");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch");
+    add(&spd, ACTION_DISCARD, "udp 10.1.0.0/24 -> any port 53");
+    add(&spd, ACTION_BYPASS, "10.1.0.0/24 -> any");
+    add(&spd, ACTION_DISCARD, "udp 10.0.0.0/8 -> 10.9.0.0/16 port 53");
+    add(&spd, ACTION_DISCARD, "10.0.0.0/8 -> 10.9.0.0/16");
+    add(&spd, ACTION_DISCARD, "udp 2001:db8:1::/48 -> 2001:db8:2:8000::/49 port 53");
+    add(&spd, ACTION_PROTECT, "2001:db8:1::/48 -> 2001:db8:2::/48 via branch");
+    static const struct {
+        const char *source, *destination;
+        uint8_t protocol;
+        int port, rule;
+    } cases[] = {
+        {"10.1.0.2", "10.2.0.9", 17, -1, SPD_RULE_NONE}, /* perhaps the other peer's */
+        {"10.1.0.2", "10.2.0.9", 17, 1, 0},
+        {"10.1.0.2", "10.2.0.9", 17, 2, 1},
+        {"10.1.0.2", "10.2.0.9", 17, 3, 2},
+        {"10.1.0.2", "10.2.0.9", 6, -1, 2},
+        {"10.1.0.2", "10.3.0.9", 17, -1, SPD_RULE_NONE}, /* perhaps discarded: not by the bypass */
+        {"10.1.0.2", "10.3.0.9", 17, 54, 4},
+        {"10.1.0.2", "10.3.0.9", 1, -1, 4},
+        {"10.7.0.2", "10.9.0.9", 17, -1, 6}, /* discarded in any case: by the rule that counts it */
+        {"2001:db8:1::5", "2001:db8:2::5", 17, -1, 8},
+        {"2001:db8:1::5", "2001:db8:2:8000::5", 17, -1, SPD_RULE_NONE},
+        {"2001:db8:1::5", "2001:db8:2:8000::5", 6, -1, 8},
+        {"2001:db8:1::5", "2001:db8:2:8000::5", 60, -1, SPD_RULE_NONE}, /* behind the options there may be UDP */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct flow f = a_flow(cases[i].source, cases[i].destination, cases[i].port);
+        f.protocol = cases[i].protocol;
+        int rule = spd_lookup(&spd, &f);
+        if (rule != cases[i].rule)
+            fail_msg("case %zu: rule %d, not %d", i, rule, cases[i].rule);
     }
     spd_free(&spd);
 }
@@ -437,6 +545,8 @@ int main(void)
         cmocka_unit_test(test_names_of_actions),
         cmocka_unit_test(test_first_match_wins_and_the_end_discards),
         cmocka_unit_test(test_b38_fragments_without_ports),
+        cmocka_unit_test(test_b38_every_hidden_rule_counts),
+        cmocka_unit_test(test_b38_hidden_rules_by_hand),
         cmocka_unit_test(test_by_which_rule_an_error_leaves),
         cmocka_unit_test(test_unreadable_quotations_match_not_even_any),
         cmocka_unit_test(test_rule_for_a_peers_proposal),

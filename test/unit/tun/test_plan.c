@@ -246,6 +246,100 @@ static void test_what_comes_out_of_the_device_reaches_its_local_side(void **stat
         check(&rows[i]);
 }
 
+/* ::/0 without fe80::/10 and ff00::/8 */
+#define ALL_BUT_LINKS "::/1, 8000::/2, c000::/3, e000::/4, f000::/5, f800::/6, fc00::/7, fe00::/9, fec0::/10"
+
+/* What a socket that is bound to an interface must not reach. */
+static void test_bound_is_what_goes_to_the_device_without_what_is_thrown(void **state)
+{
+    (void)state;
+    const struct {
+        const char *rules[4], *host, *bound;
+    } rows[] = {
+        {{"discard any -> any"}, NULL, ""},
+        {{"bypass any -> any"}, NULL, ""},
+        {{"protect 10.1.0.0/24 -> 0.0.0.0/0 via x"}, NULL, ""},
+        {{"protect fd01::/64 -> fd02::/64 via x", "protect 10.1.0.0/24 -> 10.2.0.0/24 via x"}, NULL, "fd02::/64"},
+        {{"protect fd01::/64 -> fd02::/64 via x", "protect fd01::/64 -> fd02::7/128 via x"}, NULL, "fd02::/64"},
+        {{"protect fd01::/64 -> fd02::/64 via x", "protect fd01::/64 -> fd02:0:0:1::/64 via x"}, NULL, "fd02::/63"},
+        {{"protect fd01::/64 -> fd02::/64 via x", "protect fd01::/64 -> fd02:0:0:2::/64 via x"},
+         NULL,
+         "fd02::/64, fd02:0:0:2::/64"},
+        {{"protect fd01::/64 -> ::1-::2 via x"}, NULL, "::1/128, ::2/128"},
+        {{"protect any -> any via x"}, NULL, ALL_BUT_LINKS},
+        {{"protect fd01::/64 -> fe80::1/128 via x", "protect fd01::/64 -> ff02::/16 via x"}, NULL, ""},
+        {{"bypass any -> 8000::/1", "protect any -> any via x"}, NULL, "::/1"},
+        {{"bypass any -> fd02::/18", "protect fd01::/64 -> fd00::/16 via x", "protect fd01::/64 -> fd02::/16 via x"},
+         NULL,
+         "fd00::/16, fd02:4000::/18, fd02:8000::/17"},
+        /* protected, in bypassed, in protected */
+        {{"protect any -> fd02::/20 via x", "bypass any -> fd02::/18", "protect any -> fd02::/16 via x"},
+         NULL,
+         "fd02::/20, fd02:4000::/18, fd02:8000::/17"},
+        {{"bypass any -> fd02::/17", "bypass any -> fd02:8000::/17", "protect any -> fd02::/16 via x"}, NULL, ""},
+        {{"protect fd01::/30 -> fd01::/28 via x"}, "fd01::1/30", "fd01:4::/30, fd01:8::/29"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        size_t count = 0;
+        char text[1024];
+        while (count < COUNT(rows[i].rules) && rows[i].rules[count] != NULL)
+            count++;
+        struct spd spd = an_spd(rows[i].rules, count);
+        struct host_place place = rows[i].host != NULL ? a_place(rows[i].host) : (struct host_place){0};
+        struct plan plan;
+        assert_int_equal(plan_make(&spd, &(struct plan_host){.places = &place, .count = 1}, &plan), OK);
+        print_routes(&plan.bound, text, sizeof text);
+        assert_string_equal(text, rows[i].bound);
+        for (size_t k = 0; k < plan.bound.count; k++)
+            assert_int_equal(plan.bound.items[k].kind, PLAN_NOWHERE);
+        plan_free(&plan);
+        spd_free(&spd);
+    }
+}
+
+/* The kind of the longest prefix that holds the address; PLAN_THROW where there is none. */
+static enum plan_kind kind_at(const struct plan_routes *routes, const struct address *a)
+{
+    const struct plan_route *best = NULL;
+    for (size_t i = 0; i < routes->count; i++)
+        if (prefix_has(&routes->items[i].to, a) && (best == NULL || routes->items[i].to.len > best->to.len))
+            best = &routes->items[i];
+    return best != NULL ? best->kind : PLAN_THROW;
+}
+
+static void test_bound_agrees_with_longest_match(void **state)
+{
+    (void)state;
+    const unsigned seed = 20260;
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (int round = 0; round < 200; round++) {
+        char texts[8][96];
+        const char *rules[COUNT(texts)];
+        for (size_t i = 0; i < COUNT(texts); i++) {
+            unsigned len = 1 + (unsigned)rand() % 7; /* of the last eight bits */
+            unsigned base = (unsigned)rand() % 256 & 0xffu << (8 - len);
+            (void)snprintf(texts[i], sizeof texts[i],
+                           rand() % 2 ? "protect any -> fd::%x/%u via x" : "bypass any -> fd::%x/%u", base, 120 + len);
+            rules[i] = texts[i];
+        }
+        struct spd spd = an_spd(rules, COUNT(texts));
+        struct plan plan;
+        assert_int_equal(plan_make(&spd, &(struct plan_host){0}, &plan), OK);
+        for (unsigned last = 0; last < 256; last++) {
+            struct address a = an_address("fd::");
+            a.bytes[15] = (uint8_t)last;
+            unsigned holders = 0;
+            for (size_t i = 0; i < plan.bound.count; i++)
+                holders += prefix_has(&plan.bound.items[i].to, &a);
+            if (holders != (kind_at(&plan.outbound, &a) == PLAN_DEVICE))
+                fail_msg("round %d, fd::%x: %u prefixes hold it", round, last, holders);
+        }
+        plan_free(&plan);
+        spd_free(&spd);
+    }
+}
+
 static void test_family(void **state)
 {
     (void)state;
@@ -267,6 +361,8 @@ int main(void)
         cmocka_unit_test(test_bypass_is_thrown_only_where_nothing_protected_could_slip_out),
         cmocka_unit_test(test_what_is_attached_on_the_local_side_is_thrown),
         cmocka_unit_test(test_what_comes_out_of_the_device_reaches_its_local_side),
+        cmocka_unit_test(test_bound_is_what_goes_to_the_device_without_what_is_thrown),
+        cmocka_unit_test(test_bound_agrees_with_longest_match),
         cmocka_unit_test(test_family),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

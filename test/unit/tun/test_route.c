@@ -37,7 +37,7 @@ static void assert_goes(const char *query, const char *expected)
 
 static void assert_clean(void)
 {
-    output_of("ip rule; ip -6 rule; ip route show table all; ip -6 route show table all", out, sizeof out);
+    output_of("ip rule; ip -6 rule; ip route show table all; ip -6 route show table all; ip nexthop", out, sizeof out);
     if (strstr(out, "229") != NULL || strstr(out, "1450") != NULL)
         fail_msg("left over: %s", out);
 }
@@ -62,6 +62,102 @@ static void test_protected_ranges_go_to_the_tun(void **state)
     assert_clean();
     assert_goes("10.2.0.9", "dev wan");
     spd_free(&spd);
+    device_close(&device);
+}
+
+static void assert_bound_is_stopped(void)
+{
+    assert_goes("fd02::9 oif lan", "Invalid argument"); /* how the kernel says "blackhole" */
+    assert_goes("fd02::9 oif lan mark 0x4500", "dev lan");
+    assert_goes("fd03::9 oif lan", "dev lan");
+    assert_goes("fd01::9 oif lan", "dev lan");
+    assert_goes("fe80::9 oif lan", "dev lan");
+    assert_goes("ff02::9 oif lan", "dev lan");
+}
+
+/* A look-up that names an interface, as a socket does that is bound to one. Of IPv4 nothing can be promised. */
+static void test_a_bound_socket_meets_no_other_way(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const narrow[] = {"protect 10.1.0.0/24 -> 10.2.0.0/24 via x", "protect fd01::/64 -> fd02::/64 via x"};
+    const char *const wide[] = {"bypass any -> fd03::/16", "bypass any -> fd01::/64", "protect any -> any via x"};
+    if (!make_host(&device))
+        skip();
+    run("ip -6 route add default via fd01::254");
+    assert_goes("fd02::9 oif lan", "via fd01::254");
+    struct spd spds[] = {an_spd(narrow, COUNT(narrow)), an_spd(wide, COUNT(wide))};
+    for (size_t i = 0; i < COUNT(spds); i++) {
+        struct routes *routes = install(&spds[i], &device);
+        assert_bound_is_stopped();
+        assert_goes("fd02::9 oif esp0", "dev esp0");
+        run("ip -6 route add fd05::/64 via fd01::253 dev lan && ip -6 route del fd05::/64");
+        /* the process dies; the next start replaces what is left */
+        run("ip link del esp0");
+        assert_bound_is_stopped();
+        device_close(&device);
+        assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+        assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
+        struct routes *again = install(&spds[COUNT(spds) - 1 - i], &device);
+        assert_int_equal(routes_table(again), ROUTE_TABLE);
+        assert_bound_is_stopped();
+        routes_remove(again);
+        assert_clean();
+        assert_goes("fd02::9 oif lan", "via fd01::254");
+        routes_remove(routes); /* of the crashed one: only its memory is left */
+    }
+    spd_free(&spds[0]);
+    spd_free(&spds[1]);
+    device_close(&device);
+}
+
+static void keep_line(void *arg, enum log_level level, const char *line)
+{
+    if (level == LOG_WARNING)
+        (void)snprintf(arg, sizeof why, "%s", line);
+}
+
+/* Without a nexthop of ours the rest stands, and is said. */
+static void test_a_strangers_nexthop_is_left_alone(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const rules[] = {"protect fd01::/64 -> fd02::/64 via x"};
+    if (!make_host(&device))
+        skip();
+    run("ip -6 nexthop add id 1157642404 blackhole proto 4");
+    assert_int_equal(ROUTE_NEXTHOP + ROUTE_TABLE, 1157642404);
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct log log = {.level = LOG_WARNING, .sink = keep_line, .arg = why};
+    struct routes *routes;
+    assert_int_equal(routes_install(&spd, &device, &log, &routes, why, sizeof why), OK);
+    assert_has(why, "guard = yes");
+    assert_goes("fd02::9", "dev esp0");
+    assert_null(strstr(output_of("ip -6 rule", out, sizeof out), "14503:"));
+    routes_remove(routes);
+    assert_has(output_of("ip nexthop", out, sizeof out), "id 1157642404 blackhole");
+    run("ip nexthop del id 1157642404");
+    assert_clean();
+    spd_free(&spd);
+    device_close(&device);
+}
+
+/* A crash of one that had IPv6 rules; the next has none. */
+static void test_what_is_not_wanted_any_more_goes(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *const both[] = {"protect fd01::/64 -> fd02::/64 via x", "protect 10.1.0.0/24 -> 10.2.0.0/24 via x"};
+    if (!make_host(&device))
+        skip();
+    struct spd spd = an_spd(both, 2), less = an_spd(both + 1, 1);
+    struct routes *crashed = install(&spd, &device), *routes = install(&less, &device);
+    assert_null(strstr(output_of("ip -6 rule; ip nexthop; ip -6 route show table all", out, sizeof out), "229"));
+    routes_remove(routes);
+    assert_clean();
+    routes_remove(crashed);
+    spd_free(&spd);
+    spd_free(&less);
     device_close(&device);
 }
 
@@ -357,6 +453,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protected_ranges_go_to_the_tun),
+        cmocka_unit_test(test_a_bound_socket_meets_no_other_way),
+        cmocka_unit_test(test_a_strangers_nexthop_is_left_alone),
+        cmocka_unit_test(test_what_is_not_wanted_any_more_goes),
         cmocka_unit_test(test_a_full_tunnel_has_no_loop),
         cmocka_unit_test(test_a_missing_local_address_is_put_on_the_tun),
         cmocka_unit_test(test_an_address_of_another_host_is_left_to_it),
