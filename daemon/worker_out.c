@@ -166,6 +166,13 @@ static void fit_each(struct worker *w, struct sa *sa, struct splitter *s)
     }
 }
 
+/* It was counted as one packet; on the wire each of its packets has its own headers. */
+static void count_rest(struct worker *w, uint32_t rule, const struct splitter *s)
+{
+    w->rules[rule].packets += s->count - 1;
+    w->rules[rule].bytes += (uint64_t)(s->count - 1) * s->headers;
+}
+
 /* A super-packet becomes packets that fit: TCP is cut as small as it takes, datagrams of UDP keep their size. False: it
  * makes no sense. */
 static bool send_split(struct worker *w, struct sa *sa, const struct flow *flow, const struct packet *packet,
@@ -174,6 +181,7 @@ static bool send_split(struct worker *w, struct sa *sa, const struct flow *flow,
     struct splitter s;
     if (split_begin(&s, packet_bytes(packet), flow, vnet, sa->inner_mtu) != OK)
         return false;
+    count_rest(w, sa->rule, &s);
     if (s.largest > sa->inner_mtu) {
         fit_each(w, sa, &s);
         return true;
@@ -307,6 +315,7 @@ static void act_on_super(struct worker *w, uint32_t index, const struct flow *fl
         worker_drop(w, DROP_OUT_MALFORMED);
         return;
     }
+    count_rest(w, index, &s);
     while (split_to_scratch(w, &s))
         act(w, index, flow, &w->scratch); /* it waits as a copy, or leaves at once */
 }

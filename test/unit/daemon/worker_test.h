@@ -135,7 +135,7 @@ static inline void make_spd(struct spd *spd)
     add_rule(spd, ACTION_DISCARD, "10.1.0.0/24 -> 10.4.0.0/24");
 }
 
-static inline int setup(void **state)
+static inline int setup_with(void **state, bool offload)
 {
     char why[512] = "";
     if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0 || access("/dev/net/tun", R_OK | W_OK) != 0) {
@@ -148,7 +148,7 @@ static inline int setup(void **state)
     w->random = random_of_seed(&w->seed, 1);
     w->connection = (struct connection){.local = an_address("127.0.0.1"), .encap = ENCAP_AUTO};
     make_spd(&w->spd);
-    assert_int_equal(device_open("esp0", false, &w->device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", offload, &w->device, why, sizeof why), OK);
     assert_int_equal(device_start(&w->device, 1400, true, &(struct log){0}, why, sizeof why), OK);
     assert_int_equal(
         system("ip link set lo up && ip addr add 10.1.0.1/32 dev esp0 && ip route add 10.0.0.0/8 dev esp0"), 0);
@@ -171,6 +171,11 @@ static inline int setup(void **state)
     w->outer = bound_socket("127.0.0.2", PEER_PORT);
     *state = w;
     return 0;
+}
+
+static inline int setup(void **state)
+{
+    return setup_with(state, false);
 }
 
 static inline int teardown(void **state)
