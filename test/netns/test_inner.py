@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inner packets that do not show where they belong: ICMP errors (RFC 4301 6) and fragments under rules with ports (7)."""
 from esptun import pair
-from lab import Capture, clear_packets, expect
+from lab import Capture, clear_packets, expect, tshark
 
 # Sends one datagram through a connected socket, then waits for an answer: prints it, or the error that came back.
 ASK = """
@@ -132,3 +132,23 @@ def test_b38_overlapping_and_tiny_fragments(lab):
     after = {name: left.dropped(name) for name in before}
     expect(after["out_fragment"] >= before["out_fragment"] + 2, f"not refused: {before} {after}")
     expect(after["out_malformed"] > before["out_malformed"], f"not refused: {before} {after}")
+
+
+def hops(path, only, field):
+    return set(tshark(path, "-Y", only, "-T", "fields", "-e", field).split())
+
+
+def test_hop_limits(lab):
+    """RFC 4301 5.1.2: each gateway that forwards takes one hop, the tunnel none; the outer header starts afresh."""
+    left, right = pair(lab)
+    a, b = left.gateway, right.gateway
+    expect(a.host.ping(b.host_address) == (1, 1), "the tunnel is not up")
+    wire, heard = Capture(b, "wan0"), Capture(b.host, "eth0", "heard")
+    a.host.run("ping", "-n", "-c", 3, "-i", 0.05, "-W", 2, "-t", 20, b.host_address)
+    seen = hops(heard.stop(), "icmp.type == 8", "ip.ttl")
+    expect(seen == {"18"}, f"sent with 20, two gateways between, arrived with {seen}")
+    outside = hops(wire.stop(), "udp.port == 4500 and ip.src == 192.0.2.1", "ip.ttl")
+    expect(outside == {"64"}, f"outer hop limits: {outside}")
+    # With two hops the packet ends at the second gateway, which says so through the tunnel.
+    said = a.host.run("ping", "-n", "-c", 1, "-W", 2, "-t", 2, b.host_address, check=False).stdout
+    expect("Time to live exceeded" in said and "10.2.0.1" in said, f"the far gateway was not heard: {said}")
