@@ -484,8 +484,9 @@ void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
     if (sa == NULL && header->spi_r == 0) {
         size_t from_address;
         sa = ike_sa_find_stranger(ike, header->spi_i, path, &from_address);
-        if (sa == NULL && read_clear(ike, header, path, MESSAGE_MAIN_SA, message, &p)) {
-            on_first(ike, header, path, digest, &p);
+        if (sa == NULL) {
+            if (read_clear(ike, header, path, MESSAGE_MAIN_SA, message, &p)) /* else it was counted there */
+                on_first(ike, header, path, digest, &p);
             return;
         }
     }

@@ -224,6 +224,20 @@ static void b15_one_spoofed_first_message(void **state)
     bench_free(b);
 }
 
+/* A first message whose proposal claims more bytes than there are: no answer, and counted once. */
+static void b03_a_broken_first_message_counts_once(void **state)
+{
+    (void)state;
+    struct bench *b = held_at(I, MAIN1);
+    struct rig_datagram first = b->hold.datagram;
+    first.data[28 + 2] = 0xff; /* the length of the SA payload behind the header */
+    rig_inject(b->rig, R, 500, bytes_of(first.data, first.len));
+    assert_int_equal(end(b, R)->sent, 0);
+    assert_int_equal(rig_drops(end(b, R), IKE_DROP_MALFORMED), 1);
+    assert_int_equal(rig_drops(end(b, R), IKE_DROP_UNKNOWN_SA), 0);
+    the_right_one_succeeds(b);
+}
+
 /* The n-th request of the initiator a thousand times within ten seconds. */
 static void a_thousand_times(unsigned nth)
 {
@@ -396,6 +410,7 @@ int main(void)
         cmocka_unit_test(b11_nonce_under_8_or_over_256),
         cmocka_unit_test(b09_a_refused_message_leaves_nat_detection_alone),
         cmocka_unit_test(b15_one_spoofed_first_message),
+        cmocka_unit_test(b03_a_broken_first_message_counts_once),
         cmocka_unit_test(b16_message_1_a_thousand_times),
         cmocka_unit_test(b16_message_3_a_thousand_times),
         cmocka_unit_test(b16_message_5_a_thousand_times),
