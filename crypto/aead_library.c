@@ -73,7 +73,7 @@ static const char *first_kind(const struct aead_backend *backend)
 
 void aead_library_add(struct aead_library *library, const struct aead_backend *backend)
 {
-    if (aead_backend_test(backend, library->engine) == OK) {
+    if (library->count < AEAD_BACKENDS_MAX && aead_backend_test(backend, library->engine) == OK) {
         library->backends[library->count++] = backend;
         return;
     }
