@@ -158,17 +158,13 @@ static void check_mtu(struct config_load *load, unsigned line)
     const struct config *config = load->config;
     if (config->gateway.mtu == 0 || config->gateway.mtu >= IPV6_MTU_MIN)
         return;
-    for (size_t i = 0; i < config->spd.count; i++) {
-        const struct rule *rule = &config->spd.rules[i];
-        if (rule->action != ACTION_PROTECT || rule->selector.remote.first.family != 6)
-            continue;
+    int first = spd_first_protect(&config->spd, 6);
+    if (first != SPD_RULE_NONE)
         config_error(
             load->errors, line,
             "mtu = %u is too small for IPv6, which the rule in line %u protects: write mtu = auto, or at least "
             "%d, or IPv4 ranges in that rule",
-            config->gateway.mtu, rule->line, IPV6_MTU_MIN);
-        return;
-    }
+            config->gateway.mtu, config->spd.rules[first].line, IPV6_MTU_MIN);
 }
 
 /* Names first: rules and messages need all of them. */

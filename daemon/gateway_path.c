@@ -7,14 +7,6 @@
 #include "daemon/outgoing.h"
 #include "policy/ip.h"
 
-static bool has_ipv6(const struct spd *spd)
-{
-    for (size_t i = 0; i < spd->count; i++)
-        if (spd->rules[i].action == ACTION_PROTECT && spd->rules[i].selector.local.first.family == 6)
-            return true;
-    return false;
-}
-
 enum status gateway_open_path(struct gateway *g)
 {
     size_t count = g->config->connection_count;
@@ -31,7 +23,8 @@ enum status gateway_open_path(struct gateway *g)
 
 static uint32_t wanted_mtu(const struct gateway *g)
 {
-    return mtu_of_tun(g->worst_mtu, g->live_mtu, g->config->connection_count, has_ipv6(&g->config->spd));
+    bool ipv6 = spd_first_protect(&g->config->spd, 6) != SPD_RULE_NONE;
+    return mtu_of_tun(g->worst_mtu, g->live_mtu, g->config->connection_count, ipv6);
 }
 
 /* Its SA will be in UDP unless that is excluded. */
@@ -134,14 +127,20 @@ void gateway_path_of_child(struct gateway *g, uint64_t child_id)
     if (sa == NULL)
         return;
     const struct address peer = sa->path.remote.address;
-    set_path(g, &peer, path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&sa->path, sa->udp)));
+    uint32_t before = path_mtus_get(g->path_mtus, &peer);
+    uint32_t mtu = path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&sa->path, sa->udp));
+    if (mtu != before)
+        sad_set_path_mtu(g->sad, &peer, mtu);
+    else /* the others of this peer have it */
+        sa_set_path_mtu(sa, mtu);
+    g->mtu_changed = true;
 }
 
 void gateway_path_set_route(struct gateway *g, const struct address *peer, uint32_t route)
 {
     uint32_t before = path_mtus_get(g->path_mtus, peer);
     if (route == 0)
-        return; /* no way for now: what was known will do when there is one again */
+        return; /* without a route nothing new is known */
     uint32_t mtu = path_mtus_set_route(g->path_mtus, peer, route);
     if (mtu == before)
         return;
@@ -149,7 +148,7 @@ void gateway_path_set_route(struct gateway *g, const struct address *peer, uint3
     set_path(g, peer, mtu);
 }
 
-/* A link that became smaller says so with each packet; its route is asked for now and then. */
+/* A link that became smaller says so with each packet; its route is asked for ten times a second at most. */
 enum { RECHECK_PAUSE_MS = 100 };
 
 void gateway_path_recheck(struct gateway *g, uint64_t child_id, uint32_t size)

@@ -105,7 +105,8 @@ struct sending {
     struct udp *udp;
     struct udp_socket *socket;
     struct esp_path *path;
-    uint16_t port; /* of the peer; 0 for raw ESP */
+    struct msghdr like; /* what all messages have in common: where to, and from where */
+    struct control source;
     struct packet *const *packets;
     const struct outer *outer;
     struct drops *drops;
@@ -145,8 +146,9 @@ static size_t put_segment(uint32_t size, struct cmsghdr *c)
 /* One message of n packets from `first` on. */
 static void fill(struct sending *s, struct msghdr *message, struct control *control, size_t first, size_t n)
 {
-    *message = message_to(&s->path->path, s->port, &s->udp->names[0], control);
-    size_t len = message->msg_controllen;
+    size_t len = s->like.msg_controllen;
+    *message = s->like;
+    *control = s->source;
     if (s->outer[first].tos != 0) /* 0 is what a socket sends anyway */
         len += put_tos(s->path->path.remote.address.family, s->outer[first].tos, control_at(control, len));
     if (n > 1)
@@ -220,7 +222,6 @@ uint32_t udp_send_esp(struct udp *udp, struct esp_path *path, struct packet *con
     struct sending s = {.udp = udp,
                         .socket = find_socket(udp, path->in_udp ? UDP_NATT : UDP_RAW_ESP, &path->path),
                         .path = path,
-                        .port = path->in_udp ? path->path.remote.port : 0,
                         .packets = packets,
                         .outer = outer,
                         .drops = drops};
@@ -228,6 +229,7 @@ uint32_t udp_send_esp(struct udp *udp, struct esp_path *path, struct packet *con
         drops->count[DROP_OUT_SOCKET] += n;
         return 0;
     }
+    s.like = message_to(&path->path, path->in_udp ? path->path.remote.port : 0, &udp->names[0], &s.source);
     for (size_t i = 0; i < n; i++)
         udp->vectors[i] = (struct iovec){packet_data(packets[i]), packets[i]->len};
     for (size_t first = 0, end; first < n; first = end) {

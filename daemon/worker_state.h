@@ -25,10 +25,11 @@ struct note {
  * is noted again by the next packets. */
 enum { NOTES_MAX = 3 * WORKER_BATCH };
 
-/* "Packet too big" messages, in all and to the senders of one bucket: each costs a write to the TUN, and a sender that
- * does not listen gets no more of them. */
+/* Of the MTU of a bypassed packet's route: how long an answer is good, and how often one is asked for. */
 enum { ROUTE_MTU_LIFE_MS = 1000, ROUTE_MTU_PAUSE_MS = 10 };
 
+/* "Packet too big" messages, in all and to the senders of one bucket: each costs a write to the TUN, and a sender that
+ * does not listen gets no more of them. */
 enum {
     ERRORS_PER_SECOND = 5000,
     ERRORS_BURST = 512,

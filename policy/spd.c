@@ -451,6 +451,14 @@ int spd_find_protect(const struct spd *spd, uint32_t connection, const struct se
     return containing;
 }
 
+int spd_first_protect(const struct spd *spd, uint8_t family)
+{
+    for (size_t i = 0; i < spd->count; i++)
+        if (spd->rules[i].action == ACTION_PROTECT && spd->rules[i].selector.local.first.family == family)
+            return (int)i;
+    return SPD_RULE_NONE;
+}
+
 const char *action_name(enum action action)
 {
     switch (action) {

@@ -62,6 +62,9 @@ int spd_lookup_error(const struct spd *spd, const struct flow *quoted);
  */
 int spd_find_protect(const struct spd *spd, uint32_t connection, const struct selector *proposed);
 
+/* Index of the first protect rule of a family (4 or 6), or SPD_RULE_NONE. */
+int spd_first_protect(const struct spd *spd, uint8_t family);
+
 const char *action_name(enum action action);                          /* "protect", "bypass", "discard" */
 const char *rule_print(const struct rule *rule, char out[RULE_TEXT]); /* effective form, one family */
 

@@ -533,6 +533,21 @@ static void test_many_rules(void **state)
     spd_free(&spd);
 }
 
+static void test_first_protect_rule_of_a_family(void **state)
+{
+    (void)state;
+    struct spd spd = {0};
+    assert_int_equal(spd_first_protect(&spd, 4), SPD_RULE_NONE);
+    add(&spd, ACTION_BYPASS, "any -> any");
+    add(&spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via branch");
+    assert_int_equal(spd_first_protect(&spd, 4), 2);
+    assert_int_equal(spd_first_protect(&spd, 6), SPD_RULE_NONE);
+    add(&spd, ACTION_PROTECT, "any -> any via branch"); /* one entry for each family */
+    assert_int_equal(spd_first_protect(&spd, 4), 2);
+    assert_int_equal(spd.rules[spd_first_protect(&spd, 6)].selector.remote.first.family, 6);
+    spd_free(&spd);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -550,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_by_which_rule_an_error_leaves),
         cmocka_unit_test(test_unreadable_quotations_match_not_even_any),
         cmocka_unit_test(test_rule_for_a_peers_proposal),
+        cmocka_unit_test(test_first_protect_rule_of_a_family),
         cmocka_unit_test(test_many_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
