@@ -105,14 +105,8 @@ bool apply_auto_or_number(struct config_load *load, const struct config_item *it
 {
     uint64_t value = 0;
     bool good = value_number(item->text, &value);
-    if (strcmp(item->text, "auto") != 0 && (!good || !in_range(item, value))) {
-        /* Where one number is right, larger ones are for later versions. */
-        if (item->key->min != item->key->max || value <= item->key->max)
-            return refuse_value(load, item, good, item->key->help);
-        config_error(load->errors, item->line, "%s = %s is not available in this version: write %s", item->key->name,
-                     item->text, item->key->help);
-        return false;
-    }
+    if (strcmp(item->text, "auto") != 0 && (!good || !in_range(item, value)))
+        return refuse_value(load, item, good, item->key->help);
     *(uint32_t *)field(item) = (uint32_t)value;
     return true;
 }

@@ -6,6 +6,7 @@
 #include "daemon/config_apply.h"
 #include "daemon/config_values.h"
 #include "esp/replay.h"
+#include "esp/sad.h"
 
 #define GATEWAY(field)    .section = SECTION_GATEWAY, .offset = offsetof(struct gateway_config, field)
 #define CONNECTION(field) .section = SECTION_CONNECTION, .offset = offsetof(struct connection, field)
@@ -28,8 +29,8 @@ static const struct config_key keys[] = {
      .help = "name of the TUN interface, created, or attached to when it exists; or fd:N, handed over"},
     {GATEWAY(mtu), .name = "mtu", .apply = apply_auto_or_number, .fallback = "auto", .min = MTU_MIN, .max = MTU_MAX,
      .help = "auto, or a number from 576 to 65535"},
-    {GATEWAY(workers), .name = "workers", .apply = apply_auto_or_number, .fallback = "auto", .min = 1, .max = 1,
-     .help = "auto or 1"},
+    {GATEWAY(workers), .name = "workers", .apply = apply_auto_or_number, .fallback = "auto", .min = 1,
+     .max = SHARDS_MAX, .help = "auto, or a number from 1 to 16"},
     {GATEWAY(routes), .name = "routes", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
      .help = "install routes of protect rules to the TUN"},
     {GATEWAY(tun_offload), .name = "tun_offload", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",

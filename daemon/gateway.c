@@ -23,7 +23,7 @@ static void on_wake(void *arg)
     uint64_t now = gateway_now(g);
     if (ike_next(g->ike) <= now)
         ike_tick(g->ike, now);
-    worker_expire(g->worker, now);
+    shards_expire(g->shards, now);
     gateway_path_expire(g);
     gateway_round(g);
     g->look_at_commands = true;
@@ -53,22 +53,16 @@ static void on_signal(void *arg, int number)
     stop(g, EXIT_SUCCESS);
 }
 
-static void on_device(void *arg, const void *subject)
+static void on_device_gone(void *arg)
 {
     struct gateway *g = arg;
-    (void)subject;
-    if (!worker_device_readable(g->worker, gateway_now(g))) {
-        log_write(g->log, LOG_ERROR, "the TUN interface %s is gone; start esptun again", g->device.name);
-        stop(g, EXIT_FAILURE);
-    }
-    gateway_settle(g);
+    log_write(g->log, LOG_ERROR, "the TUN interface %s is gone; start esptun again", g->device.name);
+    stop(g, EXIT_FAILURE);
 }
 
-static void on_socket(void *arg, const void *subject)
+static void on_settle(void *arg)
 {
-    struct gateway *g = arg;
-    worker_socket_readable(g->worker, subject, gateway_now(g));
-    gateway_settle(g);
+    gateway_settle(arg);
 }
 
 static void on_path_error(void *arg, const void *subject)
@@ -101,8 +95,9 @@ static enum status copy_connections(struct gateway *g)
     size_t count = g->config->connection_count;
     g->connections = calloc(count + 1, sizeof *g->connections);
     g->released = calloc(g->config->spd.count + 1, sizeof *g->released);
+    g->released_rules = calloc(g->config->spd.count + 1, sizeof *g->released_rules);
     g->seen = calloc(g->config->spd.count + 1, sizeof *g->seen);
-    if (g->connections == NULL || g->released == NULL || g->seen == NULL)
+    if (g->connections == NULL || g->released == NULL || g->released_rules == NULL || g->seen == NULL)
         return ERR_MEMORY;
     for (size_t i = 0; i < count; i++) {
         struct connection *c = &g->connections[i];
@@ -131,32 +126,76 @@ static enum status choose_crypto(struct gateway *g, char *why, size_t why_len)
     return status;
 }
 
+/* Not more than have work: an SA is of one worker, and a peer's SAs are of one. */
+static size_t wanted_workers(const struct gateway *g)
+{
+    size_t wanted = g->config->gateway.workers, peers = g->config->connection_count;
+    if (wanted != 0)
+        return wanted;
+    for (size_t i = 0; i < g->config->connection_count; i++)
+        if (g->connections[i].remote.family == 0)
+            peers = SHARDS_MAX;
+    wanted = uv_available_parallelism();
+    wanted = wanted < peers ? wanted : peers;
+    return wanted < 1 ? 1 : wanted < SHARDS_MAX ? wanted : SHARDS_MAX;
+}
+
 static enum status open_device(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
-    enum status status = device_open(config->tun, config->tun_offload, &g->device, why, GATEWAY_WHY);
+    bool queues = wanted_workers(g) > 1;
+    enum status status = device_open_queues(config->tun, config->tun_offload, queues, &g->device, why, GATEWAY_WHY);
     if (status != OK)
         return status;
+    if (queues && !g->device.queues && config->workers > 1)
+        log_write(
+            g->log, LOG_WARNING,
+            "workers = %u: %s was not made for several queues, so there is one worker; make it with 'ip tuntap add "
+            "... multi_queue', or let esptun create it",
+            config->workers, g->device.name);
     uint32_t automatic = gateway_start_mtu(g);
     uint32_t mtu = config->mtu != 0 ? config->mtu : automatic;
     return device_start(&g->device, mtu, config->mtu != 0, g->log, why, GATEWAY_WHY);
 }
 
-static enum status make_data_plane(struct gateway *g)
+static enum status open_sockets(struct gateway *g, char *why)
+{
+    const struct gateway_config *config = &g->config->gateway;
+    const struct udp_share control = {.control = true};
+    g->workers = g->device.queues ? wanted_workers(g) : 1;
+    enum status status = udp_open_shared(g->config->connections, g->config->connection_count,
+                                         g->workers > 1 ? &control : NULL, g->log, &g->udp, why, GATEWAY_WHY);
+    if (status == OK)
+        udp_offload(g->udp, config->udp_gso, config->udp_gro);
+    return status;
+}
+
+static enum status make_data_plane(struct gateway *g, char *why)
 {
     enum status status = sad_new(g->config->spd.count, g->crypto, &g->random, &g->sad);
     if (status != OK)
         return status;
     bypass_open(&g->bypass, g->log);
-    const struct worker_setup setup = {.spd = &g->config->spd,
+    const struct shards_setup setup = {.count = g->workers,
+                                       .connections = g->config->connections,
+                                       .connection_count = g->config->connection_count,
+                                       .spd = &g->config->spd,
                                        .sad = g->sad,
                                        .udp = g->udp,
+                                       .udp_gso = g->config->gateway.udp_gso,
+                                       .udp_gro = g->config->gateway.udp_gro,
                                        .bypass = &g->bypass,
                                        .device = &g->device,
                                        .random = &g->random,
+                                       .log = g->log,
+                                       .loop = &g->loop,
+                                       .crypto = g->crypto,
+                                       .choice = g->config->gateway.crypto,
                                        .packet_max = g->device.mtu > MTU_JUMBO ? g->device.mtu : MTU_JUMBO,
-                                       .ops = gateway_worker_ops(g)};
-    return worker_new(&setup, &g->worker);
+                                       .ops = gateway_worker_ops(g),
+                                       .settle = on_settle,
+                                       .gone = on_device_gone};
+    return shards_open(&setup, &g->shards, why, GATEWAY_WHY);
 }
 
 static enum status make_ike(struct gateway *g)
@@ -173,11 +212,7 @@ static enum status make_ike(struct gateway *g)
 
 static enum status watch_all(struct gateway *g)
 {
-    enum status status = loop_watch(&g->loop, g->device.fd, on_device, g, NULL);
-    for (size_t i = 0; i < udp_count(g->udp) && status == OK; i++) {
-        const struct udp_socket *socket = udp_at(g->udp, i);
-        status = loop_watch(&g->loop, socket->fd, on_socket, g, socket);
-    }
+    enum status status = shards_start(g->shards);
     const int *errors[] = {&g->path_errors.fd4, &g->path_errors.fd6};
     for (size_t i = 0; i < 2 && status == OK; i++)
         if (*errors[i] >= 0)
@@ -200,17 +235,15 @@ static enum status start(struct gateway *g, char *why)
     if (status == OK)
         status = copy_connections(g);
     if (status == OK)
-        status = udp_open(g->config->connections, g->config->connection_count, g->log, &g->udp, why, GATEWAY_WHY);
-    if (status == OK) {
-        udp_offload(g->udp, g->config->gateway.udp_gso, g->config->gateway.udp_gro);
         status = gateway_open_control(g, why, GATEWAY_WHY);
-    }
     if (status == OK)
         status = gateway_open_path(g);
     if (status == OK)
         status = open_device(g, why);
     if (status == OK)
-        status = make_data_plane(g);
+        status = open_sockets(g, why);
+    if (status == OK)
+        status = make_data_plane(g, why);
     if (status == OK)
         status = make_ike(g);
     if (status == OK)
@@ -224,13 +257,14 @@ static enum status start(struct gateway *g, char *why)
 
 static void release(struct gateway *g)
 {
+    shards_stop(g->shards);
     loop_unwatch_all(&g->loop);
     routes_remove(g->routes);
     control_close(g->control);
     loop_close(&g->loop);
     ike_free(g->ike);
-    worker_free(g->worker);
     sad_free(g->sad);
+    shards_free(g->shards);
     aead_library_free(g->crypto);
     bypass_close(&g->bypass);
     path_errors_close(&g->path_errors);
@@ -240,6 +274,7 @@ static void release(struct gateway *g)
     device_close(&g->device);
     free(g->connections);
     free(g->released);
+    free(g->released_rules);
     free(g->seen);
     free(g->worst_mtu);
     free(g->live_mtu);
@@ -259,6 +294,8 @@ static void run(struct gateway *g)
     log_write(g->log, LOG_INFO, "esptun %s is ready: TUN %s (%s, MTU %u), %zu %s, %zu %s", ESPTUN_VERSION, device->name,
               device->attached ? "attached" : "created", device->mtu, connections,
               connections == 1 ? "connection" : "connections", rules, rules == 1 ? "rule" : "rules");
+    if (shards_count(g->shards) > 1)
+        log_write(g->log, LOG_INFO, "%zu workers carry packets", shards_count(g->shards));
     if (g->routes != NULL)
         reverse_path_warn(&g->config->spd, g->connections, g->config->connection_count, g->log);
     if (g->routes != NULL)
@@ -275,7 +312,8 @@ int gateway_run(const struct config *config, struct vault *vault, const struct l
     if (g == NULL)
         return EXIT_FAILURE;
     *g = (struct gateway){.config = config, .vault = vault, .log = log, .random = random_system()};
-    g->watch.fd = g->device.fd = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 = g->path_errors.fd6 = -1;
+    g->watch.fd = g->device.fd = g->device.claim = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 =
+        g->path_errors.fd6 = -1;
     g->exit_code = EXIT_FAILURE;
     forbid_core_dumps(log);
     if (aead_danger() != NULL)

@@ -20,10 +20,11 @@ static void answer_status(struct gateway *g, struct client *client)
         .connection_count = g->config->connection_count,
         .spd = &g->config->spd,
         .sad = g->sad,
-        .drops = worker_drops(g->worker),
-        .rules = worker_rules(g->worker),
+        .drops = shards_drops(g->shards),
+        .rules = shards_rules(g->shards),
         .ike_drops = ike_drops,
         .crypto = g->crypto,
+        .workers = shards_count(g->shards),
         .guard = guard_count(&g->guard, &guard) ? &guard : NULL,
     };
     struct status_document document;
@@ -48,7 +49,7 @@ static void answer_explain(struct gateway *g, struct client *client, const char 
         .spd = &g->config->spd,
         .connections = g->connections,
         .guard = g->config->gateway.guard,
-        .rules = worker_rules(g->worker),
+        .rules = shards_rules(g->shards),
         .sad = g->sad,
         .ike = g->ike,
         .visit = ike_visit,

@@ -37,15 +37,18 @@ static void send_keepalive(void *arg, const struct path *path)
     (void)udp_send(g->udp, path, false, bytes_of(&keepalive, 1));
 }
 
-static uint32_t new_spi(void *arg)
+static uint32_t new_spi(void *arg, uint32_t connection, const struct address *peer)
 {
-    return sad_new_spi(((struct gateway *)arg)->sad);
+    struct gateway *g = arg;
+    return sad_new_spi(g->sad, shards_pick(g->shards, connection, peer));
 }
 
 static enum status child_add(void *arg, const struct child *child)
 {
     struct gateway *g = arg;
+    shards_pause(g->shards);
     enum status status = sad_add(g->sad, child);
+    shards_resume(g->shards);
     if (status == OK)
         gateway_path_of_child(g, child->id);
     return status;
@@ -54,13 +57,14 @@ static enum status child_add(void *arg, const struct child *child)
 static void child_activate(void *arg, uint64_t child_id)
 {
     struct gateway *g = arg;
-    if (sad_activate(g->sad, child_id) != OK)
+    shards_pause(g->shards);
+    enum status status = sad_activate(g->sad, child_id);
+    shards_resume(g->shards);
+    const struct sa *sa = status == OK ? sad_by_child(g->sad, child_id) : NULL;
+    if (sa == NULL || sa->rule >= g->config->spd.count || g->released[sa->rule])
         return;
-    const struct sa *sa = sad_by_child(g->sad, child_id);
-    if (sa != NULL && sa->rule < g->config->spd.count) {
-        g->released[sa->rule] = true;
-        g->any_released = true;
-    }
+    g->released[sa->rule] = true;
+    g->released_rules[g->released_count++] = sa->rule;
 }
 
 static void child_remove(void *arg, uint64_t child_id)
@@ -70,21 +74,25 @@ static void child_remove(void *arg, uint64_t child_id)
     if (sa == NULL)
         return;
     const struct address peer = sa->path.remote.address;
+    shards_pause(g->shards);
     sad_remove(g->sad, child_id);
+    shards_resume(g->shards);
     gateway_path_forget(g, &peer);
 }
 
 static void child_move(void *arg, uint64_t child_id, const struct path *path)
 {
     struct gateway *g = arg;
+    shards_pause(g->shards);
     sad_move(g->sad, child_id, path);
+    shards_resume(g->shards);
     gateway_path_of_child(g, child_id);
 }
 
 static uint64_t child_packets_in(void *arg, uint64_t child_id)
 {
     const struct sa *sa = sad_by_child(((struct gateway *)arg)->sad, child_id);
-    return sa != NULL ? sa->in.packets : 0;
+    return sa != NULL ? counter_get(&sa->in.packets) : 0;
 }
 
 static void on_event(void *arg, const struct ike_event *event)
@@ -174,14 +182,10 @@ struct worker_ops gateway_worker_ops(struct gateway *g)
 
 static void release_waiting(struct gateway *g)
 {
-    while (g->any_released) {
-        g->any_released = false;
-        for (uint32_t rule = 0; rule < g->config->spd.count; rule++) {
-            if (!g->released[rule])
-                continue;
-            g->released[rule] = false;
-            worker_release(g->worker, rule, gateway_now(g));
-        }
+    while (g->released_count > 0) {
+        uint32_t rule = g->released_rules[--g->released_count];
+        g->released[rule] = false;
+        shards_release(g->shards, rule, gateway_now(g));
     }
 }
 
@@ -200,7 +204,7 @@ void gateway_settle(struct gateway *g)
         g->look_at_commands = false;
         gateway_judge_commands(g);
     }
-    uint64_t next = earlier(ike_next(g->ike), worker_next(g->worker));
+    uint64_t next = earlier(ike_next(g->ike), shards_next(g->shards));
     next = earlier(earlier(next, path_mtus_next(g->path_mtus)), g->round.due_ms);
     loop_wake_at(&g->loop, earlier(next, commands_next(&g->commands)));
 }

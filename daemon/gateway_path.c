@@ -109,7 +109,9 @@ void gateway_follow_mtu(struct gateway *g)
 
 static void set_path(struct gateway *g, const struct address *peer, uint32_t mtu)
 {
+    shards_pause(g->shards);
     sad_set_path_mtu(g->sad, peer, mtu);
+    shards_resume(g->shards);
     g->mtu_changed = true;
 }
 
@@ -129,10 +131,12 @@ void gateway_path_of_child(struct gateway *g, uint64_t child_id)
     const struct address peer = sa->path.remote.address;
     uint32_t before = path_mtus_get(g->path_mtus, &peer);
     uint32_t mtu = path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&sa->path, sa->udp));
+    shards_pause(g->shards);
     if (mtu != before)
         sad_set_path_mtu(g->sad, &peer, mtu);
     else /* the others of this peer have it */
         sa_set_path_mtu(sa, mtu);
+    shards_resume(g->shards);
     g->mtu_changed = true;
 }
 
@@ -216,12 +220,12 @@ static void on_claim(void *arg, const struct icmp_claim *claim)
     const struct sa *sa = sad_by_outbound(g->sad, claim->spi, peer);
     uint32_t before = path_mtus_get(g->path_mtus, peer);
     if (sa == NULL || !is_ours(sa, claim)) {
-        worker_count_refused(g->worker, 1);
+        shards_count_refused(g->shards, 1);
         return;
     }
     if (!path_mtus_claim(g->path_mtus, peer, claim->mtu, gateway_now(g))) {
         if (claim->mtu != before) /* the same again is what routers say until our sender has listened */
-            worker_count_refused(g->worker, 1);
+            shards_count_refused(g->shards, 1);
         return;
     }
     say_path(g, peer, claim->mtu, before, "a router on the path says so");
@@ -230,5 +234,5 @@ static void on_claim(void *arg, const struct icmp_claim *claim)
 
 void gateway_path_errors(struct gateway *g, uint8_t family)
 {
-    worker_count_refused(g->worker, path_errors_read(&g->path_errors, family, on_claim, g));
+    shards_count_refused(g->shards, path_errors_read(&g->path_errors, family, on_claim, g));
 }

@@ -15,7 +15,7 @@
 #include "daemon/control.h"
 #include "daemon/loop.h"
 #include "daemon/path_errors.h"
-#include "daemon/worker.h"
+#include "daemon/shards.h"
 #include "esp/path_mtu.h"
 #include "ike/ike.h"
 #include "tun/device.h"
@@ -58,14 +58,16 @@ struct gateway {
     bool mtu_changed;               /* something did that the MTU of the TUN follows from */
     struct aead_library *crypto;
     struct sad *sad;
-    struct worker *worker;
+    struct shards *shards;
+    size_t workers;
     struct ike *ike;
     struct control *control;
     struct routes *routes;
     struct commands commands;
     bool *released; /* by rule: a child may seal since; what waits for it is to leave */
-    bool *seen;     /* by rule: scratch of view_of */
-    bool any_released;
+    uint32_t *released_rules;
+    size_t released_count;
+    bool *seen;                  /* by rule: scratch of view_of */
     uint64_t recheck_ms;         /* when a route was last asked for because of a packet that was too big */
     struct log_rate path_rate;   /* of lines about path MTUs */
     struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */

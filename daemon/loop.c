@@ -35,7 +35,7 @@ enum status loop_open(struct loop *loop, const struct loop_handlers *handlers)
     loop->timer.data = loop;
     (void)uv_timer_init(&loop->uv, &loop->timer);
     (void)signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < LOOP_SIGNALS; i++) {
+    for (size_t i = 0; handlers->signal != NULL && i < LOOP_SIGNALS; i++) {
         loop->signals[i].data = loop;
         (void)uv_signal_init(&loop->uv, &loop->signals[i]);
         if (uv_signal_start(&loop->signals[i], on_signal, numbers[i]) != 0)

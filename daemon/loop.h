@@ -20,7 +20,7 @@ struct watch {
 struct loop_handlers {
     void *arg;
     void (*wake)(void *arg);               /* the time of loop_wake_at has come */
-    void (*signal)(void *arg, int number); /* SIGTERM, SIGINT, SIGHUP */
+    void (*signal)(void *arg, int number); /* SIGTERM, SIGINT, SIGHUP; NULL: they are not ours */
 };
 
 struct loop {

@@ -210,6 +210,7 @@ char *status_finish(struct status_document *d, size_t *len)
     set(d, root, "rules", rules(d));
     set(d, root, "drops", drops(d));
     set(d, root, "crypto", crypto(d));
+    set(d, root, "workers", number(input->workers));
     char *text = d->failed ? NULL : json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     *d = (struct status_document){0};

@@ -20,6 +20,7 @@ struct status_input {
     const struct rule_counters *rules; /* one per entry of the SPD */
     const uint64_t *ike_drops;         /* IKE_DROP_COUNT */
     const struct aead_library *crypto;
+    size_t workers;
     const struct guard_counts *guard; /* NULL: none */
 };
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/udp.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/sockaddr.h"
+#include "daemon/steer.h"
 #include "daemon/udp_open.h"
 #include "daemon/udp_state.h"
 #include "ike/ike.h"
@@ -13,18 +15,33 @@
 enum status udp_open(const struct connection *connections, size_t count, const struct log *log, struct udp **out,
                      char *why, size_t why_len)
 {
+    return udp_open_shared(connections, count, NULL, log, out, why, why_len);
+}
+
+enum status udp_open_shared(const struct connection *connections, size_t count, const struct udp_share *share,
+                            const struct log *log, struct udp **out, char *why, size_t why_len)
+{
     *out = NULL;
     struct udp *udp = calloc(1, sizeof *udp);
     if (udp == NULL)
         return ERR_MEMORY;
     enum status status =
-        udp_open_sockets(connections, count, log, udp->sockets, UDP_SOCKETS_MAX, &udp->count, why, why_len);
+        udp_open_sockets(connections, count, share, log, udp->sockets, UDP_SOCKETS_MAX, &udp->count, why, why_len);
     if (status != OK) {
         udp_close(udp);
         return status;
     }
     *out = udp;
     return OK;
+}
+
+void udp_steer(const struct udp *control, size_t shards, const struct log *log)
+{
+    for (size_t i = 0; i < control->count; i++)
+        if (control->sockets[i].kind == UDP_NATT && !steer_datagrams(control->sockets[i].fd, shards))
+            log_write(log, LOG_WARNING,
+                      "the kernel cannot lead ESP in UDP to its worker by the SPI: %s; it is slower so",
+                      strerror(errno));
 }
 
 void udp_close(struct udp *udp)

@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "daemon/sockaddr.h"
+#include "daemon/steer.h"
 #include "ike/ike.h"
 #include "tun/route.h"
 
 /* The set under construction. */
 struct opening {
+    const struct udp_share *share;
     const struct log *log;
     struct udp_socket *sockets;
     size_t capacity, count;
@@ -95,6 +97,26 @@ static bool set_options(struct opening *o, int fd, enum udp_kind kind, uint8_t f
     return true;
 }
 
+/* The first set of a shared port binds alone, so that a port which another daemon has is found; only then may others of
+ * ours join. */
+static bool share_port(const struct opening *o, int fd, enum udp_kind kind, bool bound)
+{
+    int on = 1;
+    if (o->share == NULL || kind != UDP_NATT || o->share->control != bound)
+        return true;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+}
+
+static bool keep_own(const struct opening *o, int fd, enum udp_kind kind, uint8_t family)
+{
+    return o->share == NULL || kind != UDP_RAW_ESP || steer_raw(fd, family, o->share->shard, o->share->shards);
+}
+
+static bool wanted(const struct opening *o, enum udp_kind kind)
+{
+    return o->share == NULL || (o->share->control ? kind != UDP_RAW_ESP : kind != UDP_IKE);
+}
+
 static enum status explain(const struct opening *o, enum udp_kind kind, const struct address *local)
 {
     char text[ADDRESS_TEXT];
@@ -129,7 +151,9 @@ static enum status open_one(struct opening *o, enum udp_kind kind, uint8_t famil
     struct address any = {.family = family};
     struct sockaddr_storage name;
     socklen_t len = sockaddr_of(local->family == 0 ? &any : local, ports[kind], &name);
-    if (fd < 0 || !set_options(o, fd, kind, family) || bind(fd, (struct sockaddr *)&name, len) < 0) {
+    if (fd < 0 || !set_options(o, fd, kind, family) || !keep_own(o, fd, kind, family) ||
+        !share_port(o, fd, kind, false) || bind(fd, (struct sockaddr *)&name, len) < 0 ||
+        !share_port(o, fd, kind, true)) {
         enum status status = explain(o, kind, local);
         if (fd >= 0)
             close(fd);
@@ -152,7 +176,7 @@ static bool have(const struct opening *o, enum udp_kind kind, uint8_t family, co
 static enum status open_for(struct opening *o, const struct connection *c, uint8_t family)
 {
     for (enum udp_kind kind = UDP_IKE; kind <= UDP_RAW_ESP; kind++) {
-        if ((kind == UDP_RAW_ESP && c->encap == ENCAP_YES) || have(o, kind, family, &c->local))
+        if (!wanted(o, kind) || (kind == UDP_RAW_ESP && c->encap == ENCAP_YES) || have(o, kind, family, &c->local))
             continue;
         enum status status = open_one(o, kind, family, &c->local);
         if (status != OK)
@@ -168,10 +192,12 @@ static bool speaks(const struct connection *c, uint8_t family)
     return known == 0 || known == family;
 }
 
-enum status udp_open_sockets(const struct connection *connections, size_t connection_count, const struct log *log,
-                             struct udp_socket *sockets, size_t capacity, size_t *count, char *why, size_t why_len)
+enum status udp_open_sockets(const struct connection *connections, size_t connection_count,
+                             const struct udp_share *share, const struct log *log, struct udp_socket *sockets,
+                             size_t capacity, size_t *count, char *why, size_t why_len)
 {
-    struct opening o = {.log = log, .sockets = sockets, .capacity = capacity, .why = why, .why_len = why_len};
+    struct opening o = {
+        .share = share, .log = log, .sockets = sockets, .capacity = capacity, .why = why, .why_len = why_len};
     enum status status = OK;
     /* Wildcards first: where there is one, it serves the specific addresses too. */
     for (int pass = 0; pass < 2; pass++)

@@ -5,11 +5,11 @@
 
 #include "daemon/udp.h"
 
-/* Fills sockets (capacity entries) and *count. On failure *count are open, and `why` says what is wrong and what would
- * be right. */
+/* share: NULL, or see daemon/udp.h. Fills sockets (capacity entries) and *count. On failure *count are open, and `why`
+ * says what is wrong and what would be right. */
 MUST_USE enum status udp_open_sockets(const struct connection *connections, size_t connection_count,
-                                      const struct log *log, struct udp_socket *sockets, size_t capacity, size_t *count,
-                                      char *why, size_t why_len);
+                                      const struct udp_share *share, const struct log *log, struct udp_socket *sockets,
+                                      size_t capacity, size_t *count, char *why, size_t why_len);
 
 /* The value of IP_MTU_DISCOVER (family 4) or IPV6_MTU_DISCOVER (6) for packets with DF and without: see daemon/udp.h.
  */

@@ -161,7 +161,7 @@ static void fill(struct sending *s, struct msghdr *message, struct control *cont
 
 static void count_error(struct sending *s, size_t which, int error)
 {
-    s->drops->count[error == EMSGSIZE ? DROP_OUT_TOO_BIG : DROP_OUT_SOCKET]++;
+    drop_count(s->drops, error == EMSGSIZE ? DROP_OUT_TOO_BIG : DROP_OUT_SOCKET, 1);
     if (error != EMSGSIZE)
         return;
     uint32_t size = s->packets[which]->len + outer_headers(s->path->path.remote.address.family, s->path->in_udp);
@@ -226,7 +226,7 @@ uint32_t udp_send_esp(struct udp *udp, struct esp_path *path, struct packet *con
                         .outer = outer,
                         .drops = drops};
     if (s.socket == NULL || n > UDP_BATCH) {
-        drops->count[DROP_OUT_SOCKET] += n;
+        drop_count(drops, DROP_OUT_SOCKET, n);
         return 0;
     }
     s.like = message_to(&path->path, path->in_udp ? path->path.remote.port : 0, &udp->names[0], &s.source);

@@ -115,7 +115,7 @@ void worker_tell_notes(struct worker *w)
 void worker_expire(struct worker *w, uint64_t now_ms)
 {
     uint32_t rule;
-    w->drops.count[DROP_OUT_QUEUE_EXPIRED] += waiting_expire(w->waiting, now_ms);
+    drop_count(&w->drops, DROP_OUT_QUEUE_EXPIRED, waiting_expire(w->waiting, now_ms));
     while (waiting_take_ask(w->waiting, now_ms, &rule))
         w->setup.ops.acquire(w->setup.ops.arg, rule);
 }
@@ -126,11 +126,6 @@ uint64_t worker_next(const struct worker *w)
 }
 
 /* --- counters --- */
-
-void worker_count_refused(struct worker *w, size_t count)
-{
-    w->drops.count[DROP_TOO_BIG_REFUSED] += count;
-}
 
 const struct drops *worker_drops(const struct worker *w)
 {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The packet path: from the TUN to the network and back, in batches of what one drain yields. No allocation, log line
- * or clock read per packet. What IKE has to know is handed over through worker_ops, between batches.
+ * The packet path: from the TUN to the network and back, in batches of what one drain yields. No allocation, lock, log
+ * line or clock read per packet. What IKE has to know is handed over through worker_ops, between batches. There may be
+ * several, each on its thread (daemon/shards.h): nothing here is shared but what nobody writes meanwhile.
  */
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
 
 #include "daemon/bypass.h"
+#include "daemon/stray.h"
 #include "daemon/udp.h"
 #include "daemon/waiting.h"
 #include "esp/sad.h"
@@ -22,7 +24,7 @@ _Static_assert((int)WORKER_BATCH <= (int)UDP_BATCH && (int)WORKER_BATCH <= (int)
                "one batch, everywhere");
 
 struct rule_counters {
-    uint64_t packets, bytes; /* from the TUN, that met the rule */
+    counter packets, bytes; /* from the TUN, that met the rule */
 };
 
 /* Called while no SA is held: each may add, move and remove SAs; all but route_mtu, which only tells. */
@@ -36,6 +38,8 @@ struct worker_ops {
     /* A sealed packet of this size, from the outer IP header on, was too big for the interface to the peer. */
     void (*too_big)(void *arg, uint64_t child_id, uint32_t size);
     uint32_t (*route_mtu)(void *arg, const struct address *to); /* of the host's route past the TUN; 0: none */
+    /* To the worker of this shard, as a copy. False: it has no room. NULL where there is one worker. */
+    bool (*hand_over)(void *arg, uint8_t shard, const struct stray *stray, struct bytes packet);
 };
 
 struct worker_setup {
@@ -45,6 +49,7 @@ struct worker_setup {
     const struct bypass *bypass;
     const struct device *device;
     const struct random *random;
+    uint8_t shard;       /* whose SAs it works with; packets for others are handed over */
     uint32_t packet_max; /* the longest packet that may wait for an SA */
     struct worker_ops ops;
 };
@@ -59,6 +64,9 @@ void worker_free(struct worker *worker); /* NULL is fine */
 MUST_USE bool worker_device_readable(struct worker *worker, uint64_t now_ms);
 void worker_socket_readable(struct worker *worker, const struct udp_socket *socket, uint64_t now_ms);
 
+/* Up to WORKER_BATCH packets that another worker, the writer of the ring, has handed over. Returns how many. */
+size_t worker_take_strays(struct worker *worker, struct ring *ring, uint64_t now_ms);
+
 /* A child of the rule may seal from now on: what waited for it leaves, in order. */
 void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
 
@@ -66,7 +74,6 @@ void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
 void worker_expire(struct worker *worker, uint64_t now_ms);
 uint64_t worker_next(const struct worker *worker);
 
-void worker_count_refused(struct worker *worker, size_t count); /* "too big" from outside that was not believed */
 const struct drops *worker_drops(const struct worker *worker);
 const struct rule_counters *worker_rules(const struct worker *worker); /* one per entry of the SPD */
 

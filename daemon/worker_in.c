@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the network to TUN: what is it, whose SA, opened in a batch, then out of the tunnel. */
+#include "daemon/demux.h"
 #include "daemon/worker_state.h"
-#include "esp/encap.h"
 #include "esp/header.h"
 #include "esp/open.h"
 
@@ -14,12 +14,12 @@ static void note_moved(struct worker *w, const struct sa *sa, const struct path 
 }
 
 /* The packets lie in the datagrams until then. */
-static void write_coalesced(struct worker *w)
+void worker_write_coalesced(struct worker *w)
 {
     struct coalesced out;
     while (coalesce_next(&w->coalesce, &out))
         if (!device_write_coalesced(w->setup.device, &out))
-            w->drops.count[DROP_IN_DEVICE] += out.packets;
+            drop_count(&w->drops, DROP_IN_DEVICE, out.packets);
 }
 
 /* The end of the tunnel: what the outer header has to say to the inner one (RFC 6040), then the packet is the host's.
@@ -39,11 +39,11 @@ static void deliver(struct worker *w, const struct sa *sa, const struct datagram
     }
     if (coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow))
         return;
-    write_coalesced(w);
+    worker_write_coalesced(w);
     (void)!coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow); /* it is empty */
 }
 
-static void open_batch(struct worker *w)
+void worker_open_batch(struct worker *w)
 {
     struct batch *b = &w->batch;
     if (b->count == 0)
@@ -63,7 +63,18 @@ static void open_batch(struct worker *w)
     b->count = 0;
 }
 
-static void take_esp(struct worker *w, const struct datagram *datagram, const struct packet *piece)
+/* The SA is another worker's: its peer's packets come in by one port with those of ours, or the kernel cannot tell SPIs
+ * apart. */
+static void hand_over(struct worker *w, const struct sa *sa, const struct datagram *datagram,
+                      const struct packet *piece)
+{
+    const struct worker_ops *ops = &w->setup.ops;
+    const struct stray stray = {.inbound = true, .datagram = *datagram};
+    if (!ops->hand_over(ops->arg, sa->shard, &stray, packet_bytes(piece)))
+        worker_drop(w, DROP_IN_HANDOVER);
+}
+
+void worker_take_esp(struct worker *w, const struct datagram *datagram, const struct packet *piece)
 {
     struct batch *b = &w->batch;
     uint32_t spi;
@@ -80,8 +91,12 @@ static void take_esp(struct worker *w, const struct datagram *datagram, const st
         worker_drop(w, DROP_IN_OUTER_FRAGMENT);
         return;
     }
+    if (sa->shard != w->setup.shard) {
+        hand_over(w, sa, datagram, piece);
+        return;
+    }
     if (b->count == WORKER_BATCH || (b->count > 0 && b->sa != sa))
-        open_batch(w);
+        worker_open_batch(w);
     b->sa = sa;
     b->datagrams[b->count] = datagram;
     w->segments[b->count] = *piece;
@@ -92,41 +107,22 @@ static void take_esp(struct worker *w, const struct datagram *datagram, const st
 static void give_ike(struct worker *w, const struct path *path, struct bytes message)
 {
     /* IKE may remove SAs: none is held meanwhile. */
-    open_batch(w);
+    worker_open_batch(w);
     w->setup.ops.ike_message(w->setup.ops.arg, path, message);
 }
 
-static void take_piece(struct worker *w, enum udp_kind kind, const struct datagram *datagram,
-                       const struct packet *piece)
+static void take_datagram(struct worker *w, enum udp_kind udp, const struct datagram *datagram)
 {
-    struct bytes content = packet_bytes(piece);
-    if (kind == UDP_IKE) {
-        give_ike(w, &datagram->path, content);
-        return;
-    }
-    if (kind == UDP_RAW_ESP) {
-        take_esp(w, datagram, piece);
-        return;
-    }
-    switch (encap_classify(content, &content)) {
-    case ENCAP_ESP: take_esp(w, datagram, piece); break;
-    case ENCAP_IKE: give_ike(w, &datagram->path, content); break;
-    case ENCAP_KEEPALIVE: break;
-    case ENCAP_MALFORMED: worker_drop(w, DROP_ENCAP); break;
-    }
-}
-
-/* The kernel joins datagrams by port, not by SPI: each piece is looked at on its own. */
-static void take_datagram(struct worker *w, enum udp_kind kind, const struct datagram *datagram)
-{
-    struct packet piece = datagram->packet;
-    uint32_t left = piece.len, size = datagram->segment != 0 ? datagram->segment : left;
-    do {
-        piece.len = size < left ? size : left;
-        take_piece(w, kind, datagram, &piece);
-        piece.offset += piece.len;
-        left -= piece.len;
-    } while (left > 0);
+    struct demux demux = demux_of(udp, datagram);
+    enum encap_kind kind;
+    struct packet piece;
+    while (demux_next(&demux, &kind, &piece))
+        switch (kind) {
+        case ENCAP_ESP: worker_take_esp(w, datagram, &piece); break;
+        case ENCAP_IKE: give_ike(w, &datagram->path, packet_bytes(&piece)); break;
+        case ENCAP_KEEPALIVE: break;
+        case ENCAP_MALFORMED: worker_drop(w, DROP_ENCAP); break;
+        }
 }
 
 void worker_socket_readable(struct worker *w, const struct udp_socket *socket, uint64_t now_ms)
@@ -137,8 +133,8 @@ void worker_socket_readable(struct worker *w, const struct udp_socket *socket, u
         count = udp_receive(w->setup.udp, socket, w->datagrams, WORKER_BATCH);
         for (size_t i = 0; i < count; i++)
             take_datagram(w, socket->kind, &w->datagrams[i]);
-        open_batch(w);
-        write_coalesced(w);
+        worker_open_batch(w);
+        worker_write_coalesced(w);
         worker_tell_notes(w);
     }
 }

@@ -14,7 +14,7 @@ enum { OUTBOUND_SCOPE = 0 };
 
 /* --- the batch --- */
 
-static void seal_batch(struct worker *w)
+void worker_seal_batch(struct worker *w)
 {
     struct batch *b = &w->batch;
     if (b->count == 0)
@@ -43,7 +43,7 @@ static void seal_batch(struct worker *w)
 static void make_room(struct worker *w, const struct sa *sa)
 {
     if (w->batch.count == WORKER_BATCH || (w->batch.count > 0 && w->batch.sa != sa))
-        seal_batch(w);
+        worker_seal_batch(w);
 }
 
 static void add(struct worker *w, struct sa *sa, struct packet *packet, bool df)
@@ -101,7 +101,7 @@ static struct packet *next_piece(struct worker *w, const struct sa *sa, uint32_t
     struct packet *piece = &w->pieces[w->piece_count];
     if (slab_next(&w->cuts, room, piece))
         return piece;
-    seal_batch(w);
+    worker_seal_batch(w);
     piece = &w->pieces[0];
     return slab_next(&w->cuts, room, piece) ? piece : NULL;
 }
@@ -162,15 +162,15 @@ static void fit_each(struct worker *w, struct sa *sa, struct splitter *s)
 {
     while (split_to_scratch(w, s)) {
         send_through(w, sa, &(struct flow){0}, &w->scratch);
-        seal_batch(w); /* the scratch packet may be in it */
+        worker_seal_batch(w); /* the scratch packet may be in it */
     }
 }
 
 /* It was counted as one packet; on the wire each of its packets has its own headers. */
 static void count_rest(struct worker *w, uint32_t rule, const struct splitter *s)
 {
-    w->rules[rule].packets += s->count - 1;
-    w->rules[rule].bytes += (uint64_t)(s->count - 1) * s->headers;
+    counter_add(&w->rules[rule].packets, s->count - 1);
+    counter_add(&w->rules[rule].bytes, (uint64_t)(s->count - 1) * s->headers);
 }
 
 /* A super-packet becomes packets that fit: TCP is cut as small as it takes, datagrams of UDP keep their size. False: it
@@ -205,11 +205,24 @@ static void hold_back(struct worker *w, uint32_t rule, const struct flow *flow, 
         worker_note(w, &(struct note){.kind = NOTE_ACQUIRE, .rule = rule});
 }
 
+/* The SA is another worker's. */
+static void hand_over(struct worker *w, const struct sa *sa, uint32_t rule, const struct flow *flow,
+                      const struct packet *packet, const struct vnet *vnet)
+{
+    const struct worker_ops *ops = &w->setup.ops;
+    const struct stray stray = {.rule = rule, .flow = *flow, .vnet = *vnet};
+    if (!ops->hand_over(ops->arg, sa->shard, &stray, packet_bytes(packet)))
+        worker_drop(w, DROP_OUT_HANDOVER);
+}
+
 static void protect(struct worker *w, uint32_t rule, const struct flow *flow, struct packet *packet)
 {
+    static const struct vnet whole = {0};
     bool rule_has_sa = false;
     struct sa *sa = sad_outbound(w->setup.sad, rule, flow, &rule_has_sa);
-    if (sa != NULL)
+    if (sa != NULL && sa->shard != w->setup.shard)
+        hand_over(w, sa, rule, flow, packet, &whole);
+    else if (sa != NULL)
         send_through(w, sa, flow, packet);
     else if (rule_has_sa)
         worker_drop(w, DROP_OUT_SELECTOR);
@@ -250,7 +263,7 @@ static void bypass(struct worker *w, const struct flow *flow, struct packet *pac
         refuse_size(w, packet, mtu);
         return;
     }
-    seal_batch(w);                                                        /* the slab is free */
+    worker_seal_batch(w);                                                 /* the slab is free */
     while (slab_next(&w->cuts, mtu, &piece) && fragment_next(&f, &piece)) /* not kept: each leaves before the next */
         if (bypass_send_piece(w->setup.bypass, flow, &piece) != BYPASS_SENT)
             worker_drop(w, DROP_OUT_BYPASS);
@@ -306,6 +319,10 @@ static void act_on_super(struct worker *w, uint32_t index, const struct flow *fl
     struct splitter s;
     bool protects = w->setup.spd->rules[index].action == ACTION_PROTECT;
     struct sa *sa = protects ? sad_outbound(w->setup.sad, index, flow, &rule_has_sa) : NULL;
+    if (sa != NULL && sa->shard != w->setup.shard) {
+        hand_over(w, sa, index, flow, packet, vnet);
+        return;
+    }
     if (sa != NULL) {
         if (!send_split(w, sa, flow, packet, vnet))
             worker_drop(w, DROP_OUT_MALFORMED);
@@ -318,6 +335,15 @@ static void act_on_super(struct worker *w, uint32_t index, const struct flow *fl
     count_rest(w, index, &s);
     while (split_to_scratch(w, &s))
         act(w, index, flow, &w->scratch); /* it waits as a copy, or leaves at once */
+}
+
+void worker_send_out(struct worker *w, uint32_t rule, const struct flow *flow, struct packet *packet,
+                     const struct vnet *vnet)
+{
+    if (vnet->gso != VNET_GSO_NONE)
+        act_on_super(w, rule, flow, packet, vnet);
+    else
+        act(w, rule, flow, packet);
 }
 
 static void classify(struct worker *w, struct packet *packet, const struct vnet *vnet)
@@ -344,12 +370,9 @@ static void classify(struct worker *w, struct packet *packet, const struct vnet 
         worker_drop(w, DROP_OUT_NO_RULE);
         return;
     }
-    w->rules[index].packets++;
-    w->rules[index].bytes += packet->len;
-    if (super)
-        act_on_super(w, (uint32_t)index, &flow, packet, vnet);
-    else
-        act(w, (uint32_t)index, &flow, packet);
+    counter_add(&w->rules[index].packets, 1);
+    counter_add(&w->rules[index].bytes, packet->len);
+    worker_send_out(w, (uint32_t)index, &flow, packet, vnet);
 }
 
 bool worker_device_readable(struct worker *w, uint64_t now_ms)
@@ -361,7 +384,7 @@ bool worker_device_readable(struct worker *w, uint64_t now_ms)
         size_t count = device_read(w->setup.device, &w->reads, w->packets, w->vnets, WORKER_BATCH, &gone);
         for (size_t i = 0; i < count; i++)
             classify(w, &w->packets[i], &w->vnets[i]);
-        seal_batch(w);
+        worker_seal_batch(w);
         worker_tell_notes(w);
         more = count == WORKER_BATCH || w->reads.used >= DEVICE_DRAIN;
     }
@@ -377,7 +400,7 @@ void worker_release(struct worker *w, uint32_t rule, uint64_t now_ms)
     slab_reset(&w->reads);
     for (size_t i = 0; i < WORKER_BATCH; i++) {
         if (!slab_next(&w->reads, w->setup.packet_max, &w->packets[i])) {
-            seal_batch(w);
+            worker_seal_batch(w);
             slab_reset(&w->reads);
             if (!slab_next(&w->reads, w->setup.packet_max, &w->packets[i]))
                 break;
@@ -387,6 +410,6 @@ void worker_release(struct worker *w, uint32_t rule, uint64_t now_ms)
         slab_keep(&w->reads, &w->packets[i]);
         protect(w, rule, &flow, &w->packets[i]);
     }
-    seal_batch(w);
+    worker_seal_batch(w);
     worker_tell_notes(w);
 }

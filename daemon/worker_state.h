@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Private to worker*.c:
- *   worker.c       its life, what it tells IKE
- *   worker_out.c   TUN to network
- *   worker_in.c    network to TUN
+ *   worker.c         its life, what it tells IKE
+ *   worker_out.c     TUN to network
+ *   worker_in.c      network to TUN
+ *   worker_strays.c  what other workers hand over
  */
 #ifndef DAEMON_WORKER_STATE_H
 #define DAEMON_WORKER_STATE_H
@@ -83,7 +84,7 @@ struct worker {
 
 static inline void worker_drop(struct worker *w, enum drop why)
 {
-    w->drops.count[why]++;
+    drop_count(&w->drops, why, 1);
 }
 
 static inline struct bytes packet_bytes(const struct packet *p)
@@ -100,6 +101,17 @@ static inline void worker_clamp(const struct sa *sa, const struct packet *packet
     if (limit != 0)
         (void)mss_clamp_syn(packet_data(packet), packet->len, flow, limit);
 }
+
+/* The batch is done: it goes to the network; or to the TUN, as far as it is right. */
+void worker_seal_batch(struct worker *w);
+void worker_open_batch(struct worker *w);
+void worker_write_coalesced(struct worker *w);
+
+/* A packet from the TUN that has met the rule; a piece of a datagram that is ESP. Both join a batch and stay where they
+ * are until it is done. */
+void worker_send_out(struct worker *w, uint32_t rule, const struct flow *flow, struct packet *packet,
+                     const struct vnet *vnet);
+void worker_take_esp(struct worker *w, const struct datagram *datagram, const struct packet *piece);
 
 /* Without room it is lost: only for what will be noted again. */
 void worker_note(struct worker *w, const struct note *note);

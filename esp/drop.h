@@ -3,7 +3,7 @@
 #ifndef ESP_DROP_H
 #define ESP_DROP_H
 
-#include <stdint.h>
+#include "base/counter.h"
 
 /* X(enumerator, "name in status"). Inbound first, in the order of RFC 4303 3.4. */
 #define ESP_DROPS(X)                                                                                                   \
@@ -21,6 +21,7 @@
     X(DROP_IN_ECN, "in_ecn")                       /* congestion marked over what cannot carry the mark (RFC 6040) */  \
     X(DROP_IN_EXPIRED, "in_expired")               /* the SA has used up its bytes or packets */                       \
     X(DROP_IN_DEVICE, "in_device")                 /* TUN did not take it */                                           \
+    X(DROP_IN_HANDOVER, "in_handover")             /* for the SA of another worker, which did not keep up */           \
     X(DROP_OUT_MALFORMED, "out_malformed")         /* from TUN, but not an IP packet */                                \
     X(DROP_OUT_LOOP, "out_loop")                   /* our own sealed packet came back: a route leads it to the TUN */  \
     X(DROP_OUT_FRAGMENT, "out_fragment")           /* a fragment that overlaps or is tiny (B38) */                     \
@@ -30,10 +31,11 @@
     X(DROP_OUT_QUEUE_EXPIRED, "out_queue_expired") /* waited for an SA that did not come */                            \
     X(DROP_OUT_SELECTOR, "out_selector")           /* matches the rule, but no SA of it */                             \
     X(DROP_OUT_TOO_BIG, "out_too_big")             /* does not fit after sealing */                                    \
-    X(DROP_OUT_EXPIRED, "out_expired") /* numbers, bytes or packets used up: stops rather than goes clear (B41) */     \
-    X(DROP_OUT_CRYPTO, "out_crypto")   /* sealing failed */                                                            \
-    X(DROP_OUT_SOCKET, "out_socket")   /* the network did not take it */                                               \
-    X(DROP_OUT_BYPASS, "out_bypass")   /* a bypass packet that could not leave */                                      \
+    X(DROP_OUT_EXPIRED, "out_expired")   /* numbers, bytes or packets used up: stops rather than goes clear (B41) */   \
+    X(DROP_OUT_CRYPTO, "out_crypto")     /* sealing failed */                                                          \
+    X(DROP_OUT_SOCKET, "out_socket")     /* the network did not take it */                                             \
+    X(DROP_OUT_BYPASS, "out_bypass")     /* a bypass packet that could not leave */                                    \
+    X(DROP_OUT_HANDOVER, "out_handover") /* for the SA of another worker, which did not keep up */                     \
     X(DROP_TOO_BIG_REFUSED,                                                                                            \
       "icmp_too_big_refused") /* a "too big" from outside that is not about our packets, or absurd (B40) */
 
@@ -42,8 +44,13 @@ enum drop { DROP_NONE = -1, ESP_DROPS(ESP_DROP_ENUM) DROP_COUNT };
 #undef ESP_DROP_ENUM
 
 struct drops {
-    uint64_t count[DROP_COUNT];
+    counter count[DROP_COUNT];
 };
+
+static inline void drop_count(struct drops *drops, enum drop why, uint64_t n)
+{
+    counter_add(&drops->count[why], n);
+}
 
 const char *drop_name(enum drop drop); /* never NULL */
 

@@ -72,10 +72,12 @@ static enum drop read_inner(const uint8_t *body, uint32_t body_len, uint8_t next
 
 static bool may_receive(struct sa *sa, size_t len)
 {
-    if (!sa->dead && sa->hard_bytes != 0)
-        sa->dead = sa->in.bytes >= sa->hard_bytes || len > sa->hard_bytes - sa->in.bytes;
-    if (!sa->dead && sa->hard_packets != 0)
-        sa->dead = sa->in.packets >= sa->hard_packets;
+    uint64_t bytes = counter_get(&sa->in.bytes);
+    if (sa->dead)
+        return false;
+    if ((sa->hard_bytes != 0 && (bytes >= sa->hard_bytes || len > sa->hard_bytes - bytes)) ||
+        (sa->hard_packets != 0 && counter_get(&sa->in.packets) >= sa->hard_packets))
+        sa->dead = true;
     return !sa->dead;
 }
 
@@ -119,20 +121,20 @@ static enum drop finish(struct sa *sa, const struct esp_inbound *inbound, struct
 
     p->offset += AEAD_HEADER + sa->shape.iv;
     p->len = (uint32_t)inner_len; /* behind it: TFC padding (RFC 4303 2.7), padding, trailer, ICV */
-    sa->in.packets++;
-    sa->in.bytes += inner_len;
+    counter_add(&sa->in.packets, 1);
+    counter_add(&sa->in.bytes, inner_len);
     return DROP_NONE;
 }
 
 static void count_drop(struct sa_counters *in, enum drop drop)
 {
     switch (drop) {
-    case DROP_IN_REPLAY: in->replay++; break;
-    case DROP_IN_AUTH: in->auth_failed++; break;
-    case DROP_IN_SELECTOR: in->selector++; break;
+    case DROP_IN_REPLAY: counter_add(&in->replay, 1); break;
+    case DROP_IN_AUTH: counter_add(&in->auth_failed, 1); break;
+    case DROP_IN_SELECTOR: counter_add(&in->selector, 1); break;
     case DROP_IN_SHORT:
     case DROP_IN_PADDING:
-    case DROP_IN_INNER: in->malformed++; break;
+    case DROP_IN_INNER: counter_add(&in->malformed, 1); break;
     default: break;
     }
 }

@@ -41,8 +41,8 @@ enum { KEY_SOFT_PERCENT = 75 };
 enum { ESN_RESYNC_FAILURES = 64, ESN_RESYNC_PACKETS = 2, ESN_RESYNC_TRIES = 4, ESN_RESYNC_PACKET_MAX = 9216 };
 
 struct sa_counters {
-    uint64_t packets, bytes;                           /* bytes: inner packets */
-    uint64_t replay, auth_failed, selector, malformed; /* inbound only */
+    counter packets, bytes;                           /* bytes: inner packets */
+    counter replay, auth_failed, selector, malformed; /* inbound only */
 };
 
 struct sa {
@@ -54,7 +54,8 @@ struct sa {
     bool outbound;      /* may seal: false until the peer has shown that it has the keys (RFC 2409 5.5: HASH(3)) */
     bool no_gso;        /* the way to the peer cannot segment (daemon/udp.h) */
     bool soft_reported; /* the soft limit was reported once */
-    bool dead;          /* a hard limit was reached: seals and opens nothing */
+    _Atomic bool dead;  /* a hard limit was reached: seals and opens nothing */
+    uint8_t shard;      /* the worker that seals and opens with it, and none else: see sad_share */
     struct path path;
     struct selector selector;
     struct tunnel tunnel;

@@ -32,7 +32,8 @@ struct sad {
     struct entry *by_outbound; /* peers choose these SPIs, but how many SAs a peer has is capped */
     struct entry **active;     /* per rule: those that may seal, newest first */
     size_t rules;
-    const struct aead_library *library;
+    const struct aead_library *libraries[SHARDS_MAX];
+    size_t shards;
     const struct random *random;
 };
 
@@ -48,10 +49,17 @@ enum status sad_new(size_t rules, const struct aead_library *library, const stru
     }
     sad->active = active;
     sad->rules = rules;
-    sad->library = library;
+    sad->libraries[0] = library;
+    sad->shards = 1;
     sad->random = random;
     *out = sad;
     return OK;
+}
+
+void sad_share(struct sad *sad, const struct aead_library *const *libraries, size_t count)
+{
+    memcpy(sad->libraries, libraries, count * sizeof(const struct aead_library *));
+    sad->shards = count;
 }
 
 static struct entry *find_spi(const struct sad *sad, uint32_t spi)
@@ -90,12 +98,14 @@ void sad_free(struct sad *sad)
     free(sad);
 }
 
-uint32_t sad_new_spi(struct sad *sad)
+uint32_t sad_new_spi(struct sad *sad, uint8_t shard)
 {
     for (int i = 0; i < SPI_TRIES; i++) { /* bounded: the generator may be stuck */
         uint32_t spi;
         if (random_u32(sad->random, &spi) != OK)
             return 0;
+        if (sad->shards > 1)
+            spi = (spi & ~(uint32_t)(SHARDS_MAX - 1)) | shard;
         if (spi >= SPI_MIN && find_spi(sad, spi) == NULL)
             return spi;
     }
@@ -146,9 +156,12 @@ enum status sad_add(struct sad *sad, const struct child *child)
         return ERR_MEMORY;
     entry->child_id = child->id;
     entry->spi = child->spi_in;
-    enum status status = sa_new(child, sad->library, sad->random, &entry->sa);
-    if (status == OK)
+    uint8_t shard = spi_shard(child->spi_in, sad->shards);
+    enum status status = sa_new(child, sad->libraries[shard], sad->random, &entry->sa);
+    if (status == OK) {
+        entry->sa->shard = shard;
         status = insert(sad, entry);
+    }
     if (status != OK)
         entry_free(entry);
     return status;

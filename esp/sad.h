@@ -14,8 +14,24 @@ MUST_USE enum status sad_new(size_t rules, const struct aead_library *library, c
                              struct sad **out);
 void sad_free(struct sad *sad);
 
-/* A fresh inbound SPI: random, at least 256 (RFC 4303 2.1), not in use. 0 when randomness failed. */
-uint32_t sad_new_spi(struct sad *sad);
+/*
+ * Several workers share the SAD. They read it without a lock, so whoever changes it must first have brought all of them
+ * to rest (daemon/shards.h). Each SA is of one of them, its shard, alone: it seals, opens and counts. Which one is told
+ * by the SPI that we choose, so that a packet can be led to the right worker before anybody has looked it up.
+ * libraries: of each shard, borrowed; its SAs' keys are made with it. count: at most SHARDS_MAX; before the first SA.
+ */
+enum { SHARDS_MAX = 16 };
+void sad_share(struct sad *sad, const struct aead_library *const *libraries, size_t count);
+
+/* The shard that the SPI tells, of so many. A SPI that is not ours may tell one that there is not: then it is 0. */
+static inline uint8_t spi_shard(uint32_t spi, size_t shards)
+{
+    uint32_t shard = spi & (SHARDS_MAX - 1);
+    return (uint8_t)(shard < shards ? shard : 0);
+}
+
+/* A fresh inbound SPI of the shard: random, at least 256 (RFC 4303 2.1), not in use. 0 when randomness failed. */
+uint32_t sad_new_spi(struct sad *sad, uint8_t shard);
 
 /* Adds a pair that opens but does not yet seal. ERR_STATE when the SPI is taken. */
 MUST_USE enum status sad_add(struct sad *sad, const struct child *child);

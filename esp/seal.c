@@ -15,12 +15,13 @@ struct batch {
 /* A limit that is reached ends the SA: it never sends clear text, it sends nothing (RFC 4303 3.3.3, B41). */
 static bool may_send(struct sa *sa, const struct batch *batch, uint32_t len)
 {
-    if (!sa->dead) {
-        uint64_t used = sa->out.bytes + batch->bytes;
-        bool bytes_used_up = sa->hard_bytes != 0 && (used >= sa->hard_bytes || len > sa->hard_bytes - used);
-        bool packets_used_up = sa->hard_packets != 0 && sa->out.packets + batch->count >= sa->hard_packets;
-        sa->dead = bytes_used_up || packets_used_up || sa->sequence >= sa->sequence_hard;
-    }
+    uint64_t used = counter_get(&sa->out.bytes) + batch->bytes;
+    bool bytes_used_up = sa->hard_bytes != 0 && (used >= sa->hard_bytes || len > sa->hard_bytes - used);
+    bool packets_used_up = sa->hard_packets != 0 && counter_get(&sa->out.packets) + batch->count >= sa->hard_packets;
+    if (sa->dead)
+        return false;
+    if (bytes_used_up || packets_used_up || sa->sequence >= sa->sequence_hard)
+        sa->dead = true;
     return !sa->dead;
 }
 
@@ -93,7 +94,7 @@ void esp_seal(struct sa *sa, struct packet *const *packets, enum drop *why, size
             why[batch.place[i]] = DROP_OUT_CRYPTO;
             continue;
         }
-        sa->out.packets++;
-        sa->out.bytes += batch.inner_len[i];
+        counter_add(&sa->out.packets, 1);
+        counter_add(&sa->out.bytes, batch.inner_len[i]);
     }
 }

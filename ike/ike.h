@@ -46,8 +46,8 @@ struct ike_ops {
     void (*send)(void *arg, const struct path *path, struct bytes message);
     /* The one-byte NAT keepalive 0xff (RFC 3948 2.3), without a marker. */
     void (*send_keepalive)(void *arg, const struct path *path);
-    /* A fresh inbound SPI, or 0 on failure. */
-    uint32_t (*new_spi)(void *arg);
+    /* A fresh inbound SPI for a child of the connection with this peer, or 0 on failure. */
+    uint32_t (*new_spi)(void *arg, uint32_t connection, const struct address *peer);
     /* Install the pair: it opens at once, and seals after child_activate. Must copy what it keeps: keys are wiped on
      * return. */
     MUST_USE enum status (*child_add)(void *arg, const struct child *child);

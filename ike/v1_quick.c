@@ -197,7 +197,7 @@ bool quick_spis_differ(const struct quick *q)
 enum status quick_new_spi(struct ike *ike, struct quick *q)
 {
     for (unsigned i = 0; i < QUICK_SPI_DRAWS; i++) {
-        q->spi_in = ike->setup.ops.new_spi(ike->setup.ops.arg);
+        q->spi_in = ike->setup.ops.new_spi(ike->setup.ops.arg, q->sa->connection, &q->sa->path.remote.address);
         if (q->spi_in == 0)
             break;
         if (quick_spis_differ(q))

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tun/netlink.h"
@@ -204,12 +205,30 @@ enum status device_identify(const char *tun, char name[DEVICE_NAME], bool *here,
 
 /* --- open --- */
 
-/* `existed`: the interface may have been made for several queues. */
-static int attach(struct device *device, const char *tun, bool offload, bool existed, struct ifreq *request)
+/* A device with queues takes any number of descriptors, so that a second gateway would get a part of the packets. A
+ * name of the network namespace that one process alone can have, and that goes with it, keeps it off. */
+static bool claim(struct device *device, const char *name)
 {
-    const int tries[] = {offload ? IFF_VNET_HDR : 0, (offload ? IFF_VNET_HDR : 0) | IFF_MULTI_QUEUE};
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int len = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, "esptun/tun/%s", name);
+    device->claim = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return device->claim >= 0 && bind(device->claim, (struct sockaddr *)&at,
+                                      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) == 0;
+}
+
+/* One with several queues is attached to only by that flag, one without only by its absence. A new one is made as it is
+ * wanted. */
+static int attach(struct device *device, const char *tun, bool offload, bool queues, bool existed,
+                  struct ifreq *request)
+{
+    const int header = offload ? IFF_VNET_HDR : 0;
+    const int tries[] = {header | (queues ? IFF_MULTI_QUEUE : 0), header | (queues ? 0 : IFF_MULTI_QUEUE)};
     int result = set_interface(device->fd, tun, tries[0], request);
-    /* A device that was created with several queues is attached to only with that flag. */
+    if (result == 0 && queues && !claim(device, request->ifr_name)) {
+        errno = EBUSY;
+        return -1;
+    }
+    device->queues = result == 0 && queues;
     if (result < 0 && errno == EINVAL && existed)
         result = set_interface(device->fd, tun, tries[1], request);
     device->vnet = result == 0 && offload;
@@ -220,7 +239,13 @@ static int attach(struct device *device, const char *tun, bool offload, bool exi
 
 enum status device_open(const char *tun, bool offload, struct device *out, char *why, size_t why_len)
 {
-    *out = (struct device){.fd = -1};
+    return device_open_queues(tun, offload, false, out, why, why_len);
+}
+
+enum status device_open_queues(const char *tun, bool offload, bool queues, struct device *out, char *why,
+                               size_t why_len)
+{
+    *out = (struct device){.fd = -1, .claim = -1};
     if (fd_of(tun) >= 0)
         return device_take(tun, fd_of(tun), offload, out, why, why_len);
     enum status status = check_name(tun, why, why_len);
@@ -231,7 +256,7 @@ enum status device_open(const char *tun, bool offload, struct device *out, char 
     if (out->fd < 0)
         return explain_open(errno, why, why_len);
     struct ifreq request;
-    if (attach(out, tun, offload, existed, &request) < 0) {
+    if (attach(out, tun, offload, queues, existed, &request) < 0) {
         status = explain_attach(errno, tun, existed, why, why_len);
         device_close(out);
         return status;
@@ -241,6 +266,31 @@ enum status device_open(const char *tun, bool offload, struct device *out, char 
     out->index = if_nametoindex(out->name);
     remember_mtu(out);
     return OK;
+}
+
+enum status device_add_queue(const struct device *first, struct device *out, char *why, size_t why_len)
+{
+    struct ifreq request;
+    int header = VNET_HEADER;
+    *out = *first;
+    out->claim = -1;
+    out->fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (out->fd < 0)
+        return explain_open(errno, why, why_len);
+    if (set_interface(out->fd, first->name, IFF_MULTI_QUEUE | (first->vnet ? IFF_VNET_HDR : 0), &request) == 0 &&
+        (!first->vnet || ioctl(out->fd, TUNSETVNETHDRSZ, &header) == 0))
+        return OK;
+    (void)snprintf(why, why_len, "cannot open another queue of %s: %s; use 'workers = 1'", first->name,
+                   strerror(errno));
+    device_close_queue(out);
+    return ERR_IO;
+}
+
+void device_close_queue(struct device *queue)
+{
+    if (queue->fd >= 0)
+        close(queue->fd);
+    *queue = (struct device){.fd = -1, .claim = -1};
 }
 
 /* Without IPv6 link-local addresses the kernel has nothing of its own to say on the TUN. A kernel that does not know
@@ -332,7 +382,9 @@ void device_close(struct device *device)
         (void)ioctl(device->fd, TUNSETOFFLOAD, 0UL); /* who attaches next may not know what to do with it */
     if (device->fd >= 0)
         close(device->fd);
-    *device = (struct device){.fd = -1};
+    if (device->claim >= 0)
+        close(device->claim);
+    *device = (struct device){.fd = -1, .claim = -1};
 }
 
 /* The header into the head-room, the packet behind it. */

@@ -26,6 +26,8 @@ struct device {
     unsigned index; /* 0: in another network namespace */
     char name[DEVICE_NAME];
     bool attached;         /* existed before us */
+    bool queues;           /* more descriptors of it may be opened: device_add_queue */
+    int claim;             /* with queues: keeps other gateways off, as the kernel does of a device without; or -1 */
     bool vnet;             /* a vnet header stands before each packet */
     bool offload;          /* with it, packets may be super-packets, both ways */
     bool udp_segments;     /* the kernel takes super-packets of UDP too (Linux 6.2) */
@@ -37,6 +39,15 @@ struct device {
  * super-packets, where it can; of a descriptor also, if it has a vnet header. On failure `why` says what is wrong
  * and what would be right. */
 MUST_USE enum status device_open(const char *tun, bool offload, struct device *out, char *why, size_t why_len);
+
+/* With `queues`, for several threads: out->queues tells whether the interface can. */
+MUST_USE enum status device_open_queues(const char *tun, bool offload, bool queues, struct device *out, char *why,
+                                        size_t why_len);
+
+/* Another descriptor of a device with queues, which then has one queue more. The kernel puts the packets of one flow
+ * into one queue, that by which packets of the flow were written last. To be closed before the first. */
+MUST_USE enum status device_add_queue(const struct device *first, struct device *out, char *why, size_t why_len);
+void device_close_queue(struct device *queue);
 
 /* The name of the interface that device_open would give, and whether it is in this network namespace (a name that does
  * not exist yet will be). */

@@ -21,11 +21,17 @@ def offload_of(gateway):
     return dict.fromkeys(OFFLOADS, words[gateway.label == "gwB"])
 
 
+def gateway_keys(gateway):
+    """What the environment of a run of all tests adds to [gateway]: ESPTUN_OFFLOAD, ESPTUN_WORKERS."""
+    workers = os.environ.get("ESPTUN_WORKERS")
+    return {**({"workers": workers} if workers else {}), **offload_of(gateway)}
+
+
 def config(gateway, peer, psk=PSK, acl=None, settings=None, name="peer", **keys):
     """The INI text of one connection. keys: of the connection (None leaves one out); settings: of [gateway]."""
     lab, label = gateway.lab, gateway.label
     base = {"tun": "esp0", "control": control_path(gateway), "log_level": "info",
-            **offload_of(gateway)}
+            **gateway_keys(gateway)}
     connection = {
         "ike_version": 1, "mode": "main", "local": gateway.wan, "remote": peer.wan, "auth": "psk",
         "psk_file": lab.file(f"{label}.psk", psk + "\n"), "ike": IKE, "esp": ESP, "encap": "yes", "start": "trap",

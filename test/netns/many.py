@@ -7,7 +7,7 @@ fd00:1:0:i::/64 <-> fd00:2:0:i::/64: two rules, two children. The hosts have one
 """
 import re
 
-from esptun import Esptun, control_path, offload_of
+from esptun import Esptun, control_path, gateway_keys
 from lab import PSK, esptun_path, expect, wait_for
 
 IKE = "aes128-sha256-x25519"
@@ -59,7 +59,7 @@ class Text:
         self.gateway, self.first_line = gateway, {}
         other = 3 - side
         lines = ["[gateway]", "tun = esp0", f"control = {control_path(gateway)}"]
-        lines += [f"{key} = {value}" for key, value in {**offload_of(gateway), **settings}.items()]
+        lines += [f"{key} = {value}" for key, value in {**gateway_keys(gateway), **settings}.items()]
         psk = gateway.lab.file(f"{gateway.label}.psk", PSK + "\n")
         rules = []
         for i, suite in suites:

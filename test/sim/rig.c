@@ -64,9 +64,11 @@ static void op_keepalive(void *arg, const struct path *path)
     ((struct rig_end *)arg)->keepalives++;
 }
 
-static uint32_t op_new_spi(void *arg)
+static uint32_t op_new_spi(void *arg, uint32_t connection, const struct address *peer)
 {
-    return sad_new_spi(((struct rig_end *)arg)->sad);
+    (void)connection;
+    (void)peer;
+    return sad_new_spi(((struct rig_end *)arg)->sad, 0);
 }
 
 static enum status op_child_add(void *arg, const struct child *child)

@@ -226,10 +226,12 @@ struct spi_script {
 
 static struct spi_script script;
 
-static uint32_t scripted_spi(void *arg)
+static uint32_t scripted_spi(void *arg, uint32_t connection, const struct address *peer)
 {
     (void)arg;
-    return script.asked++ < script.times ? script.spi : sad_new_spi(script.end->sad);
+    (void)connection;
+    (void)peer;
+    return script.asked++ < script.times ? script.spi : sad_new_spi(script.end->sad, 0);
 }
 
 /* The peer's SPI is known before ours is drawn: another is drawn, and when that does not help, none is used. */

@@ -126,7 +126,7 @@ static void test_a_tun_by_descriptor(void **state)
 static void test_every_key(void **state)
 {
     (void)state;
-    struct loaded l = load("[gateway]\ntun = vpn1\nmtu = 1400\nworkers = 1\nroutes = no\ncrypto = ipsec-mb\ncontrol = "
+    struct loaded l = load("[gateway]\ntun = vpn1\nmtu = 1400\nworkers = 16\nroutes = no\ncrypto = ipsec-mb\ncontrol = "
                            "/tmp/x.sock\nlog_level = debug\n"
                            "log_format = text\n"
                            "[connection old]\nesp = 3des-sha1-modp1024\nike = 3des-md5-modp1536, aes128-sha1-modp1024\n"
@@ -141,7 +141,7 @@ static void test_every_key(void **state)
     const struct gateway_config *g = &l.config->gateway;
     assert_string_equal(g->tun, "vpn1");
     assert_int_equal(g->mtu, 1400);
-    assert_int_equal(g->workers, 1);
+    assert_int_equal(g->workers, 16);
     assert_false(g->routes);
     assert_int_equal(g->crypto, AEAD_IPSEC_MB);
     assert_string_equal(g->control, "/tmp/x.sock");

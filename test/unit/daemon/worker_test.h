@@ -39,6 +39,8 @@ struct world {
     int inner, outer; /* the host's UDP socket on 10.1.0.1, the peer's on 127.0.0.2 */
     unsigned acquires, softs, hards, moves, messages, too_bigs;
     struct endpoint moved_to;
+    struct ring *ring; /* what is handed over; NULL: there is no room */
+    unsigned handed_over;
 };
 
 static const struct log quiet;
@@ -95,6 +97,14 @@ static inline uint32_t on_route_mtu(void *arg, const struct address *to)
     return 1000;
 }
 
+static inline bool on_hand_over(void *arg, uint8_t shard, const struct stray *stray, struct bytes packet)
+{
+    struct world *w = arg;
+    assert_int_equal(shard, 1);
+    w->handed_over++;
+    return w->ring != NULL && stray_put(w->ring, stray, packet);
+}
+
 static inline int bound_socket(const char *address, uint16_t port)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -135,6 +145,24 @@ static inline void make_spd(struct spd *spd)
     add_rule(spd, ACTION_DISCARD, "10.1.0.0/24 -> 10.4.0.0/24");
 }
 
+static inline struct worker *new_worker(struct world *w, uint8_t shard)
+{
+    struct worker *worker;
+    const struct worker_setup worker_setup = {
+        .spd = &w->spd,
+        .sad = w->sad,
+        .udp = w->udp,
+        .bypass = &w->bypass,
+        .device = &w->device,
+        .random = &w->random,
+        .shard = shard,
+        .packet_max = 9000,
+        .ops = {w, on_message, on_acquire, on_soft, on_hard, on_moved, on_too_big, on_route_mtu, on_hand_over},
+    };
+    assert_int_equal(worker_new(&worker_setup, &worker), OK);
+    return worker;
+}
+
 static inline int setup_with(void **state, bool offload)
 {
     char why[512] = "";
@@ -155,17 +183,7 @@ static inline int setup_with(void **state, bool offload)
     assert_int_equal(udp_open(&w->connection, 1, &quiet, &w->udp, why, sizeof why), OK);
     bypass_open(&w->bypass, &quiet);
     assert_int_equal(sad_new(w->spd.count, NULL, &w->random, &w->sad), OK);
-    const struct worker_setup worker_setup = {
-        .spd = &w->spd,
-        .sad = w->sad,
-        .udp = w->udp,
-        .bypass = &w->bypass,
-        .device = &w->device,
-        .random = &w->random,
-        .packet_max = 9000,
-        .ops = {w, on_message, on_acquire, on_soft, on_hard, on_moved, on_too_big, on_route_mtu},
-    };
-    assert_int_equal(worker_new(&worker_setup, &w->worker), OK);
+    w->worker = new_worker(w, 0);
     make_child(w);
     w->inner = bound_socket("10.1.0.1", INNER_PORT);
     w->outer = bound_socket("127.0.0.2", PEER_PORT);

@@ -231,7 +231,7 @@ static uint32_t spi_from(struct script *script, bool take)
     assert_int_equal(sad_new(RULES, NULL, &random, &f.sad), OK);
     if (take)
         assert_int_equal(add(&f, 1, 0x11111111, 0, NULL), OK);
-    uint32_t spi = sad_new_spi(f.sad);
+    uint32_t spi = sad_new_spi(f.sad, 0);
     sad_free(f.sad);
     return spi;
 }
@@ -261,12 +261,36 @@ static void test_new_spis_are_free_and_not_reserved(void **state)
     setup(&f);
     uint32_t last = 0;
     for (int i = 0; i < 1000; i++) {
-        uint32_t spi = sad_new_spi(f.sad);
+        uint32_t spi = sad_new_spi(f.sad, 0);
         assert_true(spi >= 256);
         assert_int_not_equal(spi, last);
         last = spi;
     }
     sad_free(f.sad);
+}
+
+/* --- shards --- */
+
+static void test_an_spi_tells_its_shard(void **state)
+{
+    (void)state;
+    static const struct aead_library *const libraries[SHARDS_MAX];
+    struct fixture f;
+    for (size_t shards = 2; shards <= SHARDS_MAX; shards++) {
+        setup(&f);
+        sad_share(f.sad, libraries, shards);
+        for (unsigned i = 0; i < 100; i++) {
+            uint8_t shard = (uint8_t)(i % shards);
+            uint32_t spi = sad_new_spi(f.sad, shard);
+            assert_true(spi >= 256);
+            assert_int_equal(spi_shard(spi, shards), shard);
+            assert_int_equal(add(&f, i + 1, spi, 0, NULL), OK);
+            assert_int_equal(sad_inbound(f.sad, spi)->shard, shard);
+        }
+        sad_free(f.sad);
+    }
+    assert_int_equal(spi_shard(0xffffffff, 15), 0); /* none of ours */
+    assert_int_equal(spi_shard(0xffffffff, 16), 15);
 }
 
 /* --- what a quoted packet of ours leads to --- */
@@ -348,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_b45_no_spi_without_randomness),
         cmocka_unit_test(test_new_spis_are_free_and_not_reserved),
+        cmocka_unit_test(test_an_spi_tells_its_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

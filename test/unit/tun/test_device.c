@@ -36,6 +36,49 @@ static void test_busy_and_foreign_interfaces_are_refused(void **state)
     device_close(&first);
 }
 
+static void test_queues(void **state)
+{
+    (void)state;
+    struct device first, queue, second;
+    char out[512];
+    if (!enter_namespace())
+        skip();
+    for (unsigned offload = 0; offload < 2; offload++) {
+        assert_int_equal(device_open_queues("esp0", offload, true, &first, why, sizeof why), OK);
+        assert_true(first.queues);
+        assert_int_equal(device_add_queue(&first, &queue, why, sizeof why), OK);
+        assert_int_not_equal(queue.fd, first.fd);
+        assert_int_equal(queue.vnet, first.vnet);
+        assert_int_equal(queue.offload, first.offload);
+        /* the kernel would let others in */
+        assert_int_equal(device_open_queues("esp0", offload, true, &second, why, sizeof why), ERR_IO);
+        assert_has(why, "another process is attached");
+        device_close_queue(&queue);
+        assert_has(output_of("ip -d link show esp0", out, sizeof out), "multi_queue");
+        device_close(&first);
+        assert_null(strstr(output_of("ip link show esp0 2>&1", out, sizeof out), "mtu"));
+    }
+}
+
+static void test_a_device_made_for_one_queue_has_one(void **state)
+{
+    (void)state;
+    struct device device;
+    if (!enter_namespace())
+        skip();
+    assert_int_equal(system("ip tuntap add esp0 mode tun"), 0);
+    assert_int_equal(device_open_queues("esp0", true, true, &device, why, sizeof why), OK);
+    assert_false(device.queues);
+    device_close(&device);
+    assert_int_equal(system("ip link del esp0 && ip tuntap add esp0 mode tun multi_queue"), 0);
+    assert_int_equal(device_open_queues("esp0", true, true, &device, why, sizeof why), OK);
+    assert_true(device.queues);
+    device_close(&device);
+    assert_int_equal(device_open_queues("esp0", true, false, &device, why, sizeof why), OK);
+    assert_false(device.queues);
+    device_close(&device);
+}
+
 static void test_what_was_created_is_gone_afterwards(void **state)
 {
     (void)state;
@@ -299,6 +342,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_name_that_is_too_long),
         cmocka_unit_test(test_busy_and_foreign_interfaces_are_refused),
+        cmocka_unit_test(test_queues),
+        cmocka_unit_test(test_a_device_made_for_one_queue_has_one),
         cmocka_unit_test(test_what_was_created_is_gone_afterwards),
         cmocka_unit_test(test_an_attached_device_stays_as_it_was),
         cmocka_unit_test(test_the_mtu_of_a_running_device),

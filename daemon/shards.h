@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The packet path as a whole: one worker on the loop of the gateway, or several shards, each with a thread, a loop, a
+ * queue of the TUN, sockets and cipher state of its own. IKE and everything else stay on the thread of the gateway, the
+ * control thread.
+ *
+ * Workers share the SPD and the SAD, which they only read; what changes often (sequence numbers, windows, counters) is
+ * of one shard. So none of them ever takes a lock. Before the control thread changes the SAD it brings them all to
+ * rest: each comes to a stop between two batches, where it holds no SA (shards_pause). What must pass from thread to
+ * thread (a packet whose SA is another shard's, what IKE has to know) is copied through rings.
+ */
+#ifndef DAEMON_SHARDS_H
+#define DAEMON_SHARDS_H
+
+#include "daemon/loop.h"
+#include "daemon/worker.h"
+
+struct shards;
+
+struct shards_setup {
+    size_t count; /* 1: no thread. At most SHARDS_MAX, and with more than one the device must have queues */
+    const struct connection *connections; /* borrowed, like all that follows */
+    size_t connection_count;
+    const struct spd *spd;
+    struct sad *sad;
+    struct udp *udp; /* of the control thread, and of the only worker: udp_open, or udp_open_shared */
+    bool udp_gso, udp_gro;
+    const struct bypass *bypass;
+    const struct device *device;
+    const struct random *random;
+    const struct log *log;
+    struct loop *loop;           /* of the control thread */
+    struct aead_library *crypto; /* of the first shard */
+    enum aead_choice choice;     /* those of the others are made by */
+    uint32_t packet_max;
+    struct worker_ops
+        ops; /* called on the control thread, never inside each other; route_mtu: on any. hand_over is ours */
+    void (*settle)(void *arg); /* after any of them was called, or a worker has done something on this thread */
+    void (*gone)(void *arg);   /* the TUN is */
+};
+
+/* Opens what each shard has of its own. On failure `why` says what is wrong and what would be right. */
+MUST_USE enum status shards_open(const struct shards_setup *setup, struct shards **out, char *why, size_t why_len);
+MUST_USE enum status shards_start(struct shards *shards); /* packets are taken from now on. ERR_IO */
+void shards_stop(struct shards *shards);                  /* no worker runs any more; NULL is fine */
+void shards_free(struct shards *shards);                  /* after the loop is closed; NULL is fine */
+
+size_t shards_count(const struct shards *shards);
+
+/* Between the two no worker runs. Pairs may be nested. Short: packets wait meanwhile. */
+void shards_pause(struct shards *shards);
+void shards_resume(struct shards *shards);
+
+/* The shard that a new child of the connection with this peer is to be of. One peer's packets come in by one port, and
+ * the kernel may join them: so all its SAs are of one shard. */
+uint8_t shards_pick(const struct shards *shards, uint32_t connection, const struct address *peer);
+
+/* A child of the rule may seal from now on: what waited for it leaves. */
+void shards_release(struct shards *shards, uint32_t rule, uint64_t now_ms);
+
+/* Of a worker on this thread, as worker_expire and worker_next; those on threads look after themselves. */
+void shards_expire(struct shards *shards, uint64_t now_ms);
+uint64_t shards_next(const struct shards *shards);
+
+/* Sums over all workers, made new by each call. */
+const struct drops *shards_drops(struct shards *shards);
+const struct rule_counters *shards_rules(struct shards *shards);
+void shards_count_refused(struct shards *shards, size_t count); /* "too big" from outside that was not believed */
+
+#endif
