@@ -26,8 +26,17 @@ struct packet {
     uint32_t len;    /* live bytes */
 };
 
+/* Of the functions here some run several times a packet: as calls they would cost more than what they do. */
+
 /* An empty packet over buffer, with `headroom` bytes kept free in front. */
-struct packet packet_of(uint8_t *buffer, size_t capacity, size_t headroom);
+static inline struct packet packet_of(uint8_t *buffer, size_t capacity, size_t headroom)
+{
+    return (struct packet){
+        .buffer = buffer,
+        .capacity = (uint32_t)capacity,
+        .offset = (uint32_t)(headroom < capacity ? headroom : capacity),
+    };
+}
 
 static inline uint8_t *packet_data(const struct packet *p)
 {
@@ -40,8 +49,36 @@ static inline uint32_t packet_tailroom(const struct packet *p)
 }
 
 /* Each returns the place of the bytes that were added or removed, or NULL (packet unchanged) without room. */
-MUST_USE uint8_t *packet_push(struct packet *p, size_t len);   /* grow at the front */
-MUST_USE uint8_t *packet_pull(struct packet *p, size_t len);   /* shrink at the front */
-MUST_USE uint8_t *packet_append(struct packet *p, size_t len); /* grow at the end */
+
+/* Grows at the front. */
+MUST_USE static inline uint8_t *packet_push(struct packet *p, size_t len)
+{
+    if (len > p->offset)
+        return NULL;
+    p->offset -= (uint32_t)len;
+    p->len += (uint32_t)len;
+    return packet_data(p);
+}
+
+/* Shrinks at the front. */
+MUST_USE static inline uint8_t *packet_pull(struct packet *p, size_t len)
+{
+    if (len > p->len)
+        return NULL;
+    uint8_t *at = packet_data(p);
+    p->offset += (uint32_t)len;
+    p->len -= (uint32_t)len;
+    return at;
+}
+
+/* Grows at the end. */
+MUST_USE static inline uint8_t *packet_append(struct packet *p, size_t len)
+{
+    if (len > packet_tailroom(p))
+        return NULL;
+    uint8_t *at = packet_data(p) + p->len;
+    p->len += (uint32_t)len;
+    return at;
+}
 
 #endif

@@ -20,9 +20,22 @@ static inline void slab_reset(struct slab *slab)
 
 /* An empty packet with PACKET_HEADROOM before it, `room` bytes and PACKET_TAILROOM behind; false when there is not so
  * much left. The same place comes again until slab_keep. */
-bool slab_next(const struct slab *slab, uint32_t room, struct packet *out);
+static inline bool slab_next(const struct slab *slab, uint32_t room, struct packet *out)
+{
+    size_t left = slab->size - slab->used;
+    if (left < PACKET_HEADROOM + PACKET_TAILROOM || left - PACKET_HEADROOM - PACKET_TAILROOM < room)
+        return false;
+    *out = packet_of(slab->bytes + slab->used, left, PACKET_HEADROOM);
+    return true;
+}
 
-/* What slab_next gave has become this packet: the next one starts behind it. */
-void slab_keep(struct slab *slab, const struct packet *packet);
+/* What slab_next gave has become this packet: the next one starts behind it, on a cache line of its own. */
+static inline void slab_keep(struct slab *slab, const struct packet *packet)
+{
+    enum { CACHE_LINE = 64 };
+    size_t end = (size_t)(packet_data(packet) - slab->bytes) + packet->len + PACKET_TAILROOM;
+    end = (end + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    slab->used = end < slab->size ? end : slab->size;
+}
 
 #endif

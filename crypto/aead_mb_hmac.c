@@ -235,7 +235,7 @@ static void hmac_open(void *state, struct aead_job *jobs, size_t n)
         if (!jobs[i].ok)
             continue;
         mb_copy_icv(aead_icv(&jobs[i], &h->shape), e->icvs[i], h->shape.icv);
-        jobs[i].ok = equal_constant_time(e->tags[i], e->icvs[i], h->shape.icv);
+        jobs[i].ok = aead_icv_equal(e->tags[i], e->icvs[i], h->shape.icv);
     }
     cipher_all(h, jobs, n, IMB_DIR_DECRYPT);
 }

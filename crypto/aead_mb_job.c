@@ -6,7 +6,6 @@
 #include <stdalign.h>
 
 #include "crypto/aead_mb.h"
-#include "crypto/secret.h"
 
 struct mb_aead {
     alignas(MB_ALIGN) uint8_t key[MB_ROUND_KEYS]; /* of AES-CCM the round keys, which also decrypt */
@@ -174,7 +173,7 @@ static void job_open(void *state, struct aead_job *jobs, size_t n)
     }
     run(a, jobs, n, IMB_DIR_DECRYPT);
     for (size_t i = 0; i < n; i++)
-        jobs[i].ok = jobs[i].ok && equal_constant_time(a->engine->tags[i], aead_icv(&jobs[i], &a->shape), a->shape.icv);
+        jobs[i].ok = jobs[i].ok && aead_icv_equal(a->engine->tags[i], aead_icv(&jobs[i], &a->shape), a->shape.icv);
 }
 
 const struct aead_backend aead_mb_ccm = {

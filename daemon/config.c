@@ -237,7 +237,17 @@ static void sections_read(struct config_load *load)
     for (size_t i = 0; i < load->source.section_count && load->errors->errors == 0; i++)
         if (load->source.sections[i].kind == SECTION_CONNECTION && !load->source.sections[i].skip)
             review_twins(load, &load->source.sections[i]);
-    acl_review(load);
+}
+
+/* Behind it the rules never change. */
+static enum status rules_compile(struct config_load *load)
+{
+    const struct random random = random_system();
+    enum status status = spd_compile(&load->config->spd, &random);
+    if (status != OK && status != ERR_MEMORY)
+        config_error(load->errors, 0, "the system has no randomness to give, which the table of rules needs: %s",
+                     status_text(status));
+    return status;
 }
 
 static unsigned count_lines(const uint8_t *data, size_t len)
@@ -260,8 +270,12 @@ static enum status text_read(struct config_load *load, struct bytes text)
     enum status status = config_source_read(text, &load->source, load->errors);
     if (status == OK)
         status = connections_prepare(load);
+    if (status != OK)
+        return status;
+    sections_read(load);
+    status = rules_compile(load);
     if (status == OK)
-        sections_read(load);
+        acl_review(load);
     return status;
 }
 
@@ -349,7 +363,7 @@ enum status config_load(const char *path, struct vault *vault, struct config **o
     else
         status = config_load_text(path, bytes_of(data, len), others_can_read, vault, out, errors);
     if (data != NULL)
-        wipe(data, CONFIG_SIZE_MAX + 1);
+        wipe(data, len);
     free(data);
     return status;
 }

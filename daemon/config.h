@@ -22,7 +22,7 @@
 #define CONFIG_CONTROL_DEFAULT "/run/esptun.sock"
 
 enum {
-    CONFIG_SIZE_MAX = 1 << 20,  /* bytes of the file */
+    CONFIG_SIZE_MAX = 8 << 20,  /* bytes of the file: 100,000 rules and 10,000 connections */
     CONFIG_VALUE_MAX = 16384,   /* bytes of one value, continuation lines joined and ${NAME} expanded */
     CONFIG_MESSAGES_MAX = 100,  /* errors and warnings that are kept; further ones are only counted */
     CONFIG_MESSAGE_TEXT = 1024, /* bytes of one message */

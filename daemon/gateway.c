@@ -13,7 +13,9 @@
 #include "daemon/mtu.h"
 #include "daemon/outgoing.h"
 #include "daemon/reverse_path.h"
+#include "daemon/udp_probe.h"
 #include "policy/ip.h"
+#include "tun/probe.h"
 
 /* --- what wakes the loop --- */
 
@@ -153,6 +155,7 @@ static enum status open_device(struct gateway *g, char *why)
             "workers = %u: %s was not made for several queues, so there is one worker; make it with 'ip tuntap add "
             "... multi_queue', or let esptun create it",
             config->workers, g->device.name);
+    device_probe(&g->device, g->log); /* before it is up, nobody but the kernel sees that */
     uint32_t automatic = gateway_start_mtu(g);
     uint32_t mtu = config->mtu != 0 ? config->mtu : automatic;
     return device_start(&g->device, mtu, config->mtu != 0, g->log, why, GATEWAY_WHY);
@@ -165,9 +168,13 @@ static enum status open_sockets(struct gateway *g, char *why)
     g->workers = g->device.queues ? wanted_workers(g) : 1;
     enum status status = udp_open_shared(g->config->connections, g->config->connection_count,
                                          g->workers > 1 ? &control : NULL, g->log, &g->udp, why, GATEWAY_WHY);
-    if (status == OK)
-        udp_offload(g->udp, config->udp_gso, config->udp_gro);
-    return status;
+    if (status != OK)
+        return status;
+    g->udp_gso = config->udp_gso;
+    g->udp_gro = config->udp_gro;
+    udp_probe(g->log, &g->udp_gso, &g->udp_gro);
+    udp_offload(g->udp, g->udp_gso, g->udp_gro);
+    return OK;
 }
 
 static enum status make_data_plane(struct gateway *g, char *why)
@@ -182,8 +189,8 @@ static enum status make_data_plane(struct gateway *g, char *why)
                                        .spd = &g->config->spd,
                                        .sad = g->sad,
                                        .udp = g->udp,
-                                       .udp_gso = g->config->gateway.udp_gso,
-                                       .udp_gro = g->config->gateway.udp_gro,
+                                       .udp_gso = g->udp_gso,
+                                       .udp_gro = g->udp_gro,
                                        .bypass = &g->bypass,
                                        .device = &g->device,
                                        .random = &g->random,

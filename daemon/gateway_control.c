@@ -6,6 +6,16 @@
 #include "daemon/gateway_state.h"
 #include "daemon/status.h"
 
+static struct offloads offloads_of(const struct gateway *g)
+{
+    struct offloads used = {.tun = g->device.offload && g->device.tcp_segments};
+    for (size_t i = 0; i < udp_count(g->udp); i++) {
+        used.udp_gso = used.udp_gso || udp_at(g->udp, i)->gso;
+        used.udp_gro = used.udp_gro || udp_at(g->udp, i)->gro;
+    }
+    return used;
+}
+
 static void answer_status(struct gateway *g, struct client *client)
 {
     uint64_t ike_drops[IKE_DROP_COUNT];
@@ -26,6 +36,7 @@ static void answer_status(struct gateway *g, struct client *client)
         .crypto = g->crypto,
         .workers = shards_count(g->shards),
         .guard = guard_count(&g->guard, &guard) ? &guard : NULL,
+        .offloads = offloads_of(g),
     };
     struct status_document document;
     status_begin(&document, &input);

@@ -164,6 +164,20 @@ static uint32_t on_route_mtu(void *arg, const struct address *to)
     return outgoing_mtu(&(struct path){.remote.address = *to}, false);
 }
 
+/* Said once for each kind, however many workers find out. */
+static void on_refused(void *arg, bool udp, int error)
+{
+    struct gateway *g = arg;
+    bool *used = udp ? &g->device.udp_segments : &g->device.tcp_segments;
+    if (*used)
+        log_write(
+            g->log, LOG_WARNING,
+            "%s: the kernel has refused a super-packet of %s (%s) and took its packets one by one; it gets no more "
+            "of them, which is slower; 'tun_offload = no' does without from the start",
+            g->device.name, udp ? "UDP" : "TCP", strerror(error));
+    *used = false;
+}
+
 struct worker_ops gateway_worker_ops(struct gateway *g)
 {
     return (struct worker_ops){
@@ -175,6 +189,7 @@ struct worker_ops gateway_worker_ops(struct gateway *g)
         .moved = on_moved,
         .too_big = on_too_big,
         .route_mtu = on_route_mtu,
+        .refused = on_refused,
     };
 }
 

@@ -60,6 +60,7 @@ struct gateway {
     struct sad *sad;
     struct shards *shards;
     size_t workers;
+    bool udp_gso, udp_gro; /* as configured, and as far as the kernel keeps its promise */
     struct ike *ike;
     struct control *control;
     struct routes *routes;

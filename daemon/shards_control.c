@@ -12,6 +12,7 @@ static void tell(const struct worker_ops *ops, const struct post *p)
     case POST_SOFT: ops->soft(ops->arg, p->child_id); break;
     case POST_HARD: ops->hard(ops->arg, p->child_id); break;
     case POST_MOVED: ops->moved(ops->arg, p->child_id, &p->remote); break;
+    case POST_REFUSED: ops->refused(ops->arg, p->udp, p->error); break;
     case POST_TOO_BIG: ops->too_big(ops->arg, p->child_id, p->size); break;
     }
 }

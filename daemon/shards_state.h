@@ -17,7 +17,9 @@ enum { SHARD_RING = 512 << 10, CONTROL_BATCH = 8 };
 
 /* What a worker tells the control thread, with an IKE message behind it. */
 struct post {
-    enum { POST_IKE, POST_ACQUIRE, POST_SOFT, POST_HARD, POST_MOVED, POST_TOO_BIG } kind;
+    enum { POST_IKE, POST_ACQUIRE, POST_SOFT, POST_HARD, POST_MOVED, POST_TOO_BIG, POST_REFUSED } kind;
+    bool udp;
+    int error;
     uint32_t rule, size;
     uint64_t child_id;
     struct endpoint remote;

@@ -73,6 +73,11 @@ static void post_too_big(void *arg, uint64_t child_id, uint32_t size)
     post(arg, &(struct post){.kind = POST_TOO_BIG, .child_id = child_id, .size = size}, (struct bytes){0});
 }
 
+static void post_refused(void *arg, bool udp, int error)
+{
+    post(arg, &(struct post){.kind = POST_REFUSED, .udp = udp, .error = error}, (struct bytes){0});
+}
+
 static uint32_t route_mtu(void *arg, const struct address *to)
 {
     const struct worker_ops *ops = &((struct shard *)arg)->shards->setup.ops;
@@ -89,6 +94,7 @@ struct worker_ops shard_ops(struct shard *s)
         .hard = post_hard,
         .moved = post_moved,
         .too_big = post_too_big,
+        .refused = post_refused,
         .route_mtu = route_mtu,
         .hand_over = hand_over,
     };

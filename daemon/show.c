@@ -175,6 +175,24 @@ static void show_drops(const json_t *drops, FILE *out)
     }
 }
 
+/* Only where something is off: "offloads off: tun, udp_gso". */
+static void show_offloads(const json_t *offloads, FILE *out)
+{
+    const char *key;
+    json_t *value;
+    bool any = false;
+    json_object_foreach((json_t *)(uintptr_t)offloads, key, value)
+    {
+        char name[CELL];
+        if (!json_is_false(value))
+            continue;
+        fprintf(out, "%s%s", any ? ", " : "offloads off: ", log_escape(name, sizeof name, key, strlen(key)));
+        any = true;
+    }
+    if (any)
+        fputs("\n\n", out);
+}
+
 enum status show_status(const char *json, size_t len, FILE *out)
 {
     char version[CELL], uptime[SHOW_TEXT];
@@ -188,6 +206,7 @@ enum status show_status(const char *json, size_t len, FILE *out)
     const json_t *sas = json_object_get(root, "ike_sas");
     fprintf(out, "esptun %s, up %s\n\n", text_of(root, "version", version),
             show_seconds(number_of(root, "uptime_s"), uptime));
+    show_offloads(json_object_get(root, "offloads"), out);
     if (json_array_size(sas) == 0)
         fprintf(out, "no IKE SA: interesting traffic or `esptun up NAME` makes one\n");
     json_array_foreach(sas, index, sa) show_ike_sa(sa, out);

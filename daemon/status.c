@@ -200,6 +200,16 @@ static json_t *crypto(struct status_document *d)
     return object;
 }
 
+static json_t *offloads(struct status_document *d)
+{
+    const struct offloads *used = &d->input->offloads;
+    json_t *object = json_object();
+    set(d, object, "tun", json_boolean(used->tun));
+    set(d, object, "udp_gso", json_boolean(used->udp_gso));
+    set(d, object, "udp_gro", json_boolean(used->udp_gro));
+    return object;
+}
+
 char *status_finish(struct status_document *d, size_t *len)
 {
     const struct status_input *input = d->input;
@@ -211,6 +221,7 @@ char *status_finish(struct status_document *d, size_t *len)
     set(d, root, "drops", drops(d));
     set(d, root, "crypto", crypto(d));
     set(d, root, "workers", number(input->workers));
+    set(d, root, "offloads", offloads(d));
     char *text = d->failed ? NULL : json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     *d = (struct status_document){0};

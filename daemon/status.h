@@ -9,6 +9,11 @@
 #include "ike/ike.h"
 #include "tun/guard.h"
 
+/* Which calls carry several packets at the moment: configured, known to the kernel, and not found wanting. */
+struct offloads {
+    bool tun, udp_gso, udp_gro;
+};
+
 struct status_input {
     const char *version;
     uint64_t now_ms, started_ms;
@@ -22,6 +27,7 @@ struct status_input {
     const struct aead_library *crypto;
     size_t workers;
     const struct guard_counts *guard; /* NULL: none */
+    struct offloads offloads;
 };
 
 /* A document under construction: status_begin, ike_visit(ike, status_visitor), status_finish. */

@@ -22,6 +22,7 @@ enum {
     UDP_BATCH = 64,
     UDP_BATCH_GRO = 8, /* received at a time where each may be 64 KiB: more would leave the cache before it is opened */
     UDP_SOCKETS_MAX = 64,
+    UDP_MESSAGE_MAX = 65507,    /* bytes of payload: the longest of IPv4 */
     UDP_BUFFER_BYTES = 8 << 20, /* of each socket, each way */
 };
 

@@ -113,8 +113,8 @@ struct sending {
     uint32_t too_big; /* for the interface: the smallest, with its outer headers; 0: none */
 };
 
-/* The longest UDP payload of IPv4, and how many segments every kernel with UDP GSO takes. */
-enum { GSO_BYTES = 65507, GSO_SEGMENTS = 64 };
+/* How many segments every kernel with UDP GSO takes. */
+enum { GSO_SEGMENTS = 64 };
 
 _Static_assert((int)UDP_BATCH <= (int)GSO_SEGMENTS, "a batch is one message at most");
 
@@ -127,7 +127,7 @@ static size_t run_length(const struct sending *s, size_t first, size_t end)
         return 1;
     for (; first + n < end; n++) {
         uint32_t len = s->packets[first + n]->len;
-        if (len > size || s->packets[first + n - 1]->len != size || total + len > GSO_BYTES ||
+        if (len > size || s->packets[first + n - 1]->len != size || total + len > UDP_MESSAGE_MAX ||
             s->outer[first + n].tos != s->outer[first].tos)
             break;
         total += len;

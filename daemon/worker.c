@@ -53,6 +53,7 @@ enum status worker_new(const struct worker_setup *setup, struct worker **out)
     if (w == NULL)
         return ERR_MEMORY;
     w->setup = *setup;
+    w->merges = setup->device->tcp_segments;
     coalesce_begin(&w->coalesce, setup->device->udp_segments);
     enum status status = make(w);
     if (status != OK) {
@@ -105,6 +106,7 @@ void worker_tell_notes(struct worker *w)
         case NOTE_MOVED: ops->moved(ops->arg, n->child_id, &n->remote); break;
         case NOTE_ACQUIRE: ops->acquire(ops->arg, n->rule); break;
         case NOTE_TOO_BIG: ops->too_big(ops->arg, n->child_id, n->size); break;
+        case NOTE_REFUSED: ops->refused(ops->arg, n->udp, n->error); break;
         }
     }
     w->note_count = 0;

@@ -38,6 +38,9 @@ struct worker_ops {
     /* A sealed packet of this size, from the outer IP header on, was too big for the interface to the peer. */
     void (*too_big)(void *arg, uint64_t child_id, uint32_t size);
     uint32_t (*route_mtu)(void *arg, const struct address *to); /* of the host's route past the TUN; 0: none */
+    /* The TUN has refused a super-packet (of UDP, or of TCP) and taken its packets one by one: it gets no more of them.
+     */
+    void (*refused)(void *arg, bool udp, int error);
     /* To the worker of this shard, as a copy. False: it has no room. NULL where there is one worker. */
     bool (*hand_over)(void *arg, uint8_t shard, const struct stray *stray, struct bytes packet);
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the network to TUN: what is it, whose SA, opened in a batch, then out of the tunnel. */
+#include <errno.h>
+
 #include "daemon/demux.h"
 #include "daemon/worker_state.h"
 #include "esp/header.h"
@@ -13,13 +15,44 @@ static void note_moved(struct worker *w, const struct sa *sa, const struct path 
         worker_note(w, &(struct note){.kind = NOTE_MOVED, .child_id = sa->child_id, .remote = path->remote});
 }
 
+/* The TUN has not taken a super-packet, for what it is or for want of so much memory in one piece: its packets may fare
+ * better one by one. Where they do and want of memory was not the reason, more of that kind are not tried. */
+static void write_apart(struct worker *w, bool udp, int error)
+{
+    struct bytes packet;
+    bool taken = false;
+    while (coalesce_apart(&w->coalesce, &packet)) {
+        if (device_write(w->setup.device, packet))
+            taken = true;
+        else
+            worker_drop(w, DROP_IN_DEVICE);
+    }
+    if (!taken || error == ENOMEM || error == ENOBUFS || w->note_count == NOTES_MAX)
+        return; /* without room for a note: what cannot be told yet is tried again */
+    if (udp)
+        w->coalesce.udp = false;
+    else
+        w->merges = false;
+    worker_note(w, &(struct note){.kind = NOTE_REFUSED, .udp = udp, .error = error});
+}
+
+static bool may_fare_better(int error)
+{
+    return error == EINVAL || error == EMSGSIZE || error == EOPNOTSUPP || error == ENOMEM || error == ENOBUFS;
+}
+
 /* The packets lie in the datagrams until then. */
 void worker_write_coalesced(struct worker *w)
 {
     struct coalesced out;
-    while (coalesce_next(&w->coalesce, &out))
-        if (!device_write_coalesced(w->setup.device, &out))
+    while (coalesce_next(&w->coalesce, &out)) {
+        if (device_write_coalesced(w->setup.device, &out))
+            continue;
+        if (out.packets > 1 && may_fare_better(errno))
+            write_apart(w, out.udp, errno);
+        else
             drop_count(&w->drops, DROP_IN_DEVICE, out.packets);
+    }
 }
 
 /* The end of the tunnel: what the outer header has to say to the inner one (RFC 6040), then the packet is the host's.
@@ -32,15 +65,14 @@ static void deliver(struct worker *w, const struct sa *sa, const struct datagram
         return;
     }
     worker_clamp(sa, packet, flow);
-    if (!w->setup.device->offload) {
-        if (!device_write(w->setup.device, packet_bytes(packet)))
-            worker_drop(w, DROP_IN_DEVICE);
+    if (w->merges && coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow))
         return;
-    }
-    if (coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow))
+    if (w->merges)
+        worker_write_coalesced(w); /* it was full, and is empty now */
+    if (w->merges && coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow))
         return;
-    worker_write_coalesced(w);
-    (void)!coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow); /* it is empty */
+    if (!device_write(w->setup.device, packet_bytes(packet)))
+        worker_drop(w, DROP_IN_DEVICE);
 }
 
 void worker_open_batch(struct worker *w)

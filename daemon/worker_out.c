@@ -35,22 +35,32 @@ void worker_seal_batch(struct worker *w)
     if (too_big > 0)
         worker_note(w, &(struct note){.kind = NOTE_TOO_BIG, .child_id = b->sa->child_id, .size = too_big});
     worker_note_limits(w, b->sa);
-    b->count = 0;
+    b->count = b->bytes = 0;
     w->piece_count = 0;
     slab_reset(&w->cuts);
 }
 
-static void make_room(struct worker *w, const struct sa *sa)
+/* Where a batch is to be one message (UDP_SEGMENT), it ends before it is too long for that: else each second message
+ * would be what the first one left over. */
+static bool ends_message(const struct batch *b, const struct sa *sa, uint32_t len)
 {
-    if (w->batch.count == WORKER_BATCH || (w->batch.count > 0 && w->batch.sa != sa))
+    return sa->udp && !sa->no_gso && b->bytes + len + sa_overhead(sa, len) > UDP_MESSAGE_MAX;
+}
+
+/* For one more packet of this SA. */
+static void make_room(struct worker *w, const struct sa *sa, uint32_t len)
+{
+    const struct batch *b = &w->batch;
+    if (b->count == WORKER_BATCH || (b->count > 0 && b->sa != sa) || ends_message(b, sa, len))
         worker_seal_batch(w);
 }
 
 static void add(struct worker *w, struct sa *sa, struct packet *packet, bool df)
 {
-    make_room(w, sa);
+    make_room(w, sa, packet->len);
     struct batch *b = &w->batch;
     b->sa = sa;
+    b->bytes += packet->len + sa_overhead(sa, packet->len);
     b->outer[b->count] = (struct outer){.tos = header_outer_tos(&sa->tunnel, packet_data(packet)), .df = df};
     b->packets[b->count++] = packet;
 }
@@ -97,7 +107,7 @@ static void refuse_size(struct worker *w, const struct packet *packet, uint32_t 
 /* The place of the next piece, with `room` for it (at most PACKET_PAYLOAD_MAX), in a batch of this SA. */
 static struct packet *next_piece(struct worker *w, const struct sa *sa, uint32_t room)
 {
-    make_room(w, sa);
+    make_room(w, sa, room);
     struct packet *piece = &w->pieces[w->piece_count];
     if (slab_next(&w->cuts, room, piece))
         return piece;

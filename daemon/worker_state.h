@@ -16,9 +16,11 @@
 
 /* What one batch wants IKE to know; told when no SA is held any more. */
 struct note {
-    enum { NOTE_SOFT, NOTE_HARD, NOTE_MOVED, NOTE_ACQUIRE, NOTE_TOO_BIG } kind;
+    enum { NOTE_SOFT, NOTE_HARD, NOTE_MOVED, NOTE_ACQUIRE, NOTE_TOO_BIG, NOTE_REFUSED } kind;
     uint64_t child_id;
     uint32_t rule, size;
+    bool udp; /* of NOTE_REFUSED, with error */
+    int error;
     struct endpoint remote;
 };
 
@@ -50,7 +52,7 @@ struct batch {
     struct packet *packets[WORKER_BATCH];
     struct outer outer[WORKER_BATCH];               /* outbound */
     const struct datagram *datagrams[WORKER_BATCH]; /* inbound */
-    size_t count;
+    size_t count, bytes;                            /* bytes: outbound, when sealed */
 };
 
 struct worker {
@@ -68,6 +70,7 @@ struct worker {
     struct datagram datagrams[WORKER_BATCH];
     struct packet segments[WORKER_BATCH]; /* of the batch: places in the datagrams */
     struct coalesce coalesce;
+    bool merges; /* the TUN takes super-packets */
     struct flow flows[WORKER_BATCH];
     enum drop why[WORKER_BATCH];
     struct batch batch;

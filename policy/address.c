@@ -10,17 +10,6 @@ static unsigned bit_count(uint8_t family)
     return family == 4 ? 32 : family == 6 ? 128 : 0;
 }
 
-struct address address_of(uint8_t family, const void *bytes)
-{
-    struct address a = {.family = family};
-    size_t len = address_len(&a);
-    if (len == 0)
-        a.family = 0;
-    else
-        memcpy(a.bytes, bytes, len);
-    return a;
-}
-
 enum status address_parse(const char *text, struct address *out)
 {
     *out = (struct address){0};
@@ -184,13 +173,6 @@ bool range_is_prefix(const struct address_range *r, unsigned *prefix_len)
         return false;
     *prefix_len = len;
     return true;
-}
-
-bool range_has(const struct address_range *r, const struct address *a)
-{
-    size_t len = address_len(a);
-    return len > 0 && r->first.family == a->family && memcmp(r->first.bytes, a->bytes, len) <= 0 &&
-           memcmp(a->bytes, r->last.bytes, len) <= 0;
 }
 
 bool range_contains(const struct address_range *outer, const struct address_range *inner)

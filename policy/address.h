@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#include "base/status.h"
+#include "base/wire.h"
 
 struct address {
     uint8_t family;    /* 4, 6, or 0: none ("%any") */
@@ -36,7 +37,20 @@ static inline size_t address_len(const struct address *a)
     return a->family == 4 ? 4 : a->family == 6 ? 16 : 0;
 }
 
-struct address address_of(uint8_t family, const void *bytes);              /* bytes: 4 or 16 by family */
+/* bytes: 4 or 16 by family. Here, and range_has too, because they run for every packet. */
+static inline struct address address_of(uint8_t family, const void *bytes)
+{
+    struct address a = {0};
+    if (family == 4) {
+        a.family = 4;
+        memcpy(a.bytes, bytes, 4);
+    } else if (family == 6) {
+        a.family = 6;
+        memcpy(a.bytes, bytes, 16);
+    }
+    return a;
+}
+
 MUST_USE enum status address_parse(const char *text, struct address *out); /* no DNS; "%any" gives family 0 */
 const char *address_print(const struct address *a, char out[ADDRESS_TEXT]);
 const char *endpoint_print(const struct endpoint *e, char out[ENDPOINT_TEXT]); /* 192.0.2.1:500, [2001:db8::1]:500 */
@@ -50,7 +64,16 @@ MUST_USE enum status range_parse(const char *text, struct address_range *out);
 const char *range_print(const struct address_range *r, char out[RANGE_TEXT]); /* as a prefix where it is one */
 MUST_USE enum status range_of_prefix(const struct address *base, unsigned prefix_len, struct address_range *out);
 bool range_is_prefix(const struct address_range *r, unsigned *prefix_len);
-bool range_has(const struct address_range *r, const struct address *a);
+static inline bool range_has(const struct address_range *r, const struct address *a)
+{
+    if (r->first.family != a->family)
+        return false;
+    if (a->family == 4) {
+        uint32_t number = load_u32(a->bytes);
+        return load_u32(r->first.bytes) <= number && number <= load_u32(r->last.bytes);
+    }
+    return a->family == 6 && memcmp(r->first.bytes, a->bytes, 16) <= 0 && memcmp(a->bytes, r->last.bytes, 16) <= 0;
+}
 bool range_contains(const struct address_range *outer, const struct address_range *inner);
 bool range_overlaps(const struct address_range *a, const struct address_range *b);
 bool range_equal(const struct address_range *a, const struct address_range *b);

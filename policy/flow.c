@@ -14,16 +14,16 @@ enum {
     LENGTH_MAX = 65535, /* of a whole IPv4 packet, and of the payload of an IPv6 packet */
 };
 
-/* r: what is there of the upper layer, which begins `at` bytes into the packet. All five protocols start with source
- * and destination port. A first fragment too short for them has none that we know. */
-static void read_upper(struct reader *r, size_t at, struct flow *out)
+/* upper: what is there of the upper layer, len bytes, which begin `at` bytes into the packet. All five protocols start
+ * with source and destination port. A first fragment too short for them has none that we know. */
+static void read_upper(const uint8_t *upper, size_t len, size_t at, struct flow *out)
 {
     out->upper = (uint16_t)at;
-    out->upper_len = (uint16_t)r->left;
-    if (!protocol_has_ports(out->protocol) || r->left < 4)
+    out->upper_len = (uint16_t)len;
+    if (len < 4 || !protocol_has_ports(out->protocol))
         return;
-    out->source_port = read_u16(r);
-    out->destination_port = read_u16(r);
+    out->source_port = load_u16(upper);
+    out->destination_port = load_u16(upper + 2);
     out->has_ports = true;
 }
 
@@ -35,11 +35,18 @@ static bool fragment_is_sound(const struct flow *f, size_t counted)
     return f->fragment_len > 0 && in_units && counted + f->fragment_offset + f->fragment_len <= LENGTH_MAX;
 }
 
+/* Into an address that is all zero: whole ones need not be copied. */
+static void put_address(struct address *zero, uint8_t family, const uint8_t *bytes)
+{
+    zero->family = family;
+    memcpy(zero->bytes, bytes, family == 4 ? 4 : 16);
+}
+
 /* The fixed fields of 20 bytes (RFC 791 3.1), without the lengths. */
 static void read_ipv4_fields(const uint8_t *ip, struct flow *out)
 {
-    out->source = address_of(4, ip + 12);
-    out->destination = address_of(4, ip + 16);
+    put_address(&out->source, 4, ip + 12);
+    put_address(&out->destination, 4, ip + 16);
     out->protocol = ip[9];
     unsigned field = load_u16(ip + 6);
     if ((field & 0x3fff) == 0)
@@ -65,9 +72,8 @@ static enum status read_ipv4(struct bytes packet, struct flow *out, size_t *pack
         if (!fragment_is_sound(out, header))
             return ERR_MALFORMED;
     }
-    struct reader r = reader_of(ip + header, total - header);
     if (out->fragment_offset == 0)
-        read_upper(&r, header, out);
+        read_upper(ip + header, total - header, header, out);
     return OK;
 }
 
@@ -153,14 +159,14 @@ static enum status read_ipv6(struct bytes packet, struct flow *out, size_t *pack
     if (payload > packet.len - IPV6_HEADER)
         return ERR_MALFORMED;
     *packet_len = IPV6_HEADER + payload;
-    out->source = address_of(6, ip + 8);
-    out->destination = address_of(6, ip + 24);
+    put_address(&out->source, 6, ip + 8);
+    put_address(&out->destination, 6, ip + 24);
     struct chain chain = {.rest = reader_of(ip + IPV6_HEADER, payload), .next = ip[6]};
     if (!walk_extensions(&chain, out))
         return ERR_MALFORMED;
     out->protocol = chain.next;
     if (!chain.not_first)
-        read_upper(&chain.rest, *packet_len - chain.rest.left, out);
+        read_upper(chain.rest.at, chain.rest.left, *packet_len - chain.rest.left, out);
     return out->is_fragment && !ipv6_fragment_is_sound(out, payload) ? ERR_MALFORMED : OK;
 }
 
@@ -194,8 +200,7 @@ static void read_quoted_ipv4(struct bytes quotation, struct flow *out)
     read_ipv4_fields(ip, out);
     if (out->fragment_offset != 0 || header < IPV4_HEADER || header > quotation.len)
         return;
-    struct reader r = reader_of(ip + header, quotation.len - header);
-    read_upper(&r, header, out);
+    read_upper(ip + header, quotation.len - header, header, out);
 }
 
 static void read_quoted_ipv6(struct bytes quotation, struct flow *out)
@@ -203,14 +208,14 @@ static void read_quoted_ipv6(struct bytes quotation, struct flow *out)
     if (quotation.len < IPV6_HEADER)
         return;
     const uint8_t *ip = quotation.data;
-    out->source = address_of(6, ip + 8);
-    out->destination = address_of(6, ip + 24);
+    put_address(&out->source, 6, ip + 8);
+    put_address(&out->destination, 6, ip + 24);
     struct chain chain = {.rest = reader_of(ip + IPV6_HEADER, quotation.len - IPV6_HEADER), .next = ip[6]};
     bool reached = walk_extensions(&chain, out);
     out->protocol = chain.next;
     out->fragment_len = 0;
     if (reached && !chain.not_first)
-        read_upper(&chain.rest, quotation.len - chain.rest.left, out);
+        read_upper(chain.rest.at, chain.rest.left, quotation.len - chain.rest.left, out);
 }
 
 /* RFC 792: unreachable, source quench, redirect, time exceeded, parameter problem. RFC 4443 2.1: all below 128. */

@@ -61,9 +61,3 @@ const char *protocol_print(unsigned number, char out[PROTOCOL_TEXT])
     snprintf(out, PROTOCOL_TEXT, "%u", number);
     return out;
 }
-
-bool protocol_has_ports(unsigned protocol)
-{
-    return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
-           protocol == PROTOCOL_DCCP || protocol == PROTOCOL_UDPLITE;
-}

@@ -23,7 +23,11 @@ enum {
 bool protocol_parse(const char *text, unsigned *number);
 
 /* Protocols whose packets start with a source and a destination port, which selectors may name. */
-bool protocol_has_ports(unsigned protocol);
+static inline bool protocol_has_ports(unsigned protocol)
+{
+    return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
+           protocol == PROTOCOL_DCCP || protocol == PROTOCOL_UDPLITE;
+}
 
 /* The name, or the number where it has none. Returns out. */
 const char *protocol_print(unsigned number, char out[PROTOCOL_TEXT]);

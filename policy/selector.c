@@ -35,7 +35,7 @@ bool selector_matches(const struct selector *s, const struct flow *f)
 
 /* Hop-by-hop, routing, fragment, AH, destination options: what an IPv6 fragment may begin with, and a quotation end
  * with, instead of its protocol. */
-static bool hides_protocol(const struct flow *f)
+bool flow_hides_protocol(const struct flow *f)
 {
     return f->source.family == 6 &&
            (f->protocol == NEXT_HOP_BY_HOP || f->protocol == NEXT_ROUTING || f->protocol == NEXT_FRAGMENT ||
@@ -44,7 +44,7 @@ static bool hides_protocol(const struct flow *f)
 
 bool selector_may_match(const struct selector *s, const struct flow *f)
 {
-    return !f->has_ports && (s->protocol == 0 || s->protocol == f->protocol || hides_protocol(f)) &&
+    return !f->has_ports && (s->protocol == 0 || s->protocol == f->protocol || flow_hides_protocol(f)) &&
            range_has(&s->remote, &f->destination) && range_has(&s->local, &f->source) && !selector_matches(s, f);
 }
 

@@ -31,6 +31,9 @@ bool selector_matches(const struct selector *s, const struct flow *f);
  * (an IPv6 fragment or quotation that ends inside extension headers): the whole packet might (RFC 4301 7). */
 bool selector_may_match(const struct selector *s, const struct flow *f);
 
+/* An IPv6 fragment, or quotation, that ends inside extension headers: it does not show its protocol. */
+bool flow_hides_protocol(const struct flow *f);
+
 /* selector_matches for a packet that came from the peer: source is remote. */
 bool selector_matches_inbound(const struct selector *s, const struct flow *f);
 

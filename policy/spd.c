@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "policy/protocol.h"
+#include "policy/spd_index.h"
 #include "policy/why.h"
 
 enum { TOKENS_MAX = 8, RULE_INPUT_MAX = 512, SPD_RULES_MAX = 10 * 1000 * 1000 };
@@ -331,6 +332,13 @@ static struct selector selector_of(const struct draft *d, uint8_t family)
     };
 }
 
+/* It tells nothing of rules that come later. */
+static void drop_index(struct spd *spd)
+{
+    spd_index_free(spd->index);
+    spd->index = NULL;
+}
+
 static enum status append(struct spd *spd, const struct rule *like, const struct draft *d, const char *written)
 {
     uint8_t family = family_of(d);
@@ -352,6 +360,7 @@ static enum status append(struct spd *spd, const struct rule *like, const struct
         }
     }
     spd->count += entries;
+    drop_index(spd);
     return OK;
 }
 
@@ -383,7 +392,14 @@ void spd_free(struct spd *spd)
     for (size_t i = 0; i < spd->count; i++)
         free(spd->rules[i].text);
     free(spd->rules);
+    drop_index(spd);
     *spd = (struct spd){0};
+}
+
+enum status spd_compile(struct spd *spd, const struct random *random)
+{
+    drop_index(spd);
+    return spd_index_new(spd, random, &spd->index);
 }
 
 /* --- questions --- */
@@ -416,7 +432,7 @@ static bool agrees(const struct hidden *h, const struct rule *match)
     return !h->protects || (match->action == ACTION_PROTECT && match->connection == h->connection);
 }
 
-int spd_lookup(const struct spd *spd, const struct flow *flow)
+int spd_walk(const struct spd *spd, const struct flow *flow)
 {
     struct hidden hidden = {0};
     for (size_t i = 0; i < spd->count; i++) {
@@ -427,6 +443,11 @@ int spd_lookup(const struct spd *spd, const struct flow *flow)
             hide(&hidden, rule);
     }
     return SPD_RULE_NONE;
+}
+
+int spd_lookup(const struct spd *spd, const struct flow *flow)
+{
+    return spd->index != NULL ? spd_index_lookup(spd->index, spd, flow) : spd_walk(spd, flow);
 }
 
 int spd_lookup_error(const struct spd *spd, const struct flow *quoted)

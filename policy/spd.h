@@ -3,6 +3,7 @@
 #ifndef POLICY_SPD_H
 #define POLICY_SPD_H
 
+#include "crypto/random.h"
 #include "policy/connection.h"
 #include "policy/selector.h"
 
@@ -23,9 +24,12 @@ struct rule {
     char *text;    /* as written, owned: "protect 10.1.0.0/24 -> 10.2.0.0/24 via branch" */
 };
 
+struct spd_index;
+
 struct spd {
     struct rule *rules; /* owned */
     size_t count, capacity;
+    struct spd_index *index; /* owned; NULL until spd_compile */
 };
 
 /*
@@ -41,12 +45,21 @@ MUST_USE enum status spd_add(struct spd *spd, enum action action, const char *te
 void spd_free(struct spd *spd);
 
 /*
+ * Makes the look-ups below quick, whatever the number of rules; without it they walk through them. Once all rules are
+ * there: spd_add takes it back. From then on a look-up of several threads is safe, since it writes nothing. ERR_MEMORY,
+ * or what random says.
+ */
+MUST_USE enum status spd_compile(struct spd *spd, const struct random *random);
+
+/*
  * Index of the first rule that matches a packet from TUN, or SPD_RULE_NONE: the implicit discard. A later fragment does
  * not show whether it belongs to a rule above that names ports. Where such a rule is a discard, it is discarded,
  * whatever comes below; where one is a protect rule, it may leave through the same connection, but neither in clear nor
  * to another peer (RFC 4301 7). What may be meant for a bypass may be protected.
  */
 int spd_lookup(const struct spd *spd, const struct flow *flow);
+int spd_walk(const struct spd *spd,
+             const struct flow *flow); /* the same, rule by rule: what the index is held against */
 
 /*
  * By which rule an ICMP error of ours leaves, about a packet that came out of a tunnel (RFC 4301 6.2): quoted is that

@@ -223,6 +223,17 @@ static inline uint32_t check_coalesced(const struct coalesced *c, const struct o
     return c->packets;
 }
 
+/* One by one they are what came in. */
+static inline void check_apart(struct coalesce *c, const struct original *in, const size_t *order, uint32_t packets)
+{
+    struct bytes one;
+    for (uint32_t n = 0; n < packets; n++) {
+        REQUIRE(coalesce_apart(c, &one) && one.data == in[order[n]].data && one.len == in[order[n]].len);
+        REQUIRE(memcmp(one.data, in[order[n]].copy, one.len) == 0);
+    }
+    REQUIRE(!coalesce_apart(c, &one));
+}
+
 /* Takes all out, and checks that it is what went in, each once, in an order that no flow notices. Returns how many
  * writes that makes. */
 static inline size_t check_drain(struct coalesce *c, const struct original *in, size_t count)
@@ -232,6 +243,7 @@ static inline size_t check_drain(struct coalesce *c, const struct original *in, 
     while (coalesce_next(c, &next)) {
         REQUIRE(out + next.packets <= count);
         out += check_coalesced(&next, in, count, order + out);
+        check_apart(c, in, order + out - next.packets, next.packets);
         writes++;
     }
     REQUIRE(out == count);

@@ -38,6 +38,7 @@ void coalesce_begin(struct coalesce *c, bool udp)
 {
     c->udp = udp;
     c->pieces_used = c->groups_used = c->groups_given = c->open_used = 0;
+    c->saved_len = c->apart_left = 0;
 }
 
 static bool same(const uint8_t *a, const uint8_t *b, size_t at, size_t end)
@@ -149,7 +150,7 @@ static bool continues(const struct coalesce *c, const struct coalesce_group *g, 
 {
     const uint8_t *first = c->pieces[g->first].data;
     if (n->headers != g->headers || n->segment > g->segment || n->segment > LENGTH_MAX - g->len ||
-        !ip_continues(first, packet, g->count))
+        g->count == COALESCE_SEGMENTS || !ip_continues(first, packet, g->count))
         return false;
     return !g->is_tcp || (n->sequence - n->segment == g->sequence &&
                           tcp_continues(first + g->upper, packet + g->upper, (size_t)(g->headers - g->upper)));
@@ -271,6 +272,14 @@ bool coalesce_add(struct coalesce *c, uint8_t *packet, size_t len, const struct 
 
 /* --- giving out --- */
 
+static void save_headers(struct coalesce *c, const struct coalesce_group *g)
+{
+    c->apart = g->first;
+    c->apart_left = g->count;
+    c->saved_len = g->count > 1 ? (uint8_t)g->headers : 0; /* is_segment has seen to it that they fit */
+    memcpy(c->saved, c->pieces[g->first].data, c->saved_len);
+}
+
 /* The header of the first packet becomes that of all. */
 static void finish_headers(const struct coalesce *c, const struct coalesce_group *g)
 {
@@ -322,8 +331,23 @@ bool coalesce_next(struct coalesce *c, struct coalesced *out)
         piece = &c->pieces[piece->next];
         c->iov[i] = (struct iovec){.iov_base = piece->data + g->headers, .iov_len = piece->len - g->headers};
     }
+    save_headers(c, g);
     if (g->count > 1)
         finish_headers(c, g);
-    *out = (struct coalesced){.iov = c->iov, .count = g->count + 1, .packets = g->count};
+    *out = (struct coalesced){
+        .iov = c->iov, .count = g->count + 1, .packets = g->count, .udp = vnet.gso == VNET_GSO_UDP_L4};
+    return true;
+}
+
+bool coalesce_apart(struct coalesce *c, struct bytes *out)
+{
+    if (c->apart_left == 0)
+        return false;
+    const struct coalesce_piece *piece = &c->pieces[c->apart];
+    memcpy(piece->data, c->saved, c->saved_len);
+    *out = bytes_of(piece->data, piece->len);
+    c->saved_len = 0;
+    c->apart = piece->next;
+    c->apart_left--;
     return true;
 }

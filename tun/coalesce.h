@@ -17,8 +17,10 @@
 #include "tun/vnet.h"
 
 enum {
-    COALESCE_BATCH = 64, /* packets, and so segments of a super-packet */
-    COALESCE_FLOWS = 8,  /* that packets may still join; more take the place of the oldest */
+    COALESCE_BATCH = 192,       /* packets */
+    COALESCE_SEGMENTS = 64,     /* of a super-packet at most */
+    COALESCE_FLOWS = 8,         /* that packets may still join; more take the place of the oldest */
+    COALESCE_HEADERS = 40 + 60, /* IPv6 and the longest TCP header */
 };
 
 /* One packet, in the caller's buffer. */
@@ -47,7 +49,10 @@ struct coalesce {
     struct coalesce_piece pieces[COALESCE_BATCH];
     struct coalesce_group groups[COALESCE_BATCH]; /* in the order in which they leave */
     uint8_t header[VNET_HEADER];
-    struct iovec iov[1 + COALESCE_BATCH];
+    struct iovec iov[1 + COALESCE_SEGMENTS];
+    /* Of the group given last: the headers of its first packet as they came, and what coalesce_apart gives next. */
+    uint8_t saved[COALESCE_HEADERS];
+    uint8_t saved_len, apart, apart_left;
 };
 
 /* udp: datagrams of one flow and one length are merged too; only for a TUN whose kernel takes them (TUN_F_USO4). */
@@ -65,9 +70,14 @@ struct coalesced {
     const struct iovec *iov;
     int count;
     uint32_t packets;
+    bool udp; /* a super-packet of UDP */
 };
 
 /* What leaves next; *out is good until the next call. False when all are out: then c is empty and ready for more. */
 bool coalesce_next(struct coalesce *c, struct coalesced *out);
+
+/* The packets of what coalesce_next gave last, one by one and byte for byte as they came in: for a TUN that did not
+ * take them as one. False when all are out. */
+bool coalesce_apart(struct coalesce *c, struct bytes *out);
 
 #endif

@@ -93,6 +93,7 @@ static bool set_offload(struct device *device, bool offload)
         return false;
     device->udp_segments = offload && ioctl(device->fd, TUNSETOFFLOAD, tcp | OFFLOAD_USO4 | OFFLOAD_USO6) == 0;
     device->offload = device->udp_segments || (offload && ioctl(device->fd, TUNSETOFFLOAD, tcp) == 0);
+    device->tcp_segments = device->offload;
     if (!device->offload)
         (void)ioctl(device->fd, TUNSETOFFLOAD, 0UL);
     return true;

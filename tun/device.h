@@ -29,8 +29,9 @@ struct device {
     bool queues;           /* more descriptors of it may be opened: device_add_queue */
     int claim;             /* with queues: keeps other gateways off, as the kernel does of a device without; or -1 */
     bool vnet;             /* a vnet header stands before each packet */
-    bool offload;          /* with it, packets may be super-packets, both ways */
-    bool udp_segments;     /* the kernel takes super-packets of UDP too (Linux 6.2) */
+    bool offload;          /* with it, the kernel may hand over super-packets */
+    bool tcp_segments;     /* and takes those of TCP; it may do one without the other, see tun/probe.h */
+    bool udp_segments;     /* and takes those of UDP too (Linux 6.2) */
     uint32_t mtu;          /* in force; of another network namespace: what was asked for */
     uint32_t mtu_original; /* of an attached device: put back at the end */
 };
@@ -77,7 +78,7 @@ size_t device_read(const struct device *device, struct slab *slab, struct packet
 /* One whole packet. False when the interface did not take it. */
 bool device_write(const struct device *device, struct bytes packet);
 
-/* What coalesce_next gave; only with device->offload. */
+/* What coalesce_next gave; only with device->vnet. errno says why not. */
 bool device_write_coalesced(const struct device *device, const struct coalesced *coalesced);
 
 #endif

@@ -11,10 +11,12 @@ enum {
     IPV4_TOTAL = 2,
     IPV4_ID = 4,
     IPV4_CHECKSUM = 10,
+    IPV4_HEADER_MAX = 60,
     IPV6_PAYLOAD = 4,
     UDP_LENGTH = 4,
     UDP_CHECKSUM = 6,
     TCP_HEADER = 20,
+    TCP_HEADER_MAX = 60,
     TCP_SEQUENCE = 4,
     TCP_DATA_OFFSET = 12,
     TCP_FLAGS = 13,
@@ -69,6 +71,36 @@ static uint32_t room_under(const struct splitter *s, uint32_t limit)
     return limit > s->headers ? limit - s->headers : 0;
 }
 
+/*
+ * The checksum of a segment is the sum of what all segments have in common, taken once, and of the few fields in which
+ * they differ. Nothing is read back from the header at hand: a load that spans several fresh stores has to wait until
+ * they have left the core, which takes longer than the sum.
+ */
+static uint32_t sum_in_common(const struct splitter *s)
+{
+    uint8_t upper[TCP_HEADER_MAX];
+    uint32_t len = s->headers - s->upper;
+    memcpy(upper, s->packet.data + s->upper, len);
+    if (s->is_tcp) {
+        memset(upper + TCP_SEQUENCE, 0, 4);
+        memset(upper + TCP_DATA_OFFSET, 0, 2); /* and flags */
+        memset(upper + TCP_CHECKSUM, 0, 4);    /* and urgent pointer */
+    } else {
+        memset(upper + UDP_LENGTH, 0, 4); /* and checksum */
+    }
+    return checksum_fold(checksum_add(0, upper, len));
+}
+
+static uint32_t ip_sum_in_common(const uint8_t *ip)
+{
+    uint8_t header[IPV4_HEADER_MAX];
+    size_t len = (size_t)(ip[0] & 15) * 4;
+    memcpy(header, ip, len);
+    memset(header + IPV4_TOTAL, 0, 4); /* and id */
+    memset(header + IPV4_CHECKSUM, 0, 2);
+    return checksum_fold(checksum_add(0, header, len));
+}
+
 enum status split_begin(struct splitter *s, struct bytes packet, const struct flow *flow, const struct vnet *vnet,
                         uint32_t limit)
 {
@@ -91,7 +123,10 @@ enum status split_begin(struct splitter *s, struct bytes packet, const struct fl
     s->segment = vnet->gso_size < room ? vnet->gso_size : room;
     /* The field holds the sum over the pseudo-header with the length of all: so the kernel has it, and so a source
      * route (which changes the last address) is none of our business. */
-    s->pseudo = (uint32_t)load_u16(packet.data + s->upper + vnet->checksum_offset) + (uint16_t)~flow->upper_len;
+    s->upper_sum = (uint32_t)load_u16(packet.data + s->upper + vnet->checksum_offset) + (uint16_t)~flow->upper_len;
+    s->upper_sum += sum_in_common(s);
+    s->is_ipv6 = flow->source.family == 6;
+    s->ip_sum = s->is_ipv6 ? 0 : ip_sum_in_common(packet.data);
     s->count = payload <= s->segment ? 1 : (payload + s->segment - 1) / s->segment;
     s->largest = s->headers + (payload < s->segment ? payload : s->segment);
     return OK;
@@ -99,31 +134,42 @@ enum status split_begin(struct splitter *s, struct bytes packet, const struct fl
 
 static void finish_ip(const struct splitter *s, uint8_t *ip, uint32_t len)
 {
-    if (ip[0] >> 4 == 6) {
+    if (s->is_ipv6) {
         store_u16(ip + IPV6_PAYLOAD, (uint16_t)(len - IPV6_HEADER));
         return;
     }
+    uint16_t id = (uint16_t)(load_u16(s->packet.data + IPV4_ID) + s->next);
     store_u16(ip + IPV4_TOTAL, (uint16_t)len);
-    store_u16(ip + IPV4_ID, (uint16_t)(load_u16(ip + IPV4_ID) + s->next));
-    store_u16(ip + IPV4_CHECKSUM, 0);
-    store_u16(ip + IPV4_CHECKSUM, checksum_of(ip, (size_t)(ip[0] & 15) * 4));
+    store_u16(ip + IPV4_ID, id);
+    store_u16(ip + IPV4_CHECKSUM, checksum_finish((uint64_t)s->ip_sum + len + id));
 }
 
 /* at: payload bytes before this segment. RFC 9293 3.8.5: the urgent pointer counts from the segment's own sequence
- * number. RFC 3168 6.1.2: a CWR is an answer, and given once. */
-static void finish_tcp(const struct splitter *s, uint8_t *tcp, uint32_t at)
+ * number. RFC 3168 6.1.2: a CWR is an answer, and given once. Returns the sum of what it has written. */
+static uint32_t finish_tcp(const struct splitter *s, uint8_t *tcp, uint32_t at)
 {
-    unsigned drop = 0, urgent = load_u16(tcp + TCP_URGENT);
+    const uint8_t *whole = s->packet.data + s->upper;
+    unsigned drop = 0, urgent = load_u16(whole + TCP_URGENT), flags = whole[TCP_FLAGS];
+    uint32_t sequence = load_u32(whole + TCP_SEQUENCE) + at;
     if (s->next + 1 < s->count)
         drop |= FIN | PSH;
     if (s->next > 0)
         drop |= CWR;
-    if (at > 0 && (tcp[TCP_FLAGS] & URG) != 0) {
+    if (at > 0 && (flags & URG) != 0) {
         drop |= urgent > at ? 0 : URG;
-        store_u16(tcp + TCP_URGENT, (uint16_t)(urgent > at ? urgent - at : 0));
+        urgent = urgent > at ? urgent - at : 0;
+        store_u16(tcp + TCP_URGENT, (uint16_t)urgent);
     }
-    tcp[TCP_FLAGS] &= (uint8_t)~drop;
-    store_u32(tcp + TCP_SEQUENCE, load_u32(tcp + TCP_SEQUENCE) + at);
+    flags &= ~drop;
+    tcp[TCP_FLAGS] = (uint8_t)flags;
+    store_u32(tcp + TCP_SEQUENCE, sequence);
+    return (sequence >> 16) + (sequence & 0xffff) + ((unsigned)whole[TCP_DATA_OFFSET] << 8 | flags) + urgent;
+}
+
+static uint32_t finish_udp(uint8_t *udp, uint32_t len)
+{
+    store_u16(udp + UDP_LENGTH, (uint16_t)len);
+    return len;
 }
 
 /* RFC 768: a sum of 0 is sent as its other form, for 0 says that there is none. TCP takes both forms. */
@@ -144,15 +190,11 @@ bool split_next(struct splitter *s, struct packet *out)
         return false;
     memcpy(ip, s->packet.data, s->headers);
     finish_ip(s, ip, s->headers + payload);
-    uint8_t *upper = ip + s->upper, *checksum = upper + (s->is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
-    if (s->is_tcp)
-        finish_tcp(s, upper, at);
-    else
-        store_u16(upper + UDP_LENGTH, (uint16_t)(header + payload));
-    store_u16(checksum, 0);
-    uint64_t sum = checksum_add((uint64_t)s->pseudo + header + payload, upper, header);
+    uint8_t *upper = ip + s->upper;
+    uint64_t sum = (uint64_t)s->upper_sum + header + payload;
+    sum += s->is_tcp ? finish_tcp(s, upper, at) : finish_udp(upper, header + payload);
     sum = checksum_copy(sum, upper + header, s->packet.data + s->headers + at, payload);
-    store_u16(checksum, never_zero(checksum_finish(sum)));
+    store_u16(upper + (s->is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM), never_zero(checksum_finish(sum)));
     s->next++;
     return true;
 }

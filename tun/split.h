@@ -17,10 +17,10 @@ struct splitter {
     uint32_t headers; /* bytes before the payload in each */
     uint32_t next;    /* number of the next one, from 0 */
     struct bytes packet;
-    uint32_t segment; /* payload of each but the last */
-    uint32_t upper;   /* offset of the TCP or UDP header */
-    uint32_t pseudo;  /* the sum over the pseudo-header, without its length */
-    bool is_tcp;
+    uint32_t segment;           /* payload of each but the last */
+    uint32_t upper;             /* offset of the TCP or UDP header */
+    uint32_t ip_sum, upper_sum; /* of what all have in common: IPv4's header; pseudo-header and TCP or UDP header */
+    bool is_tcp, is_ipv6;
 };
 
 /*

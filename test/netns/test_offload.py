@@ -4,10 +4,12 @@
 The other tests run with esptun's own choice, which is on. ESPTUN_OFFLOAD=no,yes test/netns/run ... runs any of them with
 another: of gwA, of gwB.
 """
+import errno
 import json
 import re
 
-from lab import Capture, Transfer, clear_packets, expect, tshark, wait_for
+from esptun import Esptun, config
+from lab import Capture, Transfer, clear_packets, expect, transfer, tshark, wait_for
 from probing import Asker, expand, ranges, start_echo, tool
 from roads import SUITE, pair_over, two_routers
 from suites import SUITES, inner_mtu
@@ -266,6 +268,8 @@ def check_device(tunnel):
         for name in ("tx-tcp-segmentation", "tx-tcp6-segmentation"):
             expect(features[name]["active"] == (word == "yes"), f"{end.label}: tun_offload = {word}, but {name} is "
                    f"{features[name]}")
+    for word, end in zip(tunnel.ends, (tunnel.left, tunnel.right)):
+        check_offloads(end, [] if word == "yes" else ["tun", "udp_gso", "udp_gro"])
 
 
 def add_road(ends, road):
@@ -324,3 +328,62 @@ for ends_word in ENDS:
     add_ends("congested", congested, ends_word)
     if ends_word != "on_on":
         add_ends("matrix", matrix, ends_word)
+
+
+# --- kernels that fail at what they promise ---
+
+OPTION_UDP_SEGMENT = 103
+PIECES_OF_PROBE = 4  # that the test at the start writes to the TUN in one call
+
+
+def refusing(lab, call, third, error):
+    """esptun at gwA under a kernel that refuses `call`, another at gwB; both carry all the same."""
+    a, b = lab.gateways()
+    left = Esptun(a, config(a, b), prefix=(tool("netns_refuse"), call, third, error))
+    right = Esptun(b, config(b, a))
+    expect(a.host.ping(b.host_address) == (1, 1), "the first ping was lost")
+    transfer(b.host, a.host, a.host_address, BULK)
+    transfer(a.host, b.host, b.host_address, BULK)
+    expect(set(left.drops()) <= EXPLAINED, f"dropped: {left.drops()}")
+    return left, right
+
+
+def check_offloads(end, off):
+    """Those alone are off, and the table says so."""
+    status, table = end.status(), end.verb("status").stdout
+    expect(status["offloads"] == {name: name not in off for name in ("tun", "udp_gso", "udp_gro")},
+           f"offloads: {status['offloads']}")
+    said = re.search(r"^offloads off: (.*)$", table, re.M)
+    expect((said.group(1).split(", ") if said else []) == off, f"esptun status says: {table}")
+
+
+def warnings(end):
+    return [line for line in end.process.log().splitlines() if "warning" in line and "super-packet" in line]
+
+
+def test_refused_at_the_start(lab):
+    left, right = refusing(lab, "writev", 3, errno.EINVAL)
+    expect(len(warnings(left)) == 1 and "promises to take super-packets of TCP" in warnings(left)[0],
+           f"the log says: {warnings(left)}")
+    check_offloads(left, ["tun"])
+    check_offloads(right, [])
+    left.terminate()
+    right.terminate()
+
+
+def test_refused_under_load(lab):
+    left, right = refusing(lab, "writev", PIECES_OF_PROBE + 1, errno.EINVAL)
+    expect(len(warnings(left)) == 1 and "has refused a super-packet of TCP" in warnings(left)[0],
+           f"the log says: {warnings(left)}")
+    check_offloads(left, ["tun"])
+    left.terminate()
+    right.terminate()
+
+
+def test_without_segmentation_of_udp(lab):
+    left, right = refusing(lab, "setsockopt", OPTION_UDP_SEGMENT, errno.ENOPROTOOPT)
+    expect(not warnings(left), f"the log says: {warnings(left)}")
+    check_offloads(left, ["udp_gso", "udp_gro"])
+    check_offloads(right, [])
+    left.terminate()
+    right.terminate()

@@ -307,6 +307,33 @@ static void test_table(void **state)
     free(text);
 }
 
+/* Said only where one is off. */
+static void test_table_with_offloads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *document, *said;
+    } rows[] = {
+        {"{\"offloads\":{\"tun\":false,\"udp_gso\":true,\"udp_gro\":false}}", "\n\noffloads off: tun, udp_gro\n\n"},
+        {"{\"offloads\":{\"tun\":true,\"udp_gso\":false,\"udp_gro\":true}}", "\n\noffloads off: udp_gso\n\n"},
+        {"{\"offloads\":{\"tun\":true,\"udp_gso\":true,\"udp_gro\":true}}", NULL},
+        {"{\"offloads\":{\"tun\":0,\"udp_gso\":null,\"udp_gro\":\"no\"}}", NULL},
+        {"{\"offloads\":[false]}", NULL},
+        {"{}", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *text = NULL;
+        size_t len;
+        FILE *out = open_memstream(&text, &len);
+        assert_int_equal(show_status(rows[i].document, strlen(rows[i].document), out), OK);
+        fclose(out);
+        if (rows[i].said != NULL && strstr(text, rows[i].said) == NULL)
+            fail_msg("no '%s' in:\n%s", rows[i].said, text);
+        assert_true((strstr(text, "offloads") != NULL) == (rows[i].said != NULL));
+        free(text);
+    }
+}
+
 /* Whatever a document lacks or has of another type, the table survives; cut anywhere, it is refused. */
 static void test_table_of_odd_documents(void **state)
 {
@@ -366,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_explain_without_a_daemon),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_with_offloads),
         cmocka_unit_test(test_table_of_odd_documents),
         cmocka_unit_test(test_units_of_the_table),
         cmocka_unit_test(test_stamp),

@@ -352,7 +352,7 @@ static void test_ten_megabytes_b47(void **state)
     memset(text, ';', len);
     text[100] = text[200] = text[CONFIG_SIZE_MAX + 5] = '\n';
     struct loaded l = load_bytes(text, len, false);
-    expect_message(&l, 3, "exceeds 1048576 bytes", "split");
+    expect_message(&l, 3, "exceeds 8388608 bytes", "split");
     unload(&l);
     free(text);
 }

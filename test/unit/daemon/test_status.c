@@ -102,7 +102,7 @@ static int64_t number_of(const json_t *object, const char *key)
 static void test_without_sas(void **state)
 {
     struct fixture *f = *state;
-    static const char *const keys[] = {"version", "uptime_s", "ike_sas", "rules", "drops", "crypto", "workers"};
+    static const char *const keys[] = {"version", "uptime_s", "ike_sas", "rules", "drops", "crypto", "workers", "offloads"};
     struct status_document document;
     rules[1] = (struct rule_counters){3, UINT64_MAX};
     drops.count[DROP_OUT_NO_RULE] = 7;
@@ -134,6 +134,24 @@ static void test_without_sas(void **state)
     assert_int_equal(number_of(all, "out_no_rule"), 7);
     assert_int_equal(number_of(all, "ike_replay"), 9);
     json_decref(root);
+}
+
+static void test_offloads(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const keys[] = {"tun", "udp_gso", "udp_gro"};
+    for (unsigned n = 0; n < 8; n++) {
+        struct status_document document;
+        f->input.offloads = (struct offloads){(n & 1) != 0, (n & 2) != 0, (n & 4) != 0};
+        status_begin(&document, &f->input);
+        json_t *root = finish(&document);
+        const json_t *offloads = json_object_get(root, "offloads");
+        assert_keys(offloads, keys, COUNT(keys));
+        for (unsigned i = 0; i < COUNT(keys); i++)
+            assert_true(json_is_boolean(json_object_get(offloads, keys[i])) &&
+                        json_is_true(json_object_get(offloads, keys[i])) == ((n >> i & 1) != 0));
+        json_decref(root);
+    }
 }
 
 static void test_with_a_guard(void **state)
@@ -324,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_sas, setup, teardown),
         cmocka_unit_test_setup_teardown(test_with_a_guard, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_offloads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_sa_and_its_child, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_child_without_an_sa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members_stand_on_the_page, setup, teardown),

@@ -95,6 +95,29 @@ static void test_each_that_does_not_fit(void **state)
     assert_int_equal(dropped(w, DROP_OUT_TOO_BIG), PIECES);
 }
 
+/* Of 120 packets that are 50 to a message, the first two messages are full: none is what another left over. */
+static void test_messages_are_full(void **state)
+{
+    enum { LARGE = 1232, SUPERS = 3, EACH = 40 }; /* sealed: 16 + 28 + 1232 + 2 + 2 + 16 = 1296 bytes */
+    static char text[EACH * LARGE], message[65536];
+    struct world *w = world_of(state);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(53)};
+    if (!w->device.udp_segments)
+        skip(); /* they would come one by one */
+    install_child(w);
+    udp_offload(w->udp, true, false);
+    set_option(w->outer, IPPROTO_UDP, UDP_GRO, 1);
+    set_option(w->inner, IPPROTO_UDP, UDP_SEGMENT, LARGE);
+    assert_int_equal(inet_pton(AF_INET, "10.2.0.9", &to.sin_addr), 1);
+    for (int i = 0; i < SUPERS; i++)
+        assert_int_equal(sendto(w->inner, text, sizeof text, 0, (struct sockaddr *)&to, sizeof to), sizeof text);
+    readable(w, 1000);
+    static const int expected[] = {50 * 1296, 50 * 1296, 20 * 1296};
+    for (int i = 0; i < SUPERS; i++)
+        assert_int_equal(recv(w->outer, message, sizeof message, 0), expected[i]);
+    assert_true(recv(w->outer, message, sizeof message, 0) < 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +125,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_each_waits_for_an_sa, setup_super, teardown),
         cmocka_unit_test_setup_teardown(test_each_meets_a_discard, setup_super, teardown),
         cmocka_unit_test_setup_teardown(test_each_that_does_not_fit, setup_super, teardown),
+        cmocka_unit_test_setup_teardown(test_messages_are_full, setup_super, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,8 @@ struct world {
     struct endpoint moved_to;
     struct ring *ring; /* what is handed over; NULL: there is no room */
     unsigned handed_over;
+    unsigned refused[2]; /* super-packets of TCP, of UDP */
+    int refusal;
 };
 
 static const struct log quiet;
@@ -88,6 +90,13 @@ static inline void on_too_big(void *arg, uint64_t child_id, uint32_t size)
     assert_true(size > 0);
     assert_int_equal(child_id, 7);
     w->too_bigs++;
+}
+
+static inline void on_refused(void *arg, bool udp, int error)
+{
+    struct world *w = arg;
+    w->refused[udp ? 1 : 0]++;
+    w->refusal = error;
 }
 
 static inline uint32_t on_route_mtu(void *arg, const struct address *to)
@@ -157,7 +166,8 @@ static inline struct worker *new_worker(struct world *w, uint8_t shard)
         .random = &w->random,
         .shard = shard,
         .packet_max = 9000,
-        .ops = {w, on_message, on_acquire, on_soft, on_hard, on_moved, on_too_big, on_route_mtu, on_hand_over},
+        .ops = {w, on_message, on_acquire, on_soft, on_hard, on_moved, on_too_big, on_route_mtu, on_refused,
+                on_hand_over},
     };
     assert_int_equal(worker_new(&worker_setup, &worker), OK);
     return worker;
