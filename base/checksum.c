@@ -19,10 +19,12 @@ static inline uint64_t add_word(uint64_t sum, uint64_t word)
     return sum + (word & 0xffffffff) + (word >> 32);
 }
 
-/* From the machine's order to that of the network. */
+/* From the machine's order to that of the network: to swap the bytes of a sum is to multiply it by 2^8, for 2^16 counts
+ * as 1. Halved first, so that sums of sums have room, however long the data. */
 static inline uint64_t ordered(uint64_t sum)
 {
-    return be16toh(checksum_fold(sum));
+    sum = (sum >> 32) + (sum & 0xffffffff);
+    return htobe16(1) == 1 ? sum : sum << 8;
 }
 
 /* The last bytes, fewer than 8: a call of memcpy for them would cost more than the header before them. */

@@ -16,15 +16,14 @@ uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len);
 uint64_t checksum_add_portable(uint64_t sum, const void *data, size_t len);
 uint64_t checksum_copy_portable(uint64_t sum, void *to, const void *from, size_t len);
 
-/* The sum in 16 bits; 0 only when every byte was zero. */
+/* The sum in 16 bits; 0 only when every byte was zero. Twice the two halves are added to each other, in the upper half,
+ * into which the lower one carries what the upper one loses. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-    sum = (sum >> 32) + (sum & 0xffffffff);
-    sum = (sum >> 32) + (sum & 0xffffffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)sum;
+    sum += sum << 32 | sum >> 32;
+    uint32_t half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
 }
 
 /* The field's value for a sum: 0xffff only when every byte was zero. A right packet, with its field, gives 0. */

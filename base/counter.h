@@ -16,6 +16,12 @@ static inline uint64_t counter_get(const counter *c)
     return atomic_load_explicit(c, memory_order_relaxed);
 }
 
+/* For who sums up others. */
+static inline void counter_set(counter *c, uint64_t n)
+{
+    atomic_store_explicit(c, n, memory_order_relaxed);
+}
+
 static inline void counter_add(counter *c, uint64_t n)
 {
     atomic_store_explicit(c, counter_get(c) + n, memory_order_relaxed);

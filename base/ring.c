@@ -12,7 +12,7 @@ struct prefix {
     bool filler;
 };
 
-enum { RING_MIN = 4096, LONGEST_SHARE = 4 };
+enum { RING_MIN = 4096 };
 
 /* Positions count bytes since the start and only grow; the place is their remainder. Each side's own variables have a
  * cache line of their own. */
@@ -52,6 +52,11 @@ void ring_free(struct ring *ring)
     free(ring);
 }
 
+size_t ring_size(const struct ring *ring)
+{
+    return ring->size;
+}
+
 static struct prefix *at(const struct ring *ring, size_t position)
 {
     return (struct prefix *)(void *)(ring->bytes + (position & (ring->size - 1)));
@@ -75,7 +80,7 @@ void *ring_reserve(struct ring *ring, size_t len, size_t spare)
     size_t from = atomic_load_explicit(&ring->published, memory_order_relaxed), step = step_of(len);
     size_t to_end = ring->size - (from & (ring->size - 1));
     size_t filler = step > to_end ? to_end : 0;
-    if (len > ring->size / LONGEST_SHARE || !has_room(ring, from, filler + step + spare))
+    if (len > ring->size / RING_SHARE || !has_room(ring, from, filler + step + spare))
         return NULL;
     if (filler > 0)
         *at(ring, from) = (struct prefix){.step = filler, .filler = true};

@@ -25,7 +25,11 @@ static inline bool slab_next(const struct slab *slab, uint32_t room, struct pack
     size_t left = slab->size - slab->used;
     if (left < PACKET_HEADROOM + PACKET_TAILROOM || left - PACKET_HEADROOM - PACKET_TAILROOM < room)
         return false;
-    *out = packet_of(slab->bytes + slab->used, left, PACKET_HEADROOM);
+    /* Not as a whole: compilers make it on the stack and copy it by wider loads, which wait for all of its stores. */
+    out->buffer = slab->bytes + slab->used;
+    out->capacity = (uint32_t)left;
+    out->offset = PACKET_HEADROOM;
+    out->len = 0;
     return true;
 }
 

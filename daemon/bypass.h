@@ -2,7 +2,7 @@
 /*
  * Packets that a bypass rule sends in clear text: out through raw sockets that carry ROUTE_MARK, by the host's other
  * routes. One hop is taken off, as a router does, so that a route of the operator that leads back into the TUN cannot
- * make a packet circle for ever.
+ * make a packet circle for ever. All workers share the two sockets: each packet is one call, which the kernel orders.
  */
 #ifndef DAEMON_BYPASS_H
 #define DAEMON_BYPASS_H

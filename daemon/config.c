@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/config_apply.h"
 #include "daemon/config_errors.h"
+#include "daemon/config_profile.h"
 #include "policy/ip.h"
 
 /* The keys of one section: where each stands, and whether its value was good. Indexed like the table of keys. */
@@ -52,9 +54,20 @@ static bool entry_apply(struct config_load *load, const struct config_key *key, 
     return key->apply(load, &item);
 }
 
-static bool default_apply(struct config_load *load, const struct config_key *key, unsigned line, void *target)
+/* The profile of a connection, which is applied before all else, may know better. */
+static const char *default_of(const struct config_key *key, const void *target)
 {
-    struct config_item item = {.key = key, .line = line, .text = key->fallback, .target = target};
+    const struct connection *c = target;
+    const char *value = NULL;
+    if (key->section == SECTION_CONNECTION && c->profile != NULL)
+        value = profile_value(profile_find(c->profile), key->name);
+    return value != NULL ? value : key->fallback;
+}
+
+static bool default_apply(struct config_load *load, const struct config_key *key, const char *fallback, unsigned line,
+                          void *target)
+{
+    struct config_item item = {.key = key, .line = line, .text = fallback, .target = target};
     return key->apply(load, &item);
 }
 
@@ -88,10 +101,11 @@ static void section_apply(struct config_load *load, const struct config_section 
     for (size_t i = 0; (key = config_key_at(i)) != NULL; i++) {
         if (key->section != kind || key->repeats)
             continue;
+        const char *fallback = default_of(key, target);
         if (keys->entry[i] != NULL)
             keys->good[i] = entry_apply(load, key, keys->entry[i], target);
-        else if (key->fallback != NULL)
-            keys->good[i] = default_apply(load, key, line, target);
+        else if (fallback != NULL)
+            keys->good[i] = default_apply(load, key, fallback, line, target);
         else if (key->required)
             config_error(load->errors, line, "[%s] lacks %s: write %s = VALUE (%s)", section->label, key->name,
                          key->name, key->help);
@@ -142,6 +156,49 @@ static void check_ends(struct config_load *load, const struct section_keys *keys
                      "local and remote are one address: write the address of the peer as remote");
 }
 
+/* RFC 2409 5.4: the first message of aggressive mode already has the one KE payload. */
+static void check_one_group(struct config_load *load, const struct section_keys *keys, struct connection *c)
+{
+    char first[PROPOSAL_TEXT], other[PROPOSAL_TEXT];
+    const struct config_entry *ike = entry_of(keys, "ike");
+    struct proposal_list *list = &c->ike;
+    for (size_t i = 1; i < list->count; i++) {
+        if (list->items[i].group == list->items[0].group)
+            continue;
+        if (ike == NULL) { /* the default, as far as it goes */
+            list->count = i;
+            return;
+        }
+        config_error(load->errors, ike->line,
+                     "ike: %s and %s differ in their group, which aggressive mode cannot negotiate: write proposals of "
+                     "one group, the peer's, or mode = main",
+                     proposal_print(&list->items[0], first), proposal_print(&list->items[i], other));
+        return;
+    }
+}
+
+static void check_mode(struct config_load *load, const struct config_section *section, const struct section_keys *keys,
+                       struct connection *c)
+{
+    const struct config_entry *mode = entry_of(keys, "mode");
+    unsigned line = mode != NULL ? mode->line : section->line; /* of the profile */
+    if (!is_good(keys, "mode") || c->mode != MODE_AGGRESSIVE)
+        return;
+    config_warning(
+        load->errors, line,
+        "aggressive mode with a pre-shared key: whoever listens, or only asks, gets a hash with which the key "
+        "can be guessed offline; write mode = main, or at least take a key of `esptun genpsk`, which nobody "
+        "guesses");
+    if (is_good(keys, "ike"))
+        check_one_group(load, keys, c);
+    if (is_good(keys, "local") && is_good(keys, "remote") && c->local.family == 0 && c->remote.family != 0 &&
+        entry_of(keys, "local_id") == NULL)
+        config_error(
+            load->errors, line,
+            "the first message of aggressive mode says who we are, and neither local nor local_id tells: write "
+            "local_id, as the peer expects it");
+}
+
 static void connection_read(struct config_load *load, const struct config_section *section)
 {
     struct section_keys keys;
@@ -150,6 +207,7 @@ static void connection_read(struct config_load *load, const struct config_sectio
     section_apply(load, section, SECTION_CONNECTION, c, &keys);
     check_psk(load, section, &keys);
     check_ends(load, &keys, c);
+    check_mode(load, section, &keys, c);
 }
 
 /* Under it the kernel takes IPv6 off an interface (RFC 8200 5), and the routes of the rule with it. */
@@ -194,28 +252,79 @@ static bool psks_differ(const struct connection *a, const struct connection *b)
     return a->psk.len != b->psk.len || !equal_constant_time(a->psk.data, b->psk.data, a->psk.len);
 }
 
-/* Main mode knows its peer by the addresses alone (RFC 2409 5.4): of two connections with the same ones only the first
- * can be called. */
-static void review_twins(struct config_load *load, const struct config_section *section)
+static int compare_identities(const struct identity *a, const struct identity *b)
 {
-    const struct connection *all = load->config->connections, *c = &all[section->index];
-    for (const struct connection *other = all; other < c; other++) {
-        if (!address_equal(&other->remote, &c->remote) || !address_equal(&other->local, &c->local))
-            continue;
-        if (psks_differ(other, c))
-            config_error(
-                load->errors, section->line,
-                "[connection %s] has the local and remote of [connection %s], but another psk: main mode cannot tell "
-                "them apart; give both one psk, or another local",
-                c->name, other->name);
-        else
-            config_warning(
-                load->errors, section->line,
-                "[connection %s] has the local and remote of [connection %s]: when the peer calls, only %s answers; "
-                "put all rules for this peer into one connection",
-                c->name, other->name, other->name);
-        return;
+    if (a->type != b->type)
+        return a->type < b->type ? -1 : 1;
+    if (a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    bool name = a->type == ID_FQDN || a->type == ID_USER_FQDN; /* without regard to case */
+    return name ? strncasecmp((const char *)a->data, (const char *)b->data, a->len) : memcmp(a->data, b->data, a->len);
+}
+
+/* Main mode knows its peer by the addresses alone (RFC 2409 5.4), aggressive mode by its name too. 0: a peer that calls
+ * cannot be told which of the two it means. */
+static int compare_ends(const struct connection *a, const struct connection *b)
+{
+    int order = address_compare(&a->remote, &b->remote);
+    if (order == 0)
+        order = address_compare(&a->local, &b->local);
+    if (order == 0)
+        order = (int)a->mode - (int)b->mode;
+    return order != 0 || a->mode == MODE_MAIN ? order : compare_identities(&a->remote_id, &b->remote_id);
+}
+
+/* Alike: the one that stands first in the file comes first. */
+static int by_ends(const void *a, const void *b)
+{
+    const struct connection *const *left = a, *const *right = b;
+    int order = compare_ends(*left, *right);
+    return order != 0 ? order : (*left > *right) - (*left < *right);
+}
+
+/* Of two connections that cannot be told apart only the first can be called. */
+static void review_twin(struct config_load *load, unsigned line, const struct connection *first,
+                        const struct connection *c)
+{
+    if (psks_differ(first, c))
+        config_error(load->errors, line,
+                     "[connection %s] has the local and remote of [connection %s], but another psk: %s cannot tell "
+                     "them apart; give both one psk, or another %s",
+                     c->name, first->name,
+                     c->mode == MODE_AGGRESSIVE ? "without another remote_id aggressive mode" : "main mode",
+                     c->mode == MODE_AGGRESSIVE ? "remote_id" : "local");
+    else
+        config_warning(load->errors, line,
+                       "[connection %s] has the local and remote of [connection %s]: when the peer calls, only %s "
+                       "answers; put all rules for this peer into one connection",
+                       c->name, first->name, first->name);
+}
+
+static enum status review_twins(struct config_load *load)
+{
+    const struct connection *all = load->config->connections;
+    const size_t count = load->config->connection_count;
+    const struct connection **sorted = calloc(count + 1, sizeof(struct connection *));
+    const struct connection **first = calloc(count + 1, sizeof(struct connection *));
+    for (size_t i = 0; i < count && sorted != NULL; i++)
+        sorted[i] = &all[i];
+    if (sorted != NULL && first != NULL) {
+        qsort(sorted, count, sizeof(struct connection *), by_ends);
+        for (size_t i = 0, group = 0; i < count; i++) {
+            if (compare_ends(sorted[i], sorted[group]) != 0)
+                group = i;
+            first[sorted[i] - all] = sorted[group];
+        }
+        for (size_t i = 0; i < load->source.section_count; i++) {
+            const struct config_section *section = &load->source.sections[i];
+            if (section->kind == SECTION_CONNECTION && !section->skip && first[section->index] != &all[section->index])
+                review_twin(load, section->line, first[section->index], &all[section->index]);
+        }
     }
+    enum status status = sorted != NULL && first != NULL ? OK : ERR_MEMORY;
+    free(sorted);
+    free(first);
+    return status;
 }
 
 static void sections_read(struct config_load *load)
@@ -234,9 +343,6 @@ static void sections_read(struct config_load *load)
     check_mtu(load, mtu != NULL ? mtu->line : 0);
     if (load->config->connection_count == 0 && load->errors->errors == 0)
         config_warning(load->errors, 0, "there is no connection: add a section [connection NAME]");
-    for (size_t i = 0; i < load->source.section_count && load->errors->errors == 0; i++)
-        if (load->source.sections[i].kind == SECTION_CONNECTION && !load->source.sections[i].skip)
-            review_twins(load, &load->source.sections[i]);
 }
 
 /* Behind it the rules never change. */
@@ -273,7 +379,10 @@ static enum status text_read(struct config_load *load, struct bytes text)
     if (status != OK)
         return status;
     sections_read(load);
-    status = rules_compile(load);
+    if (load->errors->errors == 0)
+        status = review_twins(load);
+    if (status == OK)
+        status = rules_compile(load);
     if (status == OK)
         acl_review(load);
     return status;

@@ -6,8 +6,8 @@
 #include "daemon/config_apply.h"
 #include "daemon/config_errors.h"
 
-/* Comparing every rule with those above it is quadratic: further down nobody is warned. */
-enum { REVIEW_RULES_MAX = 4096 };
+/* Comparing rules one by one is quadratic: after so many comparisons in all, nobody is warned. */
+enum { COMPARISONS_MAX = 4 << 20 };
 
 struct lookup {
     struct config_load *load;
@@ -86,14 +86,31 @@ bool apply_rule(struct config_load *load, const struct config_item *item)
     return false;
 }
 
-/* The first rule above rules[at] that takes all its packets; NULL when none does. */
-static const struct rule *find_cover(const struct spd *spd, size_t at)
+/* A packet that the rule takes: what takes all its packets takes this one. */
+static struct flow first_packet(const struct selector *s)
 {
-    for (size_t i = 0; i < at; i++) {
+    return (struct flow){
+        .source = s->local.first,
+        .destination = s->remote.first,
+        .protocol = s->protocol,
+        .has_ports = true,
+        .source_port = s->local_port.first,
+        .destination_port = s->remote_port.first,
+    };
+}
+
+/*
+ * The first rule above rules[at] that takes all its packets; NULL when none does. Most often the first that takes one
+ * packet of it tells: itself, and there is none; or one that takes all. Only else those below are looked at.
+ */
+static const struct rule *find_cover(const struct spd *spd, size_t at, size_t *comparisons)
+{
+    const struct flow packet = first_packet(&spd->rules[at].selector);
+    const int first = spd_lookup(spd, &packet);
+    for (size_t i = first >= 0 ? (size_t)first : at; i < at && *comparisons < COMPARISONS_MAX; i++, ++*comparisons)
         if (spd->rules[i].number != spd->rules[at].number &&
             selector_contains(&spd->rules[i].selector, &spd->rules[at].selector))
             return &spd->rules[i];
-    }
     return NULL;
 }
 
@@ -101,11 +118,12 @@ static const struct rule *find_cover(const struct spd *spd, size_t at)
 static void review_covered(struct config_load *load)
 {
     const struct spd *spd = &load->config->spd;
-    for (size_t at = 0, next; at < spd->count && at < REVIEW_RULES_MAX; at = next) {
-        const struct rule *cover = find_cover(spd, at);
+    size_t comparisons = 0;
+    for (size_t at = 0, next; at < spd->count; at = next) {
+        const struct rule *cover = find_cover(spd, at, &comparisons);
         for (next = at + 1; next < spd->count && spd->rules[next].number == spd->rules[at].number; next++) {
             if (cover != NULL)
-                cover = find_cover(spd, next);
+                cover = find_cover(spd, next, &comparisons);
         }
         if (cover != NULL)
             config_warning(load->errors, spd->rules[at].line,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/config_errors.h"
+#include "daemon/config_profile.h"
 #include "daemon/config_values.h"
 #include "tun/device.h"
 
@@ -58,6 +59,19 @@ bool apply_yes_no(struct config_load *load, const struct config_item *item)
     if (index < 0)
         return refuse_word(load, item);
     *(bool *)field(item) = index == 0;
+    return true;
+}
+
+bool apply_profile(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT], names[PROFILE_NAMES];
+    const struct profile *profile = profile_find(item->text);
+    if (profile == NULL) {
+        config_error(load->errors, item->line, "no profile is named '%s': write one of %s, or remove the key",
+                     quote(item->text, shown), profile_names(names));
+        return false;
+    }
+    ((struct connection *)item->target)->profile = profile_name(profile);
     return true;
 }
 

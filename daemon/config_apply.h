@@ -7,6 +7,7 @@
 
 config_apply apply_word;           /* an enum, by its place in words */
 config_apply apply_yes_no;         /* a bool: true for the first of words */
+config_apply apply_profile;        /* before all other keys of [connection] */
 config_apply apply_fixed;          /* words that change nothing: other values come with a later version */
 config_apply apply_later;          /* a key that comes with a later version: refused by name, with the help */
 config_apply apply_auto_or_number; /* a uint32_t, 0 for auto */

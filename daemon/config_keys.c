@@ -53,9 +53,11 @@ static const struct config_key keys[] = {
     {LATER(SECTION_GATEWAY), .name = "user", .help = "remove the key, and give the process only the capabilities "
                                                      "NET_ADMIN, NET_RAW and NET_BIND_SERVICE"},
 
+    {CONNECTION(profile), .name = "profile", .apply = apply_profile,
+     .help = "the kind of peer, whose usual proposals and lifetimes become the defaults"},
     {FIXED(SECTION_CONNECTION), .name = "ike_version", .fallback = "1", .words = "1", .later = "2",
      .help = "version of IKE"},
-    {FIXED(SECTION_CONNECTION), .name = "mode", .fallback = "main", .words = "main", .later = "aggressive",
+    {CONNECTION(mode), .name = "mode", .apply = apply_word, .fallback = "main", .words = "main|aggressive",
      .help = "mode of IKEv1 phase 1"},
     {FIXED(SECTION_CONNECTION), .name = "auth", .fallback = "psk", .words = "psk",
      .later = "pubkey|xauth-psk|xauth-pubkey", .help = "how the peers prove who they are"},
@@ -107,8 +109,8 @@ static const struct config_key keys[] = {
      .help = "congestion marks cross the tunnel (RFC 6040)"},
     {CONNECTION(tunnel.mss), .name = "mss", .apply = apply_mss, .fallback = "auto", .min = MSS_MIN, .max = MSS_MAX,
      .help = "limit of the segment size in TCP SYNs, both ways: auto, off, or 216 to 65495"},
-    {FIXED(SECTION_CONNECTION), .name = "fragmentation", .fallback = "no", .words = "no", .later = "yes",
-     .help = "fragments of large IKE messages"},
+    {CONNECTION(fragmentation), .name = "fragmentation", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
+     .help = "large IKE messages in fragments, where the peer takes them"},
     {CONNECTION(start), .name = "start", .apply = apply_word, .fallback = "trap", .words = "trap|start|none",
      .help = "on interesting traffic, at once, or only when the peer asks"},
 

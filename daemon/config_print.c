@@ -121,6 +121,8 @@ static void print_connection(const struct connection *c, FILE *out)
 {
     char text[VALUE_TEXT];
     fprintf(out, "\n[connection %s]\n", c->name);
+    if (c->profile != NULL)
+        print_key(out, "profile", c->profile);
     fprintf(out, "%-16s = %u\n", "ike_version", c->ike_version);
     print_choice(out, "mode", c->mode);
     print_address(out, "local", &c->local);
@@ -144,7 +146,7 @@ static void print_connection(const struct connection *c, FILE *out)
     print_choice(out, "dpd_action", c->dpd_action);
     print_choice(out, "encap", c->encap);
     print_tunnel(&c->tunnel, out);
-    print_key(out, "fragmentation", "no");
+    print_flag(out, "fragmentation", c->fragmentation);
     print_choice(out, "start", c->start);
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/outgoing.h"
 #include "daemon/reverse_path.h"
 #include "daemon/udp_probe.h"
+#include "daemon/workers.h"
 #include "policy/ip.h"
 #include "tun/probe.h"
 
@@ -91,6 +92,16 @@ static void forbid_core_dumps(const struct log *log)
         log_write(log, LOG_WARNING, "core dumps could not be turned off: %s", strerror(errno));
 }
 
+/* Each worker has sockets of its own for each local address. */
+static void allow_many_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what is then missing is said where it is opened */
+}
+
 /* IKE names its own address to the peer: where the configuration leaves it open, the route to the peer tells it. */
 static enum status copy_connections(struct gateway *g)
 {
@@ -128,33 +139,44 @@ static enum status choose_crypto(struct gateway *g, char *why, size_t why_len)
     return status;
 }
 
-/* Not more than have work: an SA is of one worker, and a peer's SAs are of one. */
-static size_t wanted_workers(const struct gateway *g)
+/* Fewer than wanted, because of the TUN. */
+static void say_one_worker(const struct gateway *g)
 {
-    size_t wanted = g->config->gateway.workers, peers = g->config->connection_count;
-    if (wanted != 0)
-        return wanted;
-    for (size_t i = 0; i < g->config->connection_count; i++)
-        if (g->connections[i].remote.family == 0)
-            peers = SHARDS_MAX;
-    wanted = uv_available_parallelism();
-    wanted = wanted < peers ? wanted : peers;
-    return wanted < 1 ? 1 : wanted < SHARDS_MAX ? wanted : SHARDS_MAX;
+    const struct gateway_config *config = &g->config->gateway;
+    bool handed_over = strncmp(config->tun, DEVICE_FD, strlen(DEVICE_FD)) == 0;
+    log_write(g->log, config->workers > 1 ? LOG_WARNING : LOG_INFO, "there is one worker: %s%s", g->device.name,
+              handed_over
+                  ? ", handed over as a descriptor, has one queue; for several workers hand over none and write "
+                    "the name of an interface"
+                  : " was not made for several queues; for several workers make it with 'ip tuntap add ... "
+                    "multi_queue', or let esptun create it");
+}
+
+static enum status count_workers(struct gateway *g, size_t *wanted)
+{
+    size_t peers = 0, count = g->config->connection_count;
+    bool any = false;
+    g->ranks = calloc(count + 1, sizeof *g->ranks);
+    enum status status = g->ranks != NULL ? workers_rank(g->config->connections, count, g->ranks, &peers) : ERR_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        any |= g->config->connections[i].remote.family == 0;
+    *wanted = workers_wanted(g->config->gateway.workers, peers, any, uv_available_parallelism());
+    return status;
 }
 
 static enum status open_device(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
-    bool queues = wanted_workers(g) > 1;
-    enum status status = device_open_queues(config->tun, config->tun_offload, queues, &g->device, why, GATEWAY_WHY);
+    size_t wanted = 1;
+    enum status status = count_workers(g, &wanted);
     if (status != OK)
         return status;
-    if (queues && !g->device.queues && config->workers > 1)
-        log_write(
-            g->log, LOG_WARNING,
-            "workers = %u: %s was not made for several queues, so there is one worker; make it with 'ip tuntap add "
-            "... multi_queue', or let esptun create it",
-            config->workers, g->device.name);
+    status = device_open_queues(config->tun, config->tun_offload, wanted > 1, &g->device, why, GATEWAY_WHY);
+    if (status != OK)
+        return status;
+    g->workers = g->device.queues ? wanted : 1;
+    if (g->workers < wanted)
+        say_one_worker(g);
     device_probe(&g->device, g->log); /* before it is up, nobody but the kernel sees that */
     uint32_t automatic = gateway_start_mtu(g);
     uint32_t mtu = config->mtu != 0 ? config->mtu : automatic;
@@ -165,7 +187,6 @@ static enum status open_sockets(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
     const struct udp_share control = {.control = true};
-    g->workers = g->device.queues ? wanted_workers(g) : 1;
     enum status status = udp_open_shared(g->config->connections, g->config->connection_count,
                                          g->workers > 1 ? &control : NULL, g->log, &g->udp, why, GATEWAY_WHY);
     if (status != OK)
@@ -184,6 +205,7 @@ static enum status make_data_plane(struct gateway *g, char *why)
         return status;
     bypass_open(&g->bypass, g->log);
     const struct shards_setup setup = {.count = g->workers,
+                                       .ranks = g->ranks,
                                        .connections = g->config->connections,
                                        .connection_count = g->config->connection_count,
                                        .spd = &g->config->spd,
@@ -282,6 +304,7 @@ static void release(struct gateway *g)
     free(g->connections);
     free(g->released);
     free(g->released_rules);
+    free(g->ranks);
     free(g->seen);
     free(g->worst_mtu);
     free(g->live_mtu);
@@ -319,10 +342,10 @@ int gateway_run(const struct config *config, struct vault *vault, const struct l
     if (g == NULL)
         return EXIT_FAILURE;
     *g = (struct gateway){.config = config, .vault = vault, .log = log, .random = random_system()};
-    g->watch.fd = g->device.fd = g->device.claim = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 =
-        g->path_errors.fd6 = -1;
+    g->watch.fd = g->device.fd = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 = g->path_errors.fd6 = -1;
     g->exit_code = EXIT_FAILURE;
     forbid_core_dumps(log);
+    allow_many_descriptors();
     if (aead_danger() != NULL)
         log_write(log, LOG_ERROR, "DANGER: %s", aead_danger());
     enum status status = choose_crypto(g, why, sizeof why);

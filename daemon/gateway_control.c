@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,9 @@ static void answer_status(struct gateway *g, struct client *client)
     else
         control_error(client, "out of memory");
     free(text);
+#ifdef __GLIBC__
+    (void)malloc_trim(0); /* the document of many tunnels was many small pieces: they go back to the system */
+#endif
 }
 
 static void answer_explain(struct gateway *g, struct client *client, const char *text)

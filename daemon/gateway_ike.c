@@ -46,11 +46,12 @@ static uint32_t new_spi(void *arg, uint32_t connection, const struct address *pe
 static enum status child_add(void *arg, const struct child *child)
 {
     struct gateway *g = arg;
+    gateway_path_ask(g, &child->path, child->udp);
     shards_pause(g->shards);
     enum status status = sad_add(g->sad, child);
-    shards_resume(g->shards);
     if (status == OK)
         gateway_path_of_child(g, child->id);
+    shards_resume(g->shards);
     return status;
 }
 
@@ -83,10 +84,17 @@ static void child_remove(void *arg, uint64_t child_id)
 static void child_move(void *arg, uint64_t child_id, const struct path *path)
 {
     struct gateway *g = arg;
+    const struct sa *sa = sad_by_child(g->sad, child_id);
+    if (sa == NULL)
+        return;
+    const struct address before = sa->path.remote.address;
+    gateway_path_ask(g, path, sa->udp);
     shards_pause(g->shards);
     sad_move(g->sad, child_id, path);
-    shards_resume(g->shards);
     gateway_path_of_child(g, child_id);
+    shards_resume(g->shards);
+    if (!address_equal(&before, &path->remote.address))
+        gateway_path_forget(g, &before);
 }
 
 static uint64_t child_packets_in(void *arg, uint64_t child_id)
@@ -123,39 +131,11 @@ struct ike_ops gateway_ike_ops(struct gateway *g)
 
 /* --- what the packet path tells IKE --- */
 
-static void on_ike_message(void *arg, const struct path *path, struct bytes message)
+static bool on_ike_message(void *arg, const struct path *path, struct bytes message)
 {
     struct gateway *g = arg;
     ike_input(g->ike, gateway_now(g), path, message);
-}
-
-static void on_acquire(void *arg, uint32_t rule)
-{
-    struct gateway *g = arg;
-    ike_acquire(g->ike, gateway_now(g), rule);
-}
-
-static void on_soft(void *arg, uint64_t child_id)
-{
-    struct gateway *g = arg;
-    ike_child_soft(g->ike, gateway_now(g), child_id);
-}
-
-static void on_hard(void *arg, uint64_t child_id)
-{
-    struct gateway *g = arg;
-    ike_child_hard(g->ike, gateway_now(g), child_id);
-}
-
-static void on_moved(void *arg, uint64_t child_id, const struct endpoint *remote)
-{
-    struct gateway *g = arg;
-    ike_child_moved(g->ike, gateway_now(g), child_id, remote);
-}
-
-static void on_too_big(void *arg, uint64_t child_id, uint32_t size)
-{
-    gateway_path_recheck(arg, child_id, size);
+    return true;
 }
 
 static uint32_t on_route_mtu(void *arg, const struct address *to)
@@ -165,9 +145,8 @@ static uint32_t on_route_mtu(void *arg, const struct address *to)
 }
 
 /* Said once for each kind, however many workers find out. */
-static void on_refused(void *arg, bool udp, int error)
+static void say_refused(struct gateway *g, bool udp, int error)
 {
-    struct gateway *g = arg;
     bool *used = udp ? &g->device.udp_segments : &g->device.tcp_segments;
     if (*used)
         log_write(
@@ -178,18 +157,32 @@ static void on_refused(void *arg, bool udp, int error)
     *used = false;
 }
 
+static bool on_note(void *arg, const struct note *n)
+{
+    struct gateway *g = arg;
+    uint64_t now = gateway_now(g);
+    switch (n->kind) {
+    case NOTE_ACQUIRE: ike_acquire(g->ike, now, n->rule); break;
+    case NOTE_SOFT: ike_child_soft(g->ike, now, n->child_id); break;
+    case NOTE_HARD: ike_child_hard(g->ike, now, n->child_id); break;
+    case NOTE_MOVED:
+        shards_pause(g->shards); /* once for all SAs of the peer */
+        ike_child_moved(g->ike, now, n->child_id, &n->remote);
+        shards_resume(g->shards);
+        break;
+    case NOTE_TOO_BIG: gateway_path_recheck(g, n->child_id, n->size); break;
+    case NOTE_REFUSED: say_refused(g, n->udp, n->error); break;
+    }
+    return true;
+}
+
 struct worker_ops gateway_worker_ops(struct gateway *g)
 {
     return (struct worker_ops){
         .arg = g,
         .ike_message = on_ike_message,
-        .acquire = on_acquire,
-        .soft = on_soft,
-        .hard = on_hard,
-        .moved = on_moved,
-        .too_big = on_too_big,
+        .note = on_note,
         .route_mtu = on_route_mtu,
-        .refused = on_refused,
     };
 }
 
@@ -197,11 +190,15 @@ struct worker_ops gateway_worker_ops(struct gateway *g)
 
 static void release_waiting(struct gateway *g)
 {
+    if (g->released_count == 0)
+        return;
+    shards_pause(g->shards);
     while (g->released_count > 0) {
         uint32_t rule = g->released_rules[--g->released_count];
         g->released[rule] = false;
         shards_release(g->shards, rule, gateway_now(g));
     }
+    shards_resume(g->shards);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -123,6 +123,23 @@ static void say_path(struct gateway *g, const struct address *peer, uint32_t mtu
         log_write(g->log, LOG_INFO, "path MTU to %s: %u, was %u (%s)", address_print(peer, text), mtu, before, why);
 }
 
+/* Many SAs of one peer come or move at once. */
+static uint32_t route_to(struct gateway *g, const struct path *path, bool udp)
+{
+    struct asked_route *asked = &g->asked;
+    uint64_t now = gateway_now(g);
+    bool same = asked->at_ms == now && asked->udp == udp && endpoint_equal(&asked->path.remote, &path->remote) &&
+                endpoint_equal(&asked->path.local, &path->local);
+    if (!same)
+        *asked = (struct asked_route){.path = *path, .udp = udp, .at_ms = now, .mtu = outgoing_mtu(path, udp)};
+    return asked->mtu;
+}
+
+void gateway_path_ask(struct gateway *g, const struct path *path, bool udp)
+{
+    (void)route_to(g, path, udp);
+}
+
 void gateway_path_of_child(struct gateway *g, uint64_t child_id)
 {
     struct sa *sa = sad_by_child(g->sad, child_id);
@@ -130,7 +147,7 @@ void gateway_path_of_child(struct gateway *g, uint64_t child_id)
         return;
     const struct address peer = sa->path.remote.address;
     uint32_t before = path_mtus_get(g->path_mtus, &peer);
-    uint32_t mtu = path_mtus_set_route(g->path_mtus, &peer, outgoing_mtu(&sa->path, sa->udp));
+    uint32_t mtu = path_mtus_set_route(g->path_mtus, &peer, route_to(g, &sa->path, sa->udp));
     shards_pause(g->shards);
     if (mtu != before)
         sad_set_path_mtu(g->sad, &peer, mtu);

@@ -38,6 +38,14 @@ struct path_round {
     uint64_t not_before_ms; /* the next one begins */
 };
 
+/* The answer about the route that was asked for last: good for the wake-up at hand. */
+struct asked_route {
+    struct path path;
+    bool udp;
+    uint64_t at_ms;
+    uint32_t mtu;
+};
+
 struct gateway {
     const struct config *config; /* borrowed, like vault and log */
     struct vault *vault;
@@ -54,12 +62,14 @@ struct gateway {
     struct path_mtus *path_mtus;
     struct watch_routes watch;
     struct path_round round;
+    struct asked_route asked;
     uint32_t *worst_mtu, *live_mtu; /* by connection: see daemon/mtu.h */
     bool mtu_changed;               /* something did that the MTU of the TUN follows from */
     struct aead_library *crypto;
     struct sad *sad;
     struct shards *shards;
     size_t workers;
+    uint32_t *ranks;       /* by connection: workers_rank */
     bool udp_gso, udp_gro; /* as configured, and as far as the kernel keeps its promise */
     struct ike *ike;
     struct control *control;
@@ -98,7 +108,9 @@ uint32_t gateway_start_mtu(struct gateway *g);               /* of the TUN, befo
 void gateway_path_errors(struct gateway *g, uint8_t family); /* a socket of path_errors is readable */
 /* A packet of the child, `size` bytes on the wire, was too big for the interface. */
 void gateway_path_recheck(struct gateway *g, uint64_t child_id, uint32_t size);
-void gateway_path_of_child(struct gateway *g, uint64_t child_id);        /* it is new, or its peer has moved */
+void gateway_path_of_child(struct gateway *g, uint64_t child_id); /* it is new, or its peer has moved */
+/* The same will be asked while the workers rest: here and now it costs them nothing. */
+void gateway_path_ask(struct gateway *g, const struct path *path, bool udp);
 void gateway_path_forget(struct gateway *g, const struct address *peer); /* a child that led there is gone */
 void gateway_path_expire(struct gateway *g); /* claims that have aged: the path is tried with its full size */
 void gateway_path_set_route(struct gateway *g, const struct address *peer, uint32_t route); /* its MTU; 0: stays */

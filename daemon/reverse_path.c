@@ -3,22 +3,49 @@
 
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-static bool covered(const struct spd *spd, const struct address *peer)
+static int by_address(const void *a, const void *b)
 {
-    for (size_t i = 0; i < spd->count; i++)
-        if (spd->rules[i].action == ACTION_PROTECT && range_has(&spd->rules[i].selector.remote, peer))
-            return true;
-    return false;
+    return address_compare(a, b);
+}
+
+/* IPv6 has no such check in the kernel. */
+static size_t sort_peers(const struct connection *connections, size_t count, struct address *out)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        if (connections[i].remote.family == 4)
+            out[found++] = connections[i].remote;
+    qsort(out, found, sizeof *out, by_address);
+    return found;
+}
+
+/* The first address that is not before the range decides. */
+static bool has_one(const struct address *sorted, size_t count, const struct address_range *range)
+{
+    size_t from = 0, to = count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (address_compare(&sorted[middle], &range->first) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < count && range_has(range, &sorted[from]);
 }
 
 bool reverse_path_at_risk(const struct spd *spd, const struct connection *connections, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        /* IPv6 has no such check in the kernel. */
-        if (connections[i].remote.family == 4 && covered(spd, &connections[i].remote))
-            return true;
-    return false;
+    struct address *peers = calloc(count + 1, sizeof *peers);
+    if (peers == NULL)
+        return false; /* nobody is warned */
+    size_t sorted = sort_peers(connections, count, peers);
+    bool found = false;
+    for (size_t i = 0; i < spd->count && !found; i++)
+        found = spd->rules[i].action == ACTION_PROTECT && has_one(peers, sorted, &spd->rules[i].selector.remote);
+    free(peers);
+    return found;
 }
 
 static bool strict(const char *interface)

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "policy/spd.h"
 
-/* True when some protect rule covers the address of its or another connection's peer. */
+/* True when some protect rule covers the address of its or another connection's peer. False without memory to tell. */
 bool reverse_path_at_risk(const struct spd *spd, const struct connection *connections, size_t count);
 
 /* One warning where that is so and the host checks strictly (rp_filter = 1). */

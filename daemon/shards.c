@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "daemon/shards_state.h"
+#include "daemon/workers.h"
 
 static bool threaded(const struct shards *all)
 {
@@ -47,16 +48,22 @@ static enum status make_worker(struct shards *all, struct shard *s, const struct
                                         .random = setup->random,
                                         .shard = s->index,
                                         .packet_max = setup->packet_max,
+                                        .rest = &s->pause_asked,
                                         .ops = ops};
     return worker_new(&worker, &s->worker);
 }
 
+/* Strays come in bursts of what one worker reads at a time. With many workers, smaller ones: there are as many rings as
+ * pairs. Memory is taken as it is used. */
 static enum status make_rings(struct shards *all, struct shard *s)
 {
+    size_t size = STRAYS_RING_MAX;
+    while (size > SHARD_RING && size * all->count > STRAYS_RINGS_MAX)
+        size /= 2;
     enum status status = ring_new(SHARD_RING, &s->posts);
     for (size_t i = 0; i < all->count && status == OK; i++)
         if (i != s->index)
-            status = ring_new(SHARD_RING, &s->from[i]);
+            status = ring_new(size, &s->from[i]);
     return status == OK ? ring_new(SHARD_RING, &s->from[SHARD_CONTROL]) : status;
 }
 
@@ -77,7 +84,14 @@ static enum status make_own(struct shards *all, struct shard *s, char *why, size
         return OK;
     }
     status = device_add_queue(setup->device, &s->queue, why, why_len);
-    return status == OK ? aead_library_new(setup->choice, &s->crypto, reason) : status;
+    if (status == OK) {
+        status = aead_library_new(setup->choice, &s->crypto, reason);
+        if (status != OK)
+            (void)snprintf(why, why_len, "%s", reason);
+        else if (aead_library_failed(s->crypto))
+            log_write(setup->log, LOG_WARNING, "ESP ciphers of worker %u: %s", s->index, aead_library_note(s->crypto));
+    }
+    return status;
 }
 
 static enum status make_loop(struct shard *s)
@@ -151,6 +165,9 @@ enum status shards_open(const struct shards_setup *setup, struct shards **out, c
     else if (status == OK)
         status = make_threaded(all, why, why_len);
     if (status != OK) {
+        if (why[0] == '\0')
+            (void)snprintf(why, why_len, "%zu workers cannot be made: %s; use 'workers = 1'", setup->count,
+                           status_text(status));
         shards_free(all);
         return status;
     }
@@ -276,11 +293,9 @@ void shards_resume(struct shards *all)
 
 uint8_t shards_pick(const struct shards *all, uint32_t connection, const struct address *peer)
 {
-    uint32_t sum = connection;
-    if (all->setup.connections[connection].remote.family == 0)
-        for (size_t i = 0; i < sizeof peer->bytes; i++)
-            sum = sum * 31 + peer->bytes[i];
-    return (uint8_t)(sum % all->count);
+    const struct shards_setup *setup = &all->setup;
+    bool any = setup->connections[connection].remote.family == 0;
+    return (uint8_t)workers_pick(any ? NULL : &setup->ranks[connection], peer, all->count);
 }
 
 /* On this thread, in place of the workers, which rest. */
@@ -314,7 +329,7 @@ const struct drops *shards_drops(struct shards *all)
         uint64_t sum = counter_get(&all->control.count[why]);
         for (size_t i = 0; i < all->count; i++)
             sum += counter_get(&worker_drops(all->items[i].worker)->count[why]);
-        atomic_store_explicit(&all->drops.count[why], sum, memory_order_relaxed);
+        counter_set(&all->drops.count[why], sum);
     }
     return &all->drops;
 }
@@ -328,8 +343,8 @@ const struct rule_counters *shards_rules(struct shards *all)
             packets += counter_get(&one->packets);
             bytes += counter_get(&one->bytes);
         }
-        atomic_store_explicit(&all->rules[rule].packets, packets, memory_order_relaxed);
-        atomic_store_explicit(&all->rules[rule].bytes, bytes, memory_order_relaxed);
+        counter_set(&all->rules[rule].packets, packets);
+        counter_set(&all->rules[rule].bytes, bytes);
     }
     return all->rules;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The packet path as a whole: one worker on the loop of the gateway, or several shards, each with a thread, a loop, a
- * queue of the TUN, sockets and cipher state of its own. IKE and everything else stay on the thread of the gateway, the
- * control thread.
+ * The packet path as a whole: one worker on the loop of the gateway, or several shards: a shard is a worker with a
+ * thread, a loop, a queue of the TUN, sockets and cipher state of its own. IKE and everything else stay on the thread
+ * of the gateway, the control thread.
  *
  * Workers share the SPD and the SAD, which they only read; what changes often (sequence numbers, windows, counters) is
  * of one shard. So none of them ever takes a lock. Before the control thread changes the SAD it brings them all to
@@ -18,8 +18,9 @@
 struct shards;
 
 struct shards_setup {
-    size_t count; /* 1: no thread. At most SHARDS_MAX, and with more than one the device must have queues */
-    const struct connection *connections; /* borrowed, like all that follows */
+    size_t count;          /* 1: no thread. At most SHARDS_MAX, and with more than one the device must have queues */
+    const uint32_t *ranks; /* of connections: workers_rank. Borrowed, like all that follows */
+    const struct connection *connections;
     size_t connection_count;
     const struct spd *spd;
     struct sad *sad;
@@ -31,7 +32,7 @@ struct shards_setup {
     const struct log *log;
     struct loop *loop;           /* of the control thread */
     struct aead_library *crypto; /* of the first shard */
-    enum aead_choice choice;     /* those of the others are made by */
+    enum aead_choice choice;
     uint32_t packet_max;
     struct worker_ops
         ops; /* called on the control thread, never inside each other; route_mtu: on any. hand_over is ours */
@@ -51,8 +52,7 @@ size_t shards_count(const struct shards *shards);
 void shards_pause(struct shards *shards);
 void shards_resume(struct shards *shards);
 
-/* The shard that a new child of the connection with this peer is to be of. One peer's packets come in by one port, and
- * the kernel may join them: so all its SAs are of one shard. */
+/* The shard that a new child is to be of: workers_pick. */
 uint8_t shards_pick(const struct shards *shards, uint32_t connection, const struct address *peer);
 
 /* A child of the rule may seal from now on: what waited for it leaves. */

@@ -4,31 +4,33 @@
 #include "daemon/shards_state.h"
 #include "esp/open.h"
 
-static void tell(const struct worker_ops *ops, const struct post *p)
+/* At most a batch, so that one shard's floods leave time for the others and for timers. True: there may be more. */
+static bool take_posts(const struct worker_ops *ops, struct ring *posts)
 {
-    switch (p->kind) {
-    case POST_IKE: ops->ike_message(ops->arg, &p->path, bytes_of(p + 1, p->message_len)); break;
-    case POST_ACQUIRE: ops->acquire(ops->arg, p->rule); break;
-    case POST_SOFT: ops->soft(ops->arg, p->child_id); break;
-    case POST_HARD: ops->hard(ops->arg, p->child_id); break;
-    case POST_MOVED: ops->moved(ops->arg, p->child_id, &p->remote); break;
-    case POST_REFUSED: ops->refused(ops->arg, p->udp, p->error); break;
-    case POST_TOO_BIG: ops->too_big(ops->arg, p->child_id, p->size); break;
+    size_t len, count = 0;
+    for (const struct post *p; count < POSTS_BATCH && (p = ring_next(posts, &len)) != NULL; count++) {
+        if (p->is_message)
+            (void)ops->ike_message(ops->arg, &p->path, bytes_of(p + 1, p->message_len));
+        else
+            (void)ops->note(ops->arg, &p->note);
+        ring_release(posts);
     }
+    return count == POSTS_BATCH;
 }
 
 void shards_on_posts(uv_async_t *wake)
 {
     struct shards *all = wake->data;
     const struct shards_setup *setup = &all->setup;
-    size_t len;
+    bool more = false;
     for (size_t i = 0; i < all->count; i++) {
         struct shard *s = &all->items[i];
-        for (const struct post *p; (p = ring_next(s->posts, &len)) != NULL; ring_release(s->posts))
-            tell(&setup->ops, p);
+        more |= take_posts(&setup->ops, s->posts);
         if (atomic_exchange(&s->gone, false))
             setup->gone(setup->ops.arg);
     }
+    if (more)
+        (void)uv_async_send(wake);
     setup->settle(setup->ops.arg);
 }
 
@@ -57,7 +59,9 @@ static void take(struct shards *all, enum udp_kind udp, const struct datagram *d
     struct packet piece;
     while (demux_next(&demux, &kind, &piece))
         switch (kind) {
-        case ENCAP_IKE: ops->ike_message(ops->arg, &datagram->path, bytes_of(packet_data(&piece), piece.len)); break;
+        case ENCAP_IKE:
+            (void)ops->ike_message(ops->arg, &datagram->path, bytes_of(packet_data(&piece), piece.len));
+            break;
         case ENCAP_ESP: pass_on(all, datagram, &piece); break;
         case ENCAP_KEEPALIVE: break;
         case ENCAP_MALFORMED: drop_count(&all->control, DROP_ENCAP, 1); break;

@@ -12,17 +12,22 @@
 
 #include "daemon/shards.h"
 
-/* A super-packet and its surroundings must fit a quarter of it. */
-enum { SHARD_RING = 512 << 10, CONTROL_BATCH = 8 };
+/* Bytes of rings; STRAYS_RINGS_MAX: of all to one worker. POSTS_BATCH: of one shard, before other work of the control
+ * thread. */
+enum {
+    SHARD_RING = 512 << 10,
+    STRAYS_RING_MAX = 2 << 20, /* from one worker, to one worker */
+    STRAYS_RINGS_MAX = 8 << 20,
+    CONTROL_BATCH = 8,
+    POSTS_BATCH = 64,
+};
 
-/* What a worker tells the control thread, with an IKE message behind it. */
+_Static_assert(sizeof(struct stray) + PACKET_BUFFER <= SHARD_RING / RING_SHARE, "any packet fits a ring");
+
+/* What a worker tells the control thread: a note; or an IKE message, which lies behind it. */
 struct post {
-    enum { POST_IKE, POST_ACQUIRE, POST_SOFT, POST_HARD, POST_MOVED, POST_TOO_BIG, POST_REFUSED } kind;
-    bool udp;
-    int error;
-    uint32_t rule, size;
-    uint64_t child_id;
-    struct endpoint remote;
+    bool is_message;
+    struct note note;
     struct path path;
     size_t message_len;
 };
@@ -43,7 +48,7 @@ struct shard {
     uv_sem_t arrived, go;              /* at rest; may go on */
     struct ring *from[SHARDS_MAX + 1]; /* by writer; the last is the control thread. Owned; NULL from itself */
     struct ring *posts;                /* to the control thread */
-    bool woken[SHARDS_MAX], posted;    /* who has got something from us since the last shard_tell */
+    bool posted;                       /* since the last shard_tell */
 };
 
 struct shards {
@@ -70,7 +75,7 @@ void shard_on_device(void *arg, const void *subject);
 void shard_on_socket(void *arg, const void *subject);
 void shard_on_timer(void *arg);
 struct worker_ops shard_ops(struct shard *shard);
-void shard_tell(struct shard *shard); /* wakes whom the shard has given something */
+void shard_tell(struct shard *shard); /* the control thread, if there are posts */
 
 /* --- shards_control.c --- */
 

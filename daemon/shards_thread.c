@@ -9,11 +9,6 @@
 void shard_tell(struct shard *s)
 {
     struct shards *all = s->shards;
-    for (size_t i = 0; i < all->count; i++)
-        if (s->woken[i]) {
-            s->woken[i] = false;
-            (void)uv_async_send(&all->items[i].wake);
-        }
     if (s->posted) {
         s->posted = false;
         (void)uv_async_send(&all->wake);
@@ -23,59 +18,36 @@ void shard_tell(struct shard *s)
 static bool hand_over(void *arg, uint8_t to, const struct stray *stray, struct bytes packet)
 {
     struct shard *s = arg;
-    s->woken[to] = true;
-    return stray_put(s->shards->items[to].from[s->index], stray, packet);
+    struct shard *owner = &s->shards->items[to];
+    bool done = stray_put(owner->from[s->index], stray, packet);
+    (void)uv_async_send(&owner->wake); /* at once, since the ring holds a few batches only; cheap while it is pending */
+    return done;
 }
 
-/* What peers can send without an end (IKE messages) leaves room for what happens once. If such a note is lost all the
- * same, the next packets say it again; all but a soft limit, which is then met as a hard one. */
-static void post(struct shard *s, const struct post *what, struct bytes message)
+/* What peers can send without an end (IKE messages) leaves room for notes. */
+static bool post(struct shard *s, const struct post *what, struct bytes message)
 {
-    size_t spare = what->kind == POST_IKE ? SHARD_RING / 4 : 0;
+    size_t spare = what->is_message ? SHARD_RING / RING_SHARE : 0;
     struct post *copy = ring_reserve(s->posts, sizeof *copy + message.len, spare);
     s->posted = true;
     if (copy == NULL)
-        return;
+        return false;
     *copy = *what;
     copy->message_len = message.len;
     if (message.len > 0)
         memcpy(copy + 1, message.data, message.len);
     ring_publish(s->posts);
+    return true;
 }
 
-static void post_message(void *arg, const struct path *path, struct bytes message)
+static bool post_message(void *arg, const struct path *path, struct bytes message)
 {
-    post(arg, &(struct post){.kind = POST_IKE, .path = *path}, message);
+    return post(arg, &(struct post){.is_message = true, .path = *path}, message);
 }
 
-static void post_acquire(void *arg, uint32_t rule)
+static bool post_note(void *arg, const struct note *note)
 {
-    post(arg, &(struct post){.kind = POST_ACQUIRE, .rule = rule}, (struct bytes){0});
-}
-
-static void post_soft(void *arg, uint64_t child_id)
-{
-    post(arg, &(struct post){.kind = POST_SOFT, .child_id = child_id}, (struct bytes){0});
-}
-
-static void post_hard(void *arg, uint64_t child_id)
-{
-    post(arg, &(struct post){.kind = POST_HARD, .child_id = child_id}, (struct bytes){0});
-}
-
-static void post_moved(void *arg, uint64_t child_id, const struct endpoint *remote)
-{
-    post(arg, &(struct post){.kind = POST_MOVED, .child_id = child_id, .remote = *remote}, (struct bytes){0});
-}
-
-static void post_too_big(void *arg, uint64_t child_id, uint32_t size)
-{
-    post(arg, &(struct post){.kind = POST_TOO_BIG, .child_id = child_id, .size = size}, (struct bytes){0});
-}
-
-static void post_refused(void *arg, bool udp, int error)
-{
-    post(arg, &(struct post){.kind = POST_REFUSED, .udp = udp, .error = error}, (struct bytes){0});
+    return post(arg, &(struct post){.note = *note}, (struct bytes){0});
 }
 
 static uint32_t route_mtu(void *arg, const struct address *to)
@@ -89,12 +61,7 @@ struct worker_ops shard_ops(struct shard *s)
     return (struct worker_ops){
         .arg = s,
         .ike_message = post_message,
-        .acquire = post_acquire,
-        .soft = post_soft,
-        .hard = post_hard,
-        .moved = post_moved,
-        .too_big = post_too_big,
-        .refused = post_refused,
+        .note = post_note,
         .route_mtu = route_mtu,
         .hand_over = hand_over,
     };
@@ -108,10 +75,28 @@ static void settle(struct shard *s)
     loop_wake_at(&s->loop, worker_next(s->worker));
 }
 
+/* At most a few batches of each, so that rest and end are not far; what is left wakes us again. */
+static void take_strays(struct shard *s)
+{
+    bool more = false;
+    for (size_t i = 0; i <= SHARD_CONTROL; i++) {
+        if (s->from[i] == NULL)
+            continue;
+        size_t count = WORKER_BATCH;
+        for (unsigned round = 0; round < WORKER_ROUNDS && count == WORKER_BATCH && !atomic_load(&s->pause_asked);
+             round++)
+            count = worker_take_strays(s->worker, s->from[i], loop_now(&s->loop));
+        more |= count == WORKER_BATCH;
+    }
+    if (more)
+        (void)uv_async_send(&s->wake);
+}
+
 void shard_on_device(void *arg, const void *subject)
 {
     struct shard *s = arg;
     (void)subject;
+    take_strays(s); /* they were read before what the TUN has now */
     if (!worker_device_readable(s->worker, loop_now(&s->loop))) {
         loop_unwatch_all(&s->loop);
         atomic_store(&s->gone, true);
@@ -132,22 +117,6 @@ void shard_on_timer(void *arg)
     struct shard *s = arg;
     worker_expire(s->worker, loop_now(&s->loop));
     settle(s);
-}
-
-/* At most a few batches of each, so that rest and end are not far; what is left wakes us again. */
-static void take_strays(struct shard *s)
-{
-    bool more = false;
-    for (size_t i = 0; i <= SHARD_CONTROL; i++) {
-        if (s->from[i] == NULL)
-            continue;
-        size_t count = WORKER_BATCH;
-        for (unsigned round = 0; round < WORKER_ROUNDS && count == WORKER_BATCH; round++)
-            count = worker_take_strays(s->worker, s->from[i], loop_now(&s->loop));
-        more |= count == WORKER_BATCH;
-    }
-    if (more)
-        (void)uv_async_send(&s->wake);
 }
 
 void shard_wake(uv_async_t *wake)

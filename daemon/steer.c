@@ -42,16 +42,16 @@ bool steer_datagrams(int fd, size_t shards)
 }
 
 /* What follows once the SPI is loaded: all of the packet, or nothing. */
-#define KEEP_OWN(shard)                                                                                                \
-    MASK(SHARDS_MAX - 1), IF_EQUAL((shard), 1), ANSWER(UINT32_MAX), /* */                                              \
-        IF_LEAST(least_foreign, 1), ANSWER(UINT32_MAX), ANSWER(0)
+#define KEEP_OWN(shard, least_foreign)                                                                                 \
+    MASK(SHARDS_MAX - 1), IF_EQUAL((shard), 1), ANSWER(UINT32_MAX), IF_LEAST((least_foreign), 1), ANSWER(UINT32_MAX),  \
+        ANSWER(0)
 
 bool steer_raw(int fd, uint8_t family, uint8_t shard, size_t shards)
 {
     const uint32_t least_foreign = shard == 0 ? (uint32_t)shards : SHARDS_MAX;
     /* Raw IPv4 sockets get the IP header, raw IPv6 sockets do not. */
-    struct sock_filter ipv4[] = {LOAD_BEHIND_IPV4(0), KEEP_OWN(shard)};
-    struct sock_filter ipv6[] = {LOAD(0), KEEP_OWN(shard)};
+    struct sock_filter ipv4[] = {LOAD_BEHIND_IPV4(0), KEEP_OWN(shard, least_foreign)};
+    struct sock_filter ipv6[] = {LOAD(0), KEEP_OWN(shard, least_foreign)};
     return family == 4 ? attach(fd, SO_ATTACH_FILTER, ipv4, COUNT(ipv4))
                        : attach(fd, SO_ATTACH_FILTER, ipv6, COUNT(ipv6));
 }

@@ -7,10 +7,13 @@ enum { AROUND = PACKET_HEADROOM + PACKET_TAILROOM };
 
 bool stray_put(struct ring *ring, const struct stray *stray, struct bytes packet)
 {
-    struct stray *copy = ring_reserve(ring, sizeof *copy + AROUND + packet.len, 0);
+    size_t spare = stray->inbound ? ring_size(ring) / 2 : 0;
+    struct stray *copy = ring_reserve(ring, sizeof *copy + AROUND + packet.len, spare);
     if (copy == NULL)
         return false;
     *copy = *stray;
+    copy->datagram.packet = (struct packet){0}; /* the bytes there are the writer's */
+    copy->datagram.segment = 0;
     memcpy((uint8_t *)(copy + 1) + PACKET_HEADROOM, packet.data, packet.len);
     ring_publish(ring);
     return true;

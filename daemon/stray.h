@@ -14,13 +14,15 @@ struct stray {
     uint32_t rule;
     struct flow flow;
     struct vnet vnet;
-    /* From the network: ESP, from the SPI on. */
+    /* From the network: how it came. Its packet is empty. */
     struct datagram datagram;
-    /* Set by stray_take: the bytes, in the ring, with the room that sealing needs before and behind them. */
+    /* Set by stray_take: the bytes (from the network: ESP, from the SPI on), in the ring, with the room that sealing
+     * needs before and behind them. */
     struct packet packet;
 };
 
-/* A copy of both into the ring; the reader still has to be woken. False: there is no room. */
+/* A copy of both into the ring; the reader still has to be woken. False: there is no room. What comes from the network,
+ * and nobody has verified yet, leaves half of the ring to what comes from the TUN. */
 bool stray_put(struct ring *ring, const struct stray *stray, struct bytes packet);
 
 /* The next one, which lies in the ring until ring_release; NULL: there is none. */

@@ -39,9 +39,11 @@ void udp_steer(const struct udp *control, size_t shards, const struct log *log)
 {
     for (size_t i = 0; i < control->count; i++)
         if (control->sockets[i].kind == UDP_NATT && !steer_datagrams(control->sockets[i].fd, shards))
-            log_write(log, LOG_WARNING,
-                      "the kernel cannot lead ESP in UDP to its worker by the SPI: %s; it is slower so",
-                      strerror(errno));
+            log_write(
+                log, LOG_WARNING,
+                "the kernel cannot lead ESP in UDP to its worker by the SPI: %s; packets take a detour, so use a newer "
+                "kernel (4.5 or later), or workers = 1",
+                strerror(errno));
 }
 
 void udp_close(struct udp *udp)

@@ -120,7 +120,8 @@ static bool wanted(const struct opening *o, enum udp_kind kind)
 static enum status explain(const struct opening *o, enum udp_kind kind, const struct address *local)
 {
     char text[ADDRESS_TEXT];
-    const char *remedy = "check 'local' of the connections";
+    const char *remedy =
+        o->share != NULL ? "write workers = 1, which asks less of the kernel" : "check 'local' of the connections";
     int error = errno;
     if (error == EADDRINUSE)
         remedy = "another IKE daemon has it; stop that one (ss -lunp shows it), or use another 'local' address";

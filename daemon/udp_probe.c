@@ -276,11 +276,19 @@ void udp_probe_judge(const struct udp_findings *findings, uint8_t family, const 
     judge(&findings->gro, "udp_gro", "received with UDP_GRO, not all arrived as they should", family, log, gro);
 }
 
+/* Digits, and the dot behind them. None are 0. */
+static unsigned take_number(const char **text)
+{
+    unsigned number = 0;
+    for (; **text >= '0' && **text <= '9' && number < 100000; ++*text)
+        number = number * 10 + (unsigned)(**text - '0');
+    *text += **text == '.';
+    return number;
+}
+
 bool udp_probe_doubts(const char *release)
 {
-    unsigned major, minor, patch = 0;
-    if (sscanf(release, "%u.%u.%u", &major, &minor, &patch) < 2)
-        return false;
+    unsigned major = take_number(&release), minor = take_number(&release), patch = take_number(&release);
     return major == 7 && (minor == 0 || (minor == 1 && patch <= 4));
 }
 

@@ -43,6 +43,8 @@ static enum status make(struct worker *w)
         status = fragments_new(w->setup.random, &w->fragments_in);
     if (status == OK)
         status = fragments_new(w->setup.random, &w->fragments_out);
+    if (status == OK)
+        status = flow_cache_new(w->setup.random, &w->answers);
     return status;
 }
 
@@ -73,6 +75,7 @@ void worker_free(struct worker *w)
     waiting_free(w->waiting);
     fragments_free(w->fragments_in);
     fragments_free(w->fragments_out);
+    flow_cache_free(w->answers);
     free(w->rules);
     free(w);
 }
@@ -95,31 +98,40 @@ void worker_note_limits(struct worker *w, struct sa *sa)
         worker_note(w, &(struct note){.kind = NOTE_SOFT, .child_id = sa->child_id});
 }
 
+/* All other notes are made again by the next packets; a soft limit is told once. */
+static void say_again(struct worker *w, uint64_t child_id)
+{
+    struct sa *sa = sad_by_child(w->setup.sad, child_id);
+    if (sa != NULL && sa->shard == w->setup.shard)
+        sa->soft_reported = false;
+}
+
 void worker_tell_notes(struct worker *w)
 {
     const struct worker_ops *ops = &w->setup.ops;
-    for (size_t i = 0; i < w->note_count; i++) {
-        const struct note *n = &w->notes[i];
-        switch (n->kind) {
-        case NOTE_SOFT: ops->soft(ops->arg, n->child_id); break;
-        case NOTE_HARD: ops->hard(ops->arg, n->child_id); break;
-        case NOTE_MOVED: ops->moved(ops->arg, n->child_id, &n->remote); break;
-        case NOTE_ACQUIRE: ops->acquire(ops->arg, n->rule); break;
-        case NOTE_TOO_BIG: ops->too_big(ops->arg, n->child_id, n->size); break;
-        case NOTE_REFUSED: ops->refused(ops->arg, n->udp, n->error); break;
-        }
-    }
+    for (size_t i = 0; i < w->note_count; i++)
+        if (!ops->note(ops->arg, &w->notes[i]) && w->notes[i].kind == NOTE_SOFT)
+            say_again(w, w->notes[i].child_id);
     w->note_count = 0;
+}
+
+void worker_hand_over(struct worker *w, const struct sa *sa, const struct stray *stray, struct bytes packet,
+                      enum drop why)
+{
+    const struct worker_ops *ops = &w->setup.ops;
+    if (!ops->hand_over(ops->arg, sa->shard, stray, packet))
+        worker_drop(w, why);
 }
 
 /* --- time --- */
 
 void worker_expire(struct worker *w, uint64_t now_ms)
 {
-    uint32_t rule;
+    const struct worker_ops *ops = &w->setup.ops;
+    struct note note = {.kind = NOTE_ACQUIRE};
     drop_count(&w->drops, DROP_OUT_QUEUE_EXPIRED, waiting_expire(w->waiting, now_ms));
-    while (waiting_take_ask(w->waiting, now_ms, &rule))
-        w->setup.ops.acquire(w->setup.ops.arg, rule);
+    while (waiting_take_ask(w->waiting, now_ms, &note.rule))
+        (void)ops->note(ops->arg, &note);
 }
 
 uint64_t worker_next(const struct worker *w)

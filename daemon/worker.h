@@ -7,6 +7,8 @@
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
 
+#include <stdatomic.h>
+
 #include "daemon/bypass.h"
 #include "daemon/stray.h"
 #include "daemon/udp.h"
@@ -27,20 +29,33 @@ struct rule_counters {
     counter packets, bytes; /* from the TUN, that met the rule */
 };
 
-/* Called while no SA is held: each may add, move and remove SAs; all but route_mtu, which only tells. */
+/* What IKE, or the gateway, has to know of packets. */
+struct note {
+    enum {
+        NOTE_ACQUIRE, /* rule: packets wait for an SA */
+        NOTE_SOFT,    /* child_id: to be renewed */
+        NOTE_HARD,    /* child_id: used up, it carries nothing more */
+        NOTE_MOVED,   /* child_id: its peer's newest authentic packet came from `remote` */
+        NOTE_TOO_BIG, /* child_id: a sealed packet of `size`, from the outer IP header on, did not fit the interface */
+        NOTE_REFUSED, /* the TUN has refused a super-packet (`udp`, or of TCP; `error`: errno) and taken its packets one
+                         by one: it gets no more of them */
+    } kind;
+    uint64_t child_id;
+    uint32_t rule, size;
+    bool udp;
+    int error;
+    struct endpoint remote;
+};
+
+/* All are called on the thread of the worker. */
 struct worker_ops {
     void *arg;
-    void (*ike_message)(void *arg, const struct path *path, struct bytes message); /* without the marker */
-    void (*acquire)(void *arg, uint32_t rule);
-    void (*soft)(void *arg, uint64_t child_id);
-    void (*hard)(void *arg, uint64_t child_id);
-    void (*moved)(void *arg, uint64_t child_id, const struct endpoint *remote);
-    /* A sealed packet of this size, from the outer IP header on, was too big for the interface to the peer. */
-    void (*too_big)(void *arg, uint64_t child_id, uint32_t size);
-    uint32_t (*route_mtu)(void *arg, const struct address *to); /* of the host's route past the TUN; 0: none */
-    /* The TUN has refused a super-packet (of UDP, or of TCP) and taken its packets one by one: it gets no more of them.
+    /* No SA is held: they may add, move and remove SAs. The message: without the marker. False: it could not be kept.
      */
-    void (*refused)(void *arg, bool udp, int error);
+    bool (*ike_message)(void *arg, const struct path *path, struct bytes message);
+    bool (*note)(void *arg, const struct note *note);
+    /* While packets are at work: they must change nothing. */
+    uint32_t (*route_mtu)(void *arg, const struct address *to); /* of the host's route past the TUN; 0: none */
     /* To the worker of this shard, as a copy. False: it has no room. NULL where there is one worker. */
     bool (*hand_over)(void *arg, uint8_t shard, const struct stray *stray, struct bytes packet);
 };
@@ -52,8 +67,9 @@ struct worker_setup {
     const struct bypass *bypass;
     const struct device *device;
     const struct random *random;
-    uint8_t shard;       /* whose SAs it works with; packets for others are handed over */
-    uint32_t packet_max; /* the longest packet that may wait for an SA */
+    uint8_t shard;           /* whose SAs it works with; packets for others are handed over */
+    uint32_t packet_max;     /* the longest packet that may wait for an SA */
+    const atomic_bool *rest; /* true: return soon, before all is read; NULL: never */
     struct worker_ops ops;
 };
 

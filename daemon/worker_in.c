@@ -95,17 +95,6 @@ void worker_open_batch(struct worker *w)
     b->count = 0;
 }
 
-/* The SA is another worker's: its peer's packets come in by one port with those of ours, or the kernel cannot tell SPIs
- * apart. */
-static void hand_over(struct worker *w, const struct sa *sa, const struct datagram *datagram,
-                      const struct packet *piece)
-{
-    const struct worker_ops *ops = &w->setup.ops;
-    const struct stray stray = {.inbound = true, .datagram = *datagram};
-    if (!ops->hand_over(ops->arg, sa->shard, &stray, packet_bytes(piece)))
-        worker_drop(w, DROP_IN_HANDOVER);
-}
-
 void worker_take_esp(struct worker *w, const struct datagram *datagram, const struct packet *piece)
 {
     struct batch *b = &w->batch;
@@ -114,7 +103,8 @@ void worker_take_esp(struct worker *w, const struct datagram *datagram, const st
         worker_drop(w, DROP_IN_SHORT);
         return;
     }
-    struct sa *sa = sad_inbound(w->setup.sad, spi);
+    /* Most often that of the packet before. */
+    struct sa *sa = b->count > 0 && b->sa->spi_in == spi ? b->sa : sad_inbound(w->setup.sad, spi);
     if (sa == NULL) {
         worker_drop(w, DROP_IN_NO_SA);
         return;
@@ -123,8 +113,10 @@ void worker_take_esp(struct worker *w, const struct datagram *datagram, const st
         worker_drop(w, DROP_IN_OUTER_FRAGMENT);
         return;
     }
+    /* The kernel has joined it with packets of another SA, or cannot tell SPIs apart. */
     if (sa->shard != w->setup.shard) {
-        hand_over(w, sa, datagram, piece);
+        worker_hand_over(w, sa, &(struct stray){.inbound = true, .datagram = *datagram}, packet_bytes(piece),
+                         DROP_IN_HANDOVER);
         return;
     }
     if (b->count == WORKER_BATCH || (b->count > 0 && b->sa != sa))
@@ -140,7 +132,8 @@ static void give_ike(struct worker *w, const struct path *path, struct bytes mes
 {
     /* IKE may remove SAs: none is held meanwhile. */
     worker_open_batch(w);
-    w->setup.ops.ike_message(w->setup.ops.arg, path, message);
+    if (!w->setup.ops.ike_message(w->setup.ops.arg, path, message))
+        worker_drop(w, DROP_IN_HANDOVER);
 }
 
 static void take_datagram(struct worker *w, enum udp_kind udp, const struct datagram *datagram)
@@ -160,8 +153,8 @@ static void take_datagram(struct worker *w, enum udp_kind udp, const struct data
 void worker_socket_readable(struct worker *w, const struct udp_socket *socket, uint64_t now_ms)
 {
     size_t full = socket->gro ? UDP_BATCH_GRO : WORKER_BATCH, count = full;
-    w->now_ms = now_ms;
-    for (unsigned round = 0; round < WORKER_ROUNDS && count == full; round++) {
+    worker_set_time(w, now_ms);
+    for (unsigned round = 0; round < WORKER_ROUNDS && count == full && !worker_must_rest(w); round++) {
         count = udp_receive(w->setup.udp, socket, w->datagrams, WORKER_BATCH);
         for (size_t i = 0; i < count; i++)
             take_datagram(w, socket->kind, &w->datagrams[i]);

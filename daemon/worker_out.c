@@ -215,14 +215,11 @@ static void hold_back(struct worker *w, uint32_t rule, const struct flow *flow, 
         worker_note(w, &(struct note){.kind = NOTE_ACQUIRE, .rule = rule});
 }
 
-/* The SA is another worker's. */
 static void hand_over(struct worker *w, const struct sa *sa, uint32_t rule, const struct flow *flow,
                       const struct packet *packet, const struct vnet *vnet)
 {
-    const struct worker_ops *ops = &w->setup.ops;
     const struct stray stray = {.rule = rule, .flow = *flow, .vnet = *vnet};
-    if (!ops->hand_over(ops->arg, sa->shard, &stray, packet_bytes(packet)))
-        worker_drop(w, DROP_OUT_HANDOVER);
+    worker_hand_over(w, sa, &stray, packet_bytes(packet), DROP_OUT_HANDOVER);
 }
 
 static void protect(struct worker *w, uint32_t rule, const struct flow *flow, struct packet *packet)
@@ -285,7 +282,7 @@ static void bypass(struct worker *w, const struct flow *flow, struct packet *pac
  */
 static int look_up(struct worker *w, const struct packet *packet, struct flow *flow)
 {
-    int index = spd_lookup(w->setup.spd, flow);
+    int index = flow_cache_lookup(w->answers, w->setup.spd, flow);
     struct flow quoted;
     bool protected = index != SPD_RULE_NONE && w->setup.spd->rules[index].action == ACTION_PROTECT;
     if (protected || !flow_read_quoted(packet_bytes(packet), flow, &quoted) || quoted.source.family == 0)
@@ -389,8 +386,8 @@ bool worker_device_readable(struct worker *w, uint64_t now_ms)
 {
     bool gone = false;
     bool more = true;
-    w->now_ms = now_ms;
-    for (unsigned round = 0; round < WORKER_ROUNDS && more && !gone; round++) {
+    worker_set_time(w, now_ms);
+    for (unsigned round = 0; round < WORKER_ROUNDS && more && !gone && !worker_must_rest(w); round++) {
         size_t count = device_read(w->setup.device, &w->reads, w->packets, w->vnets, WORKER_BATCH, &gone);
         for (size_t i = 0; i < count; i++)
             classify(w, &w->packets[i], &w->vnets[i]);
@@ -406,7 +403,7 @@ _Static_assert((int)WAITING_PER_RULE <= (int)WORKER_BATCH, "one release empties 
 void worker_release(struct worker *w, uint32_t rule, uint64_t now_ms)
 {
     struct flow flow;
-    w->now_ms = now_ms;
+    worker_set_time(w, now_ms);
     slab_reset(&w->reads);
     for (size_t i = 0; i < WORKER_BATCH; i++) {
         if (!slab_next(&w->reads, w->setup.packet_max, &w->packets[i])) {

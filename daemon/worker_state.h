@@ -12,20 +12,11 @@
 #include "daemon/worker.h"
 #include "esp/icmp.h"
 #include "esp/mss.h"
+#include "policy/flow_cache.h"
 #include "policy/fragments.h"
 
-/* What one batch wants IKE to know; told when no SA is held any more. */
-struct note {
-    enum { NOTE_SOFT, NOTE_HARD, NOTE_MOVED, NOTE_ACQUIRE, NOTE_TOO_BIG, NOTE_REFUSED } kind;
-    uint64_t child_id;
-    uint32_t rule, size;
-    bool udp; /* of NOTE_REFUSED, with error */
-    int error;
-    struct endpoint remote;
-};
-
-/* Enough for a batch of packets that are all different. What finds no room (many datagrams that the kernel has joined)
- * is noted again by the next packets. */
+/* Notes are told when no SA is held any more. Enough for a batch of packets that are all different; what finds no room
+ * (many datagrams that the kernel has joined) is noted again by the next packets. */
 enum { NOTES_MAX = 3 * WORKER_BATCH };
 
 /* Of the MTU of a bypassed packet's route: how long an answer is good, and how often one is asked for. */
@@ -59,6 +50,7 @@ struct worker {
     struct worker_setup setup;
     struct waiting *waiting;
     struct fragments *fragments_in, *fragments_out; /* two: neither direction can crowd out the other */
+    struct flow_cache *answers;                     /* of the SPD */
     uint8_t *memory;                                /* of all that follows */
     /* Outbound: packets and super-packets from the TUN; what they are split or cut into. */
     struct slab reads, cuts;
@@ -84,6 +76,19 @@ struct worker {
     struct drops drops;
     struct rule_counters *rules;
 };
+
+/* Of the wake-up at hand. The control thread may have worked in our place, by its own clock, which may be ahead. */
+static inline void worker_set_time(struct worker *w, uint64_t now_ms)
+{
+    if (now_ms > w->now_ms)
+        w->now_ms = now_ms;
+}
+
+/* Somebody waits for us to come to rest. */
+static inline bool worker_must_rest(const struct worker *w)
+{
+    return w->setup.rest != NULL && atomic_load_explicit(w->setup.rest, memory_order_relaxed);
+}
 
 static inline void worker_drop(struct worker *w, enum drop why)
 {
@@ -115,6 +120,10 @@ void worker_write_coalesced(struct worker *w);
 void worker_send_out(struct worker *w, uint32_t rule, const struct flow *flow, struct packet *packet,
                      const struct vnet *vnet);
 void worker_take_esp(struct worker *w, const struct datagram *datagram, const struct packet *piece);
+
+/* The packet needs an SA of another worker. Without room there it is dropped, for the reason given. */
+void worker_hand_over(struct worker *w, const struct sa *sa, const struct stray *stray, struct bytes packet,
+                      enum drop why);
 
 /* Without room it is lost: only for what will be noted again. */
 void worker_note(struct worker *w, const struct note *note);

@@ -15,7 +15,7 @@ size_t worker_take_strays(struct worker *w, struct ring *ring, uint64_t now_ms)
 {
     bool inbound = false;
     size_t count = 0;
-    w->now_ms = now_ms;
+    worker_set_time(w, now_ms);
     while (count < WORKER_BATCH) {
         struct stray *stray = stray_take(ring);
         if (stray == NULL)

@@ -17,12 +17,21 @@ struct outbound_key {
     struct address peer;
 };
 
+/* The SAs whose packets go to one address. It goes with the last of them. */
+struct peer {
+    struct address address;
+    struct entry *first;
+    UT_hash_handle hh;
+};
+
 struct entry {
     struct sa *sa;       /* owned */
     struct entry *older; /* of the same rule, activated before this one */
     uint64_t child_id;
     uint32_t spi;
     struct outbound_key outbound;
+    struct peer *peer; /* in whose list it is; NULL: in none */
+    struct entry *peer_next, **peer_link;
     UT_hash_handle by_child, by_spi, by_outbound;
 };
 
@@ -30,7 +39,8 @@ struct entry {
 struct sad {
     struct entry *by_child, *by_spi;
     struct entry *by_outbound; /* peers choose these SPIs, but how many SAs a peer has is capped */
-    struct entry **active;     /* per rule: those that may seal, newest first */
+    struct peer *peers;
+    struct entry **active; /* per rule: those that may seal, newest first */
     size_t rules;
     const struct aead_library *libraries[SHARDS_MAX];
     size_t shards;
@@ -87,12 +97,18 @@ void sad_free(struct sad *sad)
     if (sad == NULL)
         return;
     struct entry *entry, *next;
+    struct peer *peer, *next_peer;
     HASH_CLEAR(by_spi, sad->by_spi);
     HASH_CLEAR(by_outbound, sad->by_outbound);
     HASH_ITER(by_child, sad->by_child, entry, next)
     {
         HASH_DELETE(by_child, sad->by_child, entry);
         entry_free(entry);
+    }
+    HASH_ITER(hh, sad->peers, peer, next_peer)
+    {
+        HASH_DELETE(hh, sad->peers, peer);
+        free(peer);
     }
     free(sad->active);
     free(sad);
@@ -121,11 +137,65 @@ static struct outbound_key outbound_key_of(uint32_t spi, const struct address *p
     return key;
 }
 
+static struct peer *take_peer(struct sad *sad, const struct address *address)
+{
+    struct peer *peer = NULL;
+    HASH_FIND(hh, sad->peers, address, sizeof *address, peer);
+    if (peer != NULL)
+        return peer;
+    peer = calloc(1, sizeof *peer);
+    if (peer == NULL)
+        return NULL;
+    peer->address = *address;
+    HASH_ADD(hh, sad->peers, address, sizeof peer->address, peer);
+    if (peer->hh.tbl != NULL)
+        return peer;
+    free(peer);
+    return NULL;
+}
+
+static void join_peer(struct sad *sad, struct entry *entry)
+{
+    struct peer *peer = take_peer(sad, &entry->sa->path.remote.address);
+    if (peer == NULL)
+        return;
+    entry->peer = peer;
+    entry->peer_next = peer->first;
+    entry->peer_link = &peer->first;
+    if (peer->first != NULL)
+        peer->first->peer_link = &entry->peer_next;
+    peer->first = entry;
+}
+
+static void leave_peer(struct sad *sad, struct entry *entry)
+{
+    struct peer *peer = entry->peer;
+    if (peer == NULL)
+        return;
+    *entry->peer_link = entry->peer_next;
+    if (entry->peer_next != NULL)
+        entry->peer_next->peer_link = entry->peer_link;
+    entry->peer = NULL;
+    if (peer->first == NULL) {
+        HASH_DELETE(hh, sad->peers, peer);
+        free(peer);
+    }
+}
+
 static void index_outbound(struct sad *sad, struct entry *entry)
 {
     struct outbound_key key = outbound_key_of(entry->sa->spi_out, &entry->sa->path.remote.address);
     memcpy(&entry->outbound, &key, sizeof key);
     HASH_ADD(by_outbound, sad->by_outbound, outbound, sizeof entry->outbound, entry);
+    join_peer(sad, entry);
+}
+
+static void unindex_outbound(struct sad *sad, struct entry *entry)
+{
+    if (entry->by_outbound.tbl != NULL)
+        HASH_DELETE(by_outbound, sad->by_outbound, entry);
+    entry->by_outbound.tbl = NULL;
+    leave_peer(sad, entry);
 }
 
 /* uthash leaves `tbl` empty in what it could not add. */
@@ -137,10 +207,12 @@ static enum status insert(struct sad *sad, struct entry *entry)
     HASH_ADD(by_child, sad->by_child, child_id, sizeof entry->child_id, entry);
     if (entry->by_child.tbl != NULL)
         index_outbound(sad, entry);
-    if (entry->by_child.tbl != NULL && entry->by_outbound.tbl != NULL)
+    if (entry->by_child.tbl != NULL && entry->by_outbound.tbl != NULL && entry->peer != NULL)
         return OK;
-    if (entry->by_child.tbl != NULL)
+    if (entry->by_child.tbl != NULL) {
+        unindex_outbound(sad, entry);
         HASH_DELETE(by_child, sad->by_child, entry);
+    }
     HASH_DELETE(by_spi, sad->by_spi, entry);
     return ERR_MEMORY;
 }
@@ -180,13 +252,6 @@ enum status sad_activate(struct sad *sad, uint64_t child_id)
     return OK;
 }
 
-static void unindex_outbound(struct sad *sad, struct entry *entry)
-{
-    if (entry->by_outbound.tbl != NULL)
-        HASH_DELETE(by_outbound, sad->by_outbound, entry);
-    entry->by_outbound.tbl = NULL;
-}
-
 void sad_remove(struct sad *sad, uint64_t child_id)
 {
     struct entry *entry = find_child(sad, child_id);
@@ -215,9 +280,10 @@ void sad_move(struct sad *sad, uint64_t child_id, const struct path *path)
 
 void sad_set_path_mtu(struct sad *sad, const struct address *peer, uint32_t path_mtu)
 {
-    for (struct entry *entry = sad->by_child; entry != NULL; entry = entry->by_child.next)
-        if (address_equal(&entry->sa->path.remote.address, peer))
-            sa_set_path_mtu(entry->sa, path_mtu);
+    const struct peer *found = NULL;
+    HASH_FIND(hh, sad->peers, peer, sizeof *peer, found);
+    for (struct entry *entry = found != NULL ? found->first : NULL; entry != NULL; entry = entry->peer_next)
+        sa_set_path_mtu(entry->sa, path_mtu);
 }
 
 struct sa *sad_by_outbound(const struct sad *sad, uint32_t spi_out, const struct address *peer)

@@ -144,11 +144,11 @@ void child_activate(struct ike *ike, struct child_sa *c)
                                      .old_child_id = replaced});
 }
 
-void child_activate_soon(struct ike *ike, struct child_sa *c)
+void child_activate_soon(struct ike *ike, struct child_sa *c, bool must_wait)
 {
     bool renewal = child_of_rule(c->peer, c->child.rule) != NULL;
     peer_unwant(c->peer, c->child.rule);
-    timer_in(ike, &c->soft, renewal ? CONFIRM_GRACE_RENEWAL : CONFIRM_GRACE);
+    timer_in(ike, &c->soft, must_wait ? COMMIT_WAIT : renewal ? CONFIRM_GRACE_RENEWAL : CONFIRM_GRACE);
 }
 
 bool child_is_coming(const struct peer *peer, uint32_t rule)

@@ -16,8 +16,9 @@ MUST_USE enum status child_install(struct ike *ike, struct peer *peer, struct ch
  * more. */
 void child_activate(struct ike *ike, struct child_sa *c);
 
-/* The same, a moment after message 3 has left (CONFIRM_GRACE). */
-void child_activate_soon(struct ike *ike, struct child_sa *c);
+/* The same, a moment after message 3 has left (CONFIRM_GRACE). must_wait: the peer has asked to wait until it says that
+ * it is ready (RFC 2408 3.1, the commit bit); if it does not, we do not wait for ever. */
+void child_activate_soon(struct ike *ike, struct child_sa *c, bool must_wait);
 
 /*
  * Removes it. `event`: also from the data plane, with a log line and, when it was active, IKE_EVENT_CHILD_DOWN;

@@ -85,10 +85,10 @@ void ike_send(struct ike *ike, const struct path *path, struct bytes datagram)
     ike->setup.ops.send(ike->setup.ops.arg, path, datagram);
 }
 
-void ike_answer_repeat(struct ike *ike, struct exchange *x, const struct path *to, const struct path *from)
+void ike_answer_repeat(struct ike *ike, const struct ike_sa *sa, struct exchange *x, const struct path *from)
 {
     if (exchange_may_repeat(x, ike->now_ms))
-        ike_send(ike, to, bytes_of(x->sent, x->sent_len));
+        sa->version->send(ike, sa, bytes_of(x->sent, x->sent_len), x->repeats);
     else
         ike_drop(ike, IKE_DROP_RATE, from, "a message repeated too fast");
 }

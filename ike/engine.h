@@ -27,6 +27,7 @@ enum timer_kind {
     TIMER_SA_PROBE,      /* dead-peer detection */
     TIMER_SA_KEEPALIVE,  /* hold the NAT mapping open */
     TIMER_SA_LINGER,     /* forget the cached last message of phase 1 */
+    TIMER_SA_FRAGMENTS,  /* forget a message of which fragments are missing */
     TIMER_QUICK,         /* version 1, phase 2: send again, give up, or forget */
     TIMER_CHILD_SOFT,    /* installed: activate after the grace; active: rekey; replaced: delete */
     TIMER_CHILD_HARD,    /* end of life */
@@ -45,6 +46,8 @@ enum sa_state {
     SA_SENT_AUTH, /* initiator, waits for message 6 */
     SA_WAIT_KE,   /* responder, waits for message 3 */
     SA_WAIT_AUTH, /* responder, waits for message 5 */
+    SA_SENT_ID,   /* initiator of aggressive mode, waits for message 2 */
+    SA_WAIT_HASH, /* responder of aggressive mode, waits for message 3 */
     SA_ESTABLISHED,
     SA_REPLACED, /* a newer one took over; a little later it is deleted */
 };
@@ -58,6 +61,8 @@ struct phase1 {
     size_t peer_public_len;
     uint8_t *sai_b; /* owned */
     size_t sai_b_len;
+    uint8_t *peer_id; /* aggressive mode, responder: body of the initiator's ID payload; owned */
+    size_t peer_id_len;
     unsigned attempts; /* key exchanges computed */
     bool refused;      /* one "authentication failed" has been sent */
 };
@@ -78,15 +83,20 @@ struct ike_sa {
     struct phase1 *phase1;
     struct exchange exchange;
     bool peer_natt, peer_dpd; /* vendor ids seen */
+    bool natt_draft;          /* peer_natt by a draft of RFC 3947 */
+    bool peer_fragments;      /* likewise, and fragmentation = yes */
     bool nat_local, nat_remote;
     bool udp;                   /* children go in UDP 4500 */
+    bool unconfirmed;           /* we had the last word in phase 1: did the peer hear it? */
     bool initial_contact;       /* the peer said that it knows no other SA of ours */
     struct identity *remote_id; /* owned; NULL before authentication */
     struct identity local_id;
     uint64_t lifetime_s;
-    uint64_t created_ms, established_ms, soft_ms;
-    struct timer retransmit, life, renew, probe, keepalive, linger;
-    char hint[160]; /* an unauthenticated reason from the network, already escaped */
+    bool lifetime_cut; /* responder: the peer offered more */
+    uint64_t created_ms, established_ms, soft_ms, moved_ms;
+    struct timer retransmit, life, renew, probe, keepalive, linger, collecting;
+    struct collected *collected; /* of a message in fragments; owned */
+    char hint[160];              /* an unauthenticated reason from the network, already escaped */
 
     struct quick *quicks;                /* list; owned */
     size_t quick_count, quick_lingering; /* under way; finished, but still answering repeats */
@@ -132,6 +142,7 @@ struct peer {
     const uint32_t *rules; /* protect rules of the connection (indices into the SPD); owned by the engine */
     size_t rule_count;
     uint8_t *wanted; /* per rule: someone waits for a child; owned */
+    bool cleared;    /* dead, with dpd_action = clear: traffic does not bring it back either */
     bool down;       /* ended by command: `start` does not bring it back, only traffic or `up` does */
     uint64_t retry_wait_ms;
     struct timer retry;
@@ -152,6 +163,7 @@ struct ike {
     struct ike_sa *sas;       /* table by own_spi, of all */
     struct ike_sa *strangers; /* list of half-open SAs */
     size_t stranger_count;
+    size_t stranger_messages;       /* in fragments, being collected for them */
     struct peer *peers;             /* list */
     struct child_sa *children;      /* table by child id */
     struct connection_rules *rules; /* per connection */
@@ -159,8 +171,13 @@ struct ike {
     uint8_t seed[HASH_SEED];
     uint64_t drops[IKE_DROP_COUNT];
     struct log_rate log_rate, error_rate;
+    struct { /* key exchanges for strangers in aggressive mode: see AGGRESSIVE_PER_SECOND */
+        uint64_t since_ms;
+        unsigned count;
+    } aggressive;
     uint8_t out[IKE_SEND_MAX];
-    uint8_t in[IKE_MESSAGE_MAX]; /* a decrypted message */
+    uint8_t in[IKE_MESSAGE_MAX];     /* a decrypted message */
+    uint8_t joined[IKE_MESSAGE_MAX]; /* one put together from fragments */
 };
 
 /* What a version of IKE does; one const table each. */
@@ -168,6 +185,9 @@ struct version {
     uint8_t number;
     void (*input)(struct ike *ike, const struct ike_header *header, const struct path *path, struct bytes message);
     MUST_USE enum status (*initiate)(struct ike *ike, struct peer *peer);
+    /* A finished message of this SA, whole or in fragments. attempt: how often it was sent before. */
+    void (*send)(struct ike *ike, const struct ike_sa *sa, struct bytes message, unsigned attempt);
+    void (*forget_fragments)(struct ike *ike, struct ike_sa *sa);
     /* replaces: NULL for a first child. */
     MUST_USE enum status (*create_child)(struct ike *ike, struct ike_sa *sa, uint32_t rule, struct child_sa *replaces);
     void (*delete_child)(struct ike *ike, struct ike_sa *sa, const struct child_sa *child);
@@ -215,9 +235,9 @@ void ike_drop(struct ike *ike, enum ike_drop why, const struct path *path, const
 void ike_tell(struct ike *ike, struct ike_event event);
 void ike_send(struct ike *ike, const struct path *path, struct bytes datagram);
 
-/* The peer repeats the request that x answers: the same bytes once more, unless that is asked for too fast (B16).
- * `from`: where the repeat came from. */
-void ike_answer_repeat(struct ike *ike, struct exchange *x, const struct path *to, const struct path *from);
+/* The peer repeats the request that x, an exchange of sa, answers: the same bytes once more, unless that is asked for
+ * too fast (B16). `from`: where the repeat came from. */
+void ike_answer_repeat(struct ike *ike, const struct ike_sa *sa, struct exchange *x, const struct path *from);
 
 /* percent of lifetime_s, less up to SOFT_JITTER percent, in ms. */
 uint64_t ike_soft_ms(struct ike *ike, uint64_t lifetime_s, bool initiator);

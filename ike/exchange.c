@@ -16,7 +16,7 @@ enum status exchange_keep(struct exchange *x, struct bytes datagram)
     x->sent = copy;
     x->sent_len = datagram.len;
     x->has_answered = x->has_resent = false;
-    x->tries = 0;
+    x->tries = x->repeats = 0;
     x->tries_left = RETRANSMIT_TRIES;
     return OK;
 }
@@ -44,6 +44,7 @@ bool exchange_may_repeat(struct exchange *x, uint64_t now_ms)
         return false;
     x->has_resent = true;
     x->resent_ms = now_ms;
+    x->repeats++;
     return true;
 }
 

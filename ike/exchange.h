@@ -18,6 +18,7 @@ struct exchange {
     bool has_answered;
     bool has_resent;
     uint64_t resent_ms;
+    unsigned repeats;    /* times that the peer has asked for `sent` again and got it */
     unsigned tries;      /* times `sent` has been sent again by the timer */
     unsigned tries_left; /* before the peer is called silent */
 };

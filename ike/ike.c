@@ -119,7 +119,7 @@ void ike_acquire(struct ike *ike, uint64_t now_ms, uint32_t rule)
         return;
     struct peer *peer;
     DL_FOREACH (ike->peers, peer) {
-        if (peer->connection != connection || child_of_rule(peer, rule) != NULL)
+        if (peer->connection != connection || child_of_rule(peer, rule) != NULL || peer->cleared)
             continue;
         peer->down = false;
         char text[RULE_TEXT];
@@ -154,7 +154,7 @@ enum status ike_up(struct ike *ike, uint64_t now_ms, uint32_t connection, const 
         *why = "no protect rule of the ACL names this connection: there is nothing to bring up";
         return ERR_STATE;
     }
-    peer->down = false;
+    peer->down = peer->cleared = false;
     timer_stop(ike, &peer->retry);
     peer_want_all(peer);
     peer_pursue(ike, peer);

@@ -14,11 +14,24 @@ enum {
     NONCE_MAX = 256,
     NONCE_OURS = 32,
 
+    /* Fragments of messages. Sizes are of IP datagrams: what every IPv6 host takes (RFC 8200 5), and every IPv4 host
+     * (RFC 791 3.1) where the usual ones do not get through. */
+    FRAGMENTS_MAX = 64, /* per message */
+    FRAGMENT_USUAL = 1280,
+    FRAGMENT_SMALL = 576,
+    FRAGMENT_SMALLER_AFTER = 2,  /* times that a message was repeated */
+    FRAGMENTS_LIFE = 5000,       /* ms to collect one message */
+    STRANGER_MESSAGES_MAX = 128, /* collected at once, all half-open SAs together */
+
     /* Memory that a stranger can make us hold. */
     HALF_OPEN_MAX = 1024,
     HALF_OPEN_PER_ADDRESS = 16, /* per IPv4 address, per IPv6 /64 */
+    MOVE_PAUSE_MS = 1000,       /* between changes of the peer's address: each touches all its SAs */
     KEY_ATTEMPTS = 16,          /* key exchanges per half-open SA */
-    HALF_OPEN_RESERVED = 128,   /* of HALF_OPEN_MAX: only for peers with a configured address */
+    /* The first message of aggressive mode makes us compute, and nothing in IKEv1 tells a forged one from a real one.
+     */
+    AGGRESSIVE_PER_SECOND = 50,
+    HALF_OPEN_RESERVED = 128, /* of HALF_OPEN_MAX: only for peers with a configured address */
 
     /* Memory that an authenticated peer can make us hold. */
     QUICK_PER_SA_MAX = 64,     /* under way at once */
@@ -43,6 +56,7 @@ enum {
      * only when that has arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
     CONFIRM_GRACE = 50,
     CONFIRM_GRACE_RENEWAL = 500,
+    COMMIT_WAIT = 3000,      /* for CONNECTED, after message 2 with the commit bit */
     REPLACED_LINGER = 10000, /* how long a replaced child or IKE SA still takes what was under way */
     KEEPALIVE_EVERY = 20000, /* RFC 3948 4 */
     RETRY_FIRST = 5000,      /* start = start: again after a failure, doubling */

@@ -26,6 +26,8 @@ enum payload_type {
     PAYLOAD_NATD = 20,     /* RFC 3947 3.2 */
     PAYLOAD_NATOA = 21,    /* RFC 3947 5.2 */
     PAYLOAD_PRIVATE = 128, /* from here on: private use, ignored where it is not understood (RFC 2408 3.1) */
+    PAYLOAD_NATD_DRAFT = 130,
+    PAYLOAD_FRAGMENT = 132, /* of the vendor id "FRAGMENTATION": the whole message is this one payload */
 };
 
 struct payload {

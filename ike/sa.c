@@ -16,6 +16,7 @@ static void init_timers(struct ike_sa *sa)
     timer_init(&sa->probe, TIMER_SA_PROBE, sa);
     timer_init(&sa->keepalive, TIMER_SA_KEEPALIVE, sa);
     timer_init(&sa->linger, TIMER_SA_LINGER, sa);
+    timer_init(&sa->collecting, TIMER_SA_FRAGMENTS, sa);
 }
 
 static void stop_timers(struct ike *ike, struct ike_sa *sa)
@@ -90,6 +91,7 @@ static void free_phase1(struct ike_sa *sa)
         return;
     dh_free(sa->phase1->dh);
     free(sa->phase1->sai_b);
+    free(sa->phase1->peer_id);
     wipe(sa->phase1, sizeof *sa->phase1);
     free(sa->phase1);
     sa->phase1 = NULL;
@@ -110,6 +112,7 @@ static void leave_list(struct ike *ike, struct ike_sa *sa)
 void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 {
     sa->version->forget_exchanges(ike, sa, NULL);
+    sa->version->forget_fragments(ike, sa);
     stop_timers(ike, sa);
     HASH_DELETE(by_spi, ike->sas, sa);
     leave_list(ike, sa);
@@ -134,7 +137,7 @@ struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r
     if (sa == NULL || !sa->initiator)
         return NULL;
     /* Before message 2 we do not know the responder's cookie yet. */
-    return sa->spi_r == spi_r || (sa->state == SA_SENT_SA && sa->spi_r == 0) ? sa : NULL;
+    return sa->spi_r == spi_r || sa->spi_r == 0 ? sa : NULL;
 }
 
 enum status ike_sa_remember(struct ike *ike, struct ike_sa *sa, struct id_set *set, uint32_t id, size_t most)
@@ -172,7 +175,7 @@ enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagra
     timer_stop(ike, &sa->retransmit);
     if (waits)
         timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
-    ike_send(ike, &sa->path, datagram);
+    sa->version->send(ike, sa, datagram, 0);
     return OK;
 }
 
@@ -205,6 +208,17 @@ static void replace_older(struct ike *ike, struct ike_sa *sa)
         }
 }
 
+void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s)
+{
+    if (lifetime_s == 0 || lifetime_s >= sa->lifetime_s || sa->state != SA_ESTABLISHED)
+        return;
+    sa->lifetime_s = lifetime_s;
+    uint64_t age = ike->now_ms - sa->established_ms, soft = ike_soft_ms(ike, lifetime_s, sa->initiator);
+    sa->soft_ms = sa->established_ms + soft;
+    timer_in(ike, &sa->renew, soft > age ? soft - age : 0);
+    timer_in(ike, &sa->life, lifetime_s * 1000 > age ? lifetime_s * 1000 - age : 0);
+}
+
 static void start_life(struct ike *ike, struct ike_sa *sa)
 {
     const struct connection *c = connection_of(ike, sa->connection);
@@ -214,7 +228,9 @@ static void start_life(struct ike *ike, struct ike_sa *sa)
     timer_in(ike, &sa->renew, soft);
     timer_in(ike, &sa->life, sa->lifetime_s * 1000);
     timer_in(ike, &sa->linger, LINGER);
-    if (c->dpd_delay_s != 0 && sa->peer_dpd)
+    if (sa->peer_dpd && sa->unconfirmed)
+        timer_in(ike, &sa->probe, RETRANSMIT_FIRST);
+    else if (sa->peer_dpd && c->dpd_delay_s != 0)
         timer_in(ike, &sa->probe, c->dpd_delay_s * 1000);
     if (sa->nat_local)
         timer_in(ike, &sa->keepalive, KEEPALIVE_EVERY);
@@ -257,7 +273,7 @@ enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct id
     replace_older(ike, sa);
     start_life(ike, sa);
     sa->peer->retry_wait_ms = 0;
-    sa->peer->down = false;
+    sa->peer->down = sa->peer->cleared = false;
     timer_stop(ike, &sa->peer->retry);
     char local[IDENTITY_TEXT], remote[IDENTITY_TEXT], end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT];
     ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s",
@@ -308,8 +324,8 @@ void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why)
     const struct connection *c = connection_of(ike, sa->connection);
     ike_say(ike, LOG_WARNING, sa->connection, "peer not responding: %s", why);
     peer_end(ike, peer, false, why);
-    bool restart = c->dpd_action == DPD_RESTART || c->start == START_START;
-    if (restart && c->remote.family != 0 && c->start != START_NONE)
+    peer->cleared = c->dpd_action == DPD_CLEAR;
+    if (c->dpd_action == DPD_RESTART && c->remote.family != 0 && c->start != START_NONE)
         peer_want_all(peer);
     peer_pursue(ike, peer);
 }
@@ -318,8 +334,12 @@ void ike_sa_heard(struct ike *ike, struct ike_sa *sa, const struct path *path)
 {
     sa->heard_ms = ike->now_ms;
     sa->dpd_tries = 0;
+    sa->unconfirmed = false;
     if (!sa->udp || endpoint_equal(&sa->path.remote, &path->remote) || path->local.port != IKE_NATT_PORT)
         return;
+    if (sa->moved_ms != 0 && ike->now_ms < sa->moved_ms + MOVE_PAUSE_MS)
+        return; /* the next message or packet says it again */
+    sa->moved_ms = ike->now_ms;
     char end[ENDPOINT_TEXT];
     ike_say(ike, LOG_INFO, sa->connection, "the peer is now at %s (NAT)", endpoint_print(&path->remote, end));
     sa->path = *path;
@@ -347,6 +367,11 @@ static void give_up(struct ike *ike, struct ike_sa *sa)
                  "or it does "
                  "not know our local_id",
                  end);
+    else if (sa->state == SA_SENT_ID)
+        snprintf(why, sizeof why,
+                 "peer not responding at %s: check the address, that UDP 500 and 4500 pass both ways, and that the "
+                 "peer does aggressive mode and knows our local_id",
+                 end);
     else
         snprintf(why, sizeof why,
                  "peer not responding at %s: check the address and that UDP 500 and 4500 pass both ways", end);
@@ -359,7 +384,7 @@ static void on_retransmit(struct ike *ike, struct ike_sa *sa)
         give_up(ike, sa);
         return;
     }
-    ike_send(ike, &sa->path, bytes_of(sa->exchange.sent, sa->exchange.sent_len));
+    sa->version->send(ike, sa, bytes_of(sa->exchange.sent, sa->exchange.sent_len), sa->exchange.tries);
     timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
 }
 
@@ -392,6 +417,31 @@ static void on_renew(struct ike *ike, struct ike_sa *sa)
     timer_in(ike, &sa->renew, REKEY_RETRY * 6);
 }
 
+static uint64_t probe_wait(struct ike_sa *sa)
+{
+    uint64_t wait = (uint64_t)RETRANSMIT_FIRST << sa->dpd_tries++;
+    return wait < RETRANSMIT_LONGEST ? wait : RETRANSMIT_LONGEST;
+}
+
+/* In aggressive mode nothing answers message 3. While the peer has not shown that it has got it, probes ask; to one
+ * that has not, they are a reason to repeat message 2 (v1_aggressive_overtaken). */
+static void on_unconfirmed(struct ike *ike, struct ike_sa *sa)
+{
+    static const char why[] = "the peer has not confirmed phase 1: check that UDP 500 and 4500 pass both ways";
+    struct peer *peer = sa->peer;
+    if (sa->dpd_tries > RETRANSMIT_TRIES && peer->children == NULL) {
+        ike_sa_peer_dead(ike, sa, why);
+        return;
+    }
+    if (sa->dpd_tries > RETRANSMIT_TRIES) { /* a renewal: what it was to adopt may be well */
+        ike_sa_end(ike, sa, false, why);
+        peer_pursue(ike, peer);
+        return;
+    }
+    timer_in(ike, &sa->probe, probe_wait(sa));
+    sa->version->probe(ike, sa);
+}
+
 /* RFC 3706 5.4: a probe is only needed when nothing has come from the peer since the last look. */
 static void on_probe(struct ike *ike, struct ike_sa *sa)
 {
@@ -400,6 +450,12 @@ static void on_probe(struct ike *ike, struct ike_sa *sa)
     struct child_sa *child;
     if (sa->state != SA_ESTABLISHED)
         return;
+    if (sa->unconfirmed) {
+        on_unconfirmed(ike, sa);
+        return;
+    }
+    if (delay == 0)
+        return; /* it was only there for the confirmation */
     DL_FOREACH (sa->peer->children, child)
         packets += ike->setup.ops.child_packets_in(ike->setup.ops.arg, child->child.id);
     bool alive = packets != sa->packets_seen || ike->now_ms - sa->heard_ms < delay;
@@ -414,9 +470,7 @@ static void on_probe(struct ike *ike, struct ike_sa *sa)
         ike_sa_peer_dead(ike, sa, "no answer to dead-peer detection");
         return;
     }
-    uint64_t wait = (uint64_t)RETRANSMIT_FIRST << sa->dpd_tries;
-    sa->dpd_tries++;
-    timer_in(ike, &sa->probe, wait < RETRANSMIT_LONGEST ? wait : RETRANSMIT_LONGEST);
+    timer_in(ike, &sa->probe, probe_wait(sa));
     sa->version->probe(ike, sa);
 }
 
@@ -427,6 +481,7 @@ void ike_sa_timer(struct ike *ike, struct ike_sa *sa, enum timer_kind kind)
     case TIMER_SA_LIFE: on_life(ike, sa); break;
     case TIMER_SA_RENEW: on_renew(ike, sa); break;
     case TIMER_SA_PROBE: on_probe(ike, sa); break;
+    case TIMER_SA_FRAGMENTS: sa->version->forget_fragments(ike, sa); break;
     case TIMER_SA_LINGER: exchange_clear(&sa->exchange); break;
     case TIMER_SA_KEEPALIVE:
         ike->setup.ops.send_keepalive(ike->setup.ops.arg, &sa->path);

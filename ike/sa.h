@@ -36,6 +36,9 @@ MUST_USE enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct byte
  * (peer_pursue), or ends the SA when this fails. */
 MUST_USE enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);
 
+/* The peer has the shorter lifetime, which counts (RFC 2407 4.5.4). A longer one, or 0, changes nothing. */
+void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s);
+
 /* Phase 1 never came up. Frees sa. */
 void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why);
 

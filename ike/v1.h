@@ -13,6 +13,15 @@ MUST_USE enum status v1_main_initiate(struct ike *ike, struct peer *peer);
 void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                    struct bytes message);
 
+/* --- v1_aggressive.c: aggressive mode, RFC 2409 5.4 --- */
+
+MUST_USE enum status v1_aggressive_initiate(struct ike *ike, struct peer *peer);
+/* sa: NULL for a first message. */
+void v1_aggressive_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
+                         struct bytes message);
+/* Something of phase 2 came while message 3 is still due: was it lost? */
+void v1_aggressive_overtaken(struct ike *ike, struct ike_sa *sa, const struct path *path);
+
 /* --- v1_quick.c: quick mode, RFC 2409 5.5 --- */
 
 struct quick; /* one quick mode */
@@ -35,6 +44,8 @@ void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
 void v1_info_delete_child(struct ike *ike, struct ike_sa *sa, const struct child_sa *child);
 void v1_info_delete_sa(struct ike *ike, struct ike_sa *sa);
 void v1_info_probe(struct ike *ike, struct ike_sa *sa);
+/* RESPONDER-LIFETIME of phase 1: ours is shorter than what was offered (RFC 2407 4.5.4). */
+void v1_info_lifetime(struct ike *ike, struct ike_sa *sa);
 /* An authenticated notification about phase 2; the datagram stays in ike->out and is returned, so that it can be kept.
  */
 struct bytes v1_info_notify(struct ike *ike, struct ike_sa *sa, unsigned type, uint32_t spi);

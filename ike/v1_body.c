@@ -209,6 +209,7 @@ const char *v1_notify_name(unsigned type)
     if (type < sizeof names / sizeof names[0] && names[type] != NULL)
         return names[type];
     switch (type) {
+    case NOTIFY_CONNECTED: return "CONNECTED";
     case NOTIFY_RESPONDER_LIFETIME: return "RESPONDER_LIFETIME";
     case NOTIFY_INITIAL_CONTACT: return "INITIAL_CONTACT";
     case NOTIFY_R_U_THERE: return "R_U_THERE";

@@ -41,7 +41,7 @@ static struct bytes seal_and_send(struct ike *ike, struct ike_sa *sa, uint32_t i
      * peer's. */
     if (ike_sa_remember(ike, sa, &sa->info_ids, id, INFO_IDS_MAX) != OK)
         return (struct bytes){0};
-    ike_send(ike, &sa->path, writer_bytes(&m->w));
+    sa->version->send(ike, sa, writer_bytes(&m->w), 0);
     return writer_bytes(&m->w);
 }
 
@@ -65,21 +65,35 @@ void v1_info_delete_sa(struct ike *ike, struct ike_sa *sa)
     seal_and_send(ike, sa, id, &m);
 }
 
-static void send_dpd(struct ike *ike, struct ike_sa *sa, uint16_t type, uint32_t sequence)
+/* About the IKE SA itself. */
+static void send_about_sa(struct ike *ike, struct ike_sa *sa, uint16_t type, struct bytes data)
 {
     uint32_t id;
-    uint8_t spi[16], data[4];
+    uint8_t spi[16];
     store_u64(spi, sa->spi_i);
     store_u64(spi + 8, sa->spi_r);
-    store_u32(data, sequence);
     struct v1_message m = begin(ike, sa, &id);
     chain_open(&m.chain, &m.w, PAYLOAD_NOTIFY);
-    v1_notify_write(&m.w, &(struct v1_notify){.type = type,
-                                              .protocol = V1_PROTOCOL_ISAKMP,
-                                              .spi = bytes_of(spi, sizeof spi),
-                                              .data = bytes_of(data, sizeof data)});
+    v1_notify_write(&m.w,
+                    &(struct v1_notify){
+                        .type = type, .protocol = V1_PROTOCOL_ISAKMP, .spi = bytes_of(spi, sizeof spi), .data = data});
     chain_close(&m.chain, &m.w);
     seal_and_send(ike, sa, id, &m);
+}
+
+static void send_dpd(struct ike *ike, struct ike_sa *sa, uint16_t type, uint32_t sequence)
+{
+    uint8_t data[4];
+    store_u32(data, sequence);
+    send_about_sa(ike, sa, type, bytes_of(data, sizeof data));
+}
+
+void v1_info_lifetime(struct ike *ike, struct ike_sa *sa)
+{
+    uint8_t data[16];
+    struct writer w = writer_of(data, sizeof data);
+    v1_lifetime_write(&w, sa->lifetime_s, 0);
+    send_about_sa(ike, sa, NOTIFY_RESPONDER_LIFETIME, writer_bytes(&w));
 }
 
 /* RFC 3706 5.3: the sequence number is random at first and then counts up; a repeated probe is a new one. */
@@ -191,6 +205,7 @@ static const char *phase1_remedy(unsigned type)
     case NOTIFY_PAYLOAD_MALFORMED:
     case NOTIFY_AUTHENTICATION_FAILED: return "most likely the pre-shared keys differ (psk)";
     case NOTIFY_INVALID_KEY_INFORMATION: return "it does not like our key exchange: compare the group of `ike`";
+    case NOTIFY_UNSUPPORTED_EXCHANGE_TYPE: return "it does not do this mode of phase 1: compare `mode` at both ends";
     default: return "see the log of the peer";
     }
 }
@@ -217,6 +232,22 @@ static bool names_this_sa(const struct ike_sa *sa, struct bytes spi)
     return spi.len == 0 || (spi.len == sizeof own && memcmp(spi.data, own, sizeof own) == 0);
 }
 
+/* What the responder says of lifetimes after phase 1, and that it is ready after a quick mode with the commit bit. */
+static void on_status(struct ike *ike, struct ike_sa *sa, const struct v1_notify *n)
+{
+    uint64_t seconds, kilobytes;
+    if (n->type == NOTIFY_INITIAL_CONTACT && names_this_sa(sa, n->spi))
+        ike_sa_initial_contact(ike, sa);
+    if (n->type == NOTIFY_RESPONDER_LIFETIME && n->protocol == V1_PROTOCOL_ISAKMP && sa->initiator &&
+        v1_lifetime_read(n->data, &seconds, &kilobytes) == OK)
+        ike_sa_shorten(ike, sa, seconds);
+    if (n->type == NOTIFY_CONNECTED && n->spi.len == 4) {
+        struct child_sa *child = child_by_spi_out(sa->peer, load_u32(n->spi.data));
+        if (child != NULL && child->initiator)
+            child_activate(ike, child);
+    }
+}
+
 static void on_notify(struct ike *ike, struct ike_sa *sa, const struct path *path, struct bytes body)
 {
     struct v1_notify n;
@@ -230,10 +261,10 @@ static void on_notify(struct ike *ike, struct ike_sa *sa, const struct path *pat
     }
     ike_say(ike, n.type <= NOTIFY_ERROR_LAST ? LOG_WARNING : LOG_DEBUG, sa->connection, "the peer says %s (%u)",
             v1_notify_name(n.type), n.type);
-    if (n.type == NOTIFY_INITIAL_CONTACT && names_this_sa(sa, n.spi))
-        ike_sa_initial_contact(ike, sa);
-    if (n.type > NOTIFY_ERROR_LAST)
+    if (n.type > NOTIFY_ERROR_LAST) {
+        on_status(ike, sa, &n);
         return;
+    }
     if (n.type == NOTIFY_INVALID_SPI && n.spi.len == 4) {
         struct child_sa *child = child_by_spi_out(sa->peer, load_u32(n.spi.data));
         if (child != NULL && child->state != CHILD_INSTALLED)

@@ -71,8 +71,10 @@ static enum status on_answer(struct ike *ike, struct ike_sa *sa, const struct ik
                              const struct path *path, const struct payloads *p)
 {
     enum status status = phase1_take_answer(ike, sa, header, path, p);
-    if (status == OK)
-        status = phase1_make_values(ike, sa);
+    if (status != OK)
+        return status;
+    phase1_say_selected(ike, sa);
+    status = phase1_make_values(ike, sa);
     if (status == OK)
         status = send_key_exchange(ike, sa, true);
     if (status == OK)
@@ -225,6 +227,6 @@ void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
         else /* a late copy of an earlier message says nothing about the keys */
             ike_drop(ike, IKE_DROP_STATE, path, "a clear message of main mode where an encrypted one is due");
         break;
-    default: ike_drop(ike, IKE_DROP_STATE, path, "main mode after phase 1 was complete"); break;
+    default: ike_drop(ike, IKE_DROP_STATE, path, "main mode where none is due"); break;
     }
 }

@@ -13,7 +13,17 @@
 /* "main mode" or "aggressive mode". */
 const char *phase1_mode_name(enum ike_mode mode);
 
-/* --- v1_phase1.c: the door, the SA payload, half-open SAs --- */
+/* --- v1_phase1.c: the door, the SA payload of the initiator --- */
+
+enum exchange_type phase1_exchange(enum ike_mode mode);
+struct v1_terms phase1_terms(const struct connection *c);
+/* Masks of enum vendor: what we announce; and what both ends have, of NAT traversal only the newest. */
+unsigned phase1_vendors(const struct connection *c);
+unsigned phase1_common_vendors(const struct connection *c, const struct payloads *p);
+void phase1_note_vendors(struct ike *ike, struct ike_sa *sa, const struct payloads *p);
+
+/* The body of the initiator's SA payload, which the proofs cover. */
+MUST_USE enum status phase1_keep_sai(struct phase1 *p, struct bytes body);
 
 /*
  * Every message of phase 1 passes here first. *sa: what its cookies name; an initiator's first message that came before
@@ -40,12 +50,17 @@ MUST_USE enum status phase1_send_first(struct ike *ike, struct ike_sa *sa, struc
  * say. */
 MUST_USE enum status phase1_take_answer(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
                                         const struct path *path, const struct payloads *p);
+void phase1_say_selected(struct ike *ike, const struct ike_sa *sa);
+
+/* --- v1_phase1_open.c: the responder's first step --- */
 
 struct first_message {
     const struct ike_header *header;
     const struct path *path;
     const struct payloads *payloads;
     enum ike_mode mode;
+    const struct identity *id; /* aggressive mode: who calls, not authenticated yet; else NULL */
+    size_t ke_len;             /* aggressive mode: of the KE body, which tells the group; else 0 */
 };
 
 /* Responder: finds the connection and the proposal, and opens a half-open SA; or refuses, counts and tells: NULL. The
@@ -69,7 +84,8 @@ void phase1_add_values(const struct ike_sa *sa, struct v1_message *m);
 
 /* Two NAT-D payloads where the peer knows them. */
 MUST_USE enum status phase1_add_natd(struct ike *ike, const struct ike_sa *sa, struct v1_message *m);
-/* Compares the peer's. Of the right length: see phase1_afford_keys. */
+/* The peer's NAT-D payloads have the length of the hash: true. Comes before phase1_detect_nat. */
+bool phase1_natd_is_sound(const struct ike_sa *sa, const struct payloads *p);
 MUST_USE enum status phase1_detect_nat(struct ike *ike, struct ike_sa *sa, const struct path *path,
                                        const struct payloads *p);
 
@@ -105,6 +121,9 @@ void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m);
  */
 MUST_USE enum status phase1_read_notifications(const struct ike_sa *sa, const struct payloads *p,
                                                bool *initial_contact);
+
+/* May this be the peer of c? remote = %any without remote_id: whoever has the key. */
+bool phase1_id_is_expected(const struct connection *c, const struct identity *id);
 
 /* The authenticated identity against the configured one; a difference is logged with its remedy. */
 bool phase1_identity_fits(struct ike *ike, const struct ike_sa *sa, const struct identity *id);

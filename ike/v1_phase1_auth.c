@@ -52,14 +52,25 @@ void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m)
     chain_close(&m->chain, &m->w);
 }
 
+static struct identity expected_id(const struct connection *c)
+{
+    return c->remote_id.type != ID_NONE ? c->remote_id : identity_of_address(&c->remote);
+}
+
+bool phase1_id_is_expected(const struct connection *c, const struct identity *id)
+{
+    if (c->remote_id.type == ID_NONE && c->remote.family == 0)
+        return true;
+    struct identity expected = expected_id(c);
+    return identity_equal(&expected, id);
+}
+
 bool phase1_identity_fits(struct ike *ike, const struct ike_sa *sa, const struct identity *id)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    struct identity expected = c->remote_id.type != ID_NONE ? c->remote_id : identity_of_address(&c->remote);
-    if (c->remote_id.type == ID_NONE && c->remote.family == 0)
-        return true; /* remote = %any without remote_id: whoever has the key */
-    if (identity_equal(&expected, id))
+    if (phase1_id_is_expected(c, id))
         return true;
+    struct identity expected = expected_id(c);
     char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
     ike_say(ike, LOG_ERROR, sa->connection,
             "INVALID_ID_INFORMATION: the peer calls itself %s, but remote_id expects %s; if that is the right peer, "
@@ -122,6 +133,8 @@ void phase1_complete(struct ike *ike, struct ike_sa *sa, const struct path *path
 {
     enum status status = ike_sa_establish(ike, sa, id);
     if (status == OK) {
+        if (sa->lifetime_cut)
+            v1_info_lifetime(ike, sa);
         peer_pursue(ike, sa->peer);
         return;
     }

@@ -38,6 +38,11 @@ void phase1_add_values(const struct ike_sa *sa, struct v1_message *m)
     chain_add(&m->chain, &m->w, PAYLOAD_NONCE, bytes_of(sa->initiator ? p->nonce_i : p->nonce_r, NONCE_OURS));
 }
 
+static uint8_t natd_type(const struct ike_sa *sa)
+{
+    return sa->natt_draft ? PAYLOAD_NATD_DRAFT : PAYLOAD_NATD;
+}
+
 enum status phase1_add_natd(struct ike *ike, const struct ike_sa *sa, struct v1_message *m)
 {
     uint8_t there[HASH_MAX], here[HASH_MAX];
@@ -53,9 +58,18 @@ enum status phase1_add_natd(struct ike *ike, const struct ike_sa *sa, struct v1_
         status = natd_hash(sa->suite.prf, sa->spi_i, sa->spi_r, &local, here);
     if (status != OK)
         return status;
-    chain_add(&m->chain, &m->w, PAYLOAD_NATD, bytes_of(there, len));
-    chain_add(&m->chain, &m->w, PAYLOAD_NATD, bytes_of(here, len));
+    chain_add(&m->chain, &m->w, natd_type(sa), bytes_of(there, len));
+    chain_add(&m->chain, &m->w, natd_type(sa), bytes_of(here, len));
     return OK;
+}
+
+bool phase1_natd_is_sound(const struct ike_sa *sa, const struct payloads *p)
+{
+    size_t len = prf_info(sa->suite.prf)->len;
+    for (size_t i = 0; i < p->count; i++)
+        if (sa->peer_natt && p->items[i].type == natd_type(sa) && p->items[i].body.len != len)
+            return false;
+    return true;
 }
 
 /* The first NAT-D is about us as the peer sees us, the others about all its own addresses (RFC 3947 3.2). */
@@ -76,9 +90,9 @@ enum status phase1_detect_nat(struct ike *ike, struct ike_sa *sa, const struct p
     if (status != OK)
         return status;
     for (size_t i = 0; i < p->count; i++) {
-        if (p->items[i].type != PAYLOAD_NATD)
+        if (p->items[i].type != natd_type(sa))
             continue;
-        struct bytes body = p->items[i].body; /* of the right length: phase1_afford_keys */
+        struct bytes body = p->items[i].body; /* of the right length: phase1_natd_is_sound */
         if (seen++ == 0) {
             local_matches = memcmp(body.data, here, len) == 0;
             continue;
@@ -128,10 +142,8 @@ enum status phase1_make_keys(struct ike *ike, struct ike_sa *sa)
 
 enum status phase1_afford_keys(struct ike_sa *sa, const struct payloads *p)
 {
-    size_t len = prf_info(sa->suite.prf)->len;
-    for (size_t i = 0; i < p->count; i++)
-        if (sa->peer_natt && p->items[i].type == PAYLOAD_NATD && p->items[i].body.len != len)
-            return ERR_MALFORMED;
+    if (!phase1_natd_is_sound(sa, p))
+        return ERR_MALFORMED;
     return sa->phase1->attempts++ < KEY_ATTEMPTS ? OK : ERR_LIMIT;
 }
 

@@ -140,7 +140,9 @@ static bool read_phase2_attribute(struct attributes *a, uint16_t type, uint64_t 
     case P2_GROUP:
         suite->group = (uint16_t)value;
         return value > 0 && value <= UINT16_MAX && group_info((unsigned)value) != NULL;
-    case P2_ENCAP: a->t->encap = (uint16_t)value; return value == V1_ENCAP_TUNNEL || value == V1_ENCAP_UDP_TUNNEL;
+    case P2_ENCAP:
+        a->t->encap = (uint16_t)value;
+        return value == V1_ENCAP_TUNNEL || value == V1_ENCAP_UDP_TUNNEL || value == V1_ENCAP_UDP_TUNNEL_DRAFT;
     case P2_AUTH: return from_wire(p2_auth, COUNT(p2_auth), value, &suite->integ);
     case P2_KEY_LENGTH: suite->key_bits = (uint16_t)value; return value > 0 && value <= UINT16_MAX;
     case P2_ESN: suite->esn = value == ESN_64_BITS; return suite->esn;

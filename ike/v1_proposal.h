@@ -12,7 +12,7 @@
 
 enum { V1_PROTOCOL_ISAKMP = 1, V1_PROTOCOL_AH = 2, V1_PROTOCOL_ESP = 3 };
 enum { V1_AUTH_PSK = 1 };
-enum { V1_ENCAP_NONE = 0, V1_ENCAP_TUNNEL = 1, V1_ENCAP_UDP_TUNNEL = 3 };
+enum { V1_ENCAP_NONE = 0, V1_ENCAP_TUNNEL = 1, V1_ENCAP_UDP_TUNNEL = 3, V1_ENCAP_UDP_TUNNEL_DRAFT = 61443 };
 
 /* One transform with the proposal that holds it: one complete alternative. */
 struct v1_transform {

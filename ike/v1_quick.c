@@ -30,12 +30,19 @@ struct bytes quick_nonce_r(const struct quick *q)
     return bytes_of(q->nonce_r, q->nonce_r_len);
 }
 
+uint16_t quick_encap(const struct ike_sa *sa, bool udp)
+{
+    if (!udp)
+        return V1_ENCAP_TUNNEL;
+    return sa->natt_draft ? V1_ENCAP_UDP_TUNNEL_DRAFT : V1_ENCAP_UDP_TUNNEL;
+}
+
 struct v1_terms quick_terms(const struct ike *ike, const struct ike_sa *sa, uint32_t spi)
 {
     const struct connection *c = connection_of(ike, sa->connection);
     uint64_t kb = c->lifetime_bytes / 1024;
     return (struct v1_terms){.kind = PROPOSAL_ESP,
-                             .encap = sa->udp ? V1_ENCAP_UDP_TUNNEL : V1_ENCAP_TUNNEL,
+                             .encap = quick_encap(sa, sa->udp),
                              .spi = spi,
                              .life_seconds = c->lifetime_s,
                              .life_kilobytes = kb > UINT32_MAX ? UINT32_MAX : kb};
@@ -104,7 +111,7 @@ enum status quick_send(struct ike *ike, struct quick *q, struct bytes datagram, 
     if (status != OK)
         return status;
     timer_in(ike, &q->timer, waits ? exchange_wait_ms(&q->exchange) : LINGER);
-    ike_send(ike, &q->sa->path, datagram);
+    q->sa->version->send(ike, q->sa, datagram, 0);
     return OK;
 }
 
@@ -163,7 +170,7 @@ void v1_quick_timer(struct ike *ike, struct quick *q)
         return;
     }
     if (exchange_try_again(&q->exchange)) {
-        ike_send(ike, &q->sa->path, bytes_of(q->exchange.sent, q->exchange.sent_len));
+        q->sa->version->send(ike, q->sa, bytes_of(q->exchange.sent, q->exchange.sent_len), q->exchange.tries);
         timer_in(ike, &q->timer, exchange_wait_ms(&q->exchange));
         return;
     }
@@ -372,7 +379,7 @@ void v1_quick_input(struct ike *ike, struct ike_sa *sa, const struct ike_header 
         return;
     }
     if (exchange_is_repeat(&q->exchange, digest)) {
-        ike_answer_repeat(ike, &q->exchange, &sa->path, path);
+        ike_answer_repeat(ike, sa, &q->exchange, path);
         return;
     }
     switch (q->state) {

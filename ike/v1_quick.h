@@ -42,6 +42,7 @@ struct quick {
 
 struct bytes quick_nonce_i(const struct quick *q);
 struct bytes quick_nonce_r(const struct quick *q);
+uint16_t quick_encap(const struct ike_sa *sa, bool udp); /* the number of tunnel mode in UDP, or without */
 struct v1_terms quick_terms(const struct ike *ike, const struct ike_sa *sa, uint32_t spi);
 MUST_USE enum status quick_new(struct ike *ike, struct ike_sa *sa, uint32_t message_id, bool initiator,
                                struct quick **out);

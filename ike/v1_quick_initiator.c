@@ -174,7 +174,7 @@ void quick_on_answer(struct ike *ike, struct quick *q, const struct ike_header *
     }
     exchange_answers(&q->exchange, digest);
     quick_done(ike, q);
-    child_activate_soon(ike, child);
+    child_activate_soon(ike, child, header->flags & FLAG_COMMIT);
     peer_pursue(ike, peer);
 }
 

@@ -75,10 +75,10 @@ static unsigned read_offer(struct ike *ike, struct quick *q, const struct payloa
     *terms = quick_terms(ike, q->sa, 0);
     *chosen = v1_offer_choose(offer, terms, &c->esp);
     if (*chosen == NULL && may_differ_in_encap(q->sa)) {
-        terms->encap = q->sa->udp ? V1_ENCAP_TUNNEL : V1_ENCAP_UDP_TUNNEL;
+        terms->encap = quick_encap(q->sa, !q->sa->udp);
         *chosen = v1_offer_choose(offer, terms, &c->esp);
     }
-    q->udp = terms->encap == V1_ENCAP_UDP_TUNNEL;
+    q->udp = terms->encap != V1_ENCAP_TUNNEL;
     if (*chosen == NULL) {
         say_no_proposal(ike, q, offer);
         return NOTIFY_NO_PROPOSAL_CHOSEN;

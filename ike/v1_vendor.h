@@ -8,7 +8,19 @@
 enum vendor {
     VENDOR_NATT = 1 << 0, /* RFC 3947 3.1 */
     VENDOR_DPD = 1 << 1,  /* RFC 3706 5.1 */
+    /* Drafts of RFC 3947, newest first; with other numbers of payloads and encapsulations. The text of 02 was hashed
+     * with and without its line feed. */
+    VENDOR_NATT_03 = 1 << 2,
+    VENDOR_NATT_02N = 1 << 3,
+    VENDOR_NATT_02 = 1 << 4,
+    VENDOR_FRAGMENTATION = 1 << 5, /* of IKE messages: see v1_fragment.h */
+
+    VENDOR_NATT_DRAFTS = VENDOR_NATT_03 | VENDOR_NATT_02N | VENDOR_NATT_02,
+    VENDOR_NATT_ANY = VENDOR_NATT | VENDOR_NATT_DRAFTS,
 };
+
+/* Of what both ends know only the newest NAT traversal stays. */
+unsigned vendor_newest_natt(unsigned mask);
 
 /* The mask of enum vendor that a message announces. */
 unsigned vendor_read(const struct payloads *p);

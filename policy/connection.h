@@ -17,6 +17,7 @@ enum dpd_action { DPD_RESTART, DPD_TRAP, DPD_CLEAR };
 
 struct connection {
     char name[CONNECTION_NAME_MAX + 1];
+    const char *profile; /* that gave defaults, for people; NULL: none */
     uint8_t ike_version; /* 1 */
     enum ike_mode mode;
     struct address local, remote;        /* family 0: %any */
@@ -31,6 +32,7 @@ struct connection {
     uint64_t dpd_delay_s;                /* 0: off */
     enum dpd_action dpd_action;
     enum encap_choice encap;
+    bool fragmentation; /* of IKE messages */
     enum start_action start;
     struct tunnel tunnel;
 };

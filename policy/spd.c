@@ -459,6 +459,8 @@ int spd_lookup_error(const struct spd *spd, const struct flow *quoted)
 
 int spd_find_protect(const struct spd *spd, uint32_t connection, const struct selector *proposed)
 {
+    if (spd->index != NULL)
+        return spd_index_find_protect(spd->index, spd, connection, proposed);
     int containing = SPD_RULE_NONE;
     for (size_t i = 0; i < spd->count; i++) {
         const struct rule *rule = &spd->rules[i];
@@ -474,6 +476,8 @@ int spd_find_protect(const struct spd *spd, uint32_t connection, const struct se
 
 int spd_first_protect(const struct spd *spd, uint8_t family)
 {
+    if (spd->index != NULL)
+        return spd_index_first_protect(spd->index, family);
     for (size_t i = 0; i < spd->count; i++)
         if (spd->rules[i].action == ACTION_PROTECT && spd->rules[i].selector.local.first.family == family)
             return (int)i;

@@ -19,6 +19,11 @@ void spd_index_free(struct spd_index *index); /* NULL is fine */
 /* What spd_walk says. spd: the one that the index was made of, unchanged. */
 int spd_index_lookup(const struct spd_index *index, const struct spd *spd, const struct flow *flow);
 
+/* As spd_find_protect and spd_first_protect. */
+int spd_index_find_protect(const struct spd_index *index, const struct spd *spd, uint32_t connection,
+                           const struct selector *proposed);
+int spd_index_first_protect(const struct spd_index *index, uint8_t family);
+
 /* Random, so that two indexes never share it: whoever keeps answers knows by it whether they still hold. */
 uint64_t spd_index_generation(const struct spd_index *index);
 

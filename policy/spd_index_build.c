@@ -346,13 +346,13 @@ static enum status build(struct build *b, const struct random *random)
     enum status status = random_fill(random, index->seed, sizeof index->seed);
     if (status == OK)
         status = random_fill(random, &index->generation, sizeof index->generation);
-    if (status == OK)
-        status = rehash(index, SIZE_MIN);
+    if (status == OK) /* most rules take a node and an entry, and half of the slots stay empty */
+        status = rehash(index, (uint32_t)(b->spd->count * 4 + SIZE_MIN));
     for (; b->at < b->spd->count && status == OK; b->at++)
         status = put_rule(b);
-    if (status == OK && index->used > SIZE_MIN / 2)
-        status = rehash(index, index->used * 2);
-    return status;
+    if (status == OK && index->used * 3 < index->size)
+        status = rehash(index, index->used * 2 + SIZE_MIN);
+    return status == OK ? protects_make(&index->protects, b->spd, random) : status;
 }
 
 enum status spd_index_new(const struct spd *spd, const struct random *random, struct spd_index **out)
@@ -383,6 +383,7 @@ void spd_index_free(struct spd_index *index)
     free(index->shapes);
     free(index->links);
     free(index->list);
+    protects_free(&index->protects);
     free(index);
 }
 
@@ -407,7 +408,9 @@ struct spd_index_shape spd_index_shape(const struct spd_index *index)
     }
     for (size_t i = 0; i < INDEX_LEVELS; i++)
         shape.probes += most[i] + (most[i] > 0);
-    shape.bytes = sizeof *index + index->size * sizeof *index->slots + index->shape_room * sizeof *index->shapes +
-                  index->link_room * sizeof *index->links + index->list_room * sizeof *index->list;
+    shape.bytes =
+        sizeof *index + index->size * sizeof *index->slots + index->shape_room * sizeof *index->shapes +
+        index->link_room * sizeof *index->links + index->list_room * sizeof *index->list +
+        ((size_t)index->protects.equal_size + index->protects.count + index->protects.connections) * sizeof(uint32_t);
     return shape;
 }

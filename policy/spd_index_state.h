@@ -93,7 +93,19 @@ struct level {
     uint32_t least;
 };
 
+enum { PROTECT_SEEDS = 21 }; /* two for every 64 bits of connection and selector, and one */
+
+/* The protect rules. */
+struct protects {
+    uint64_t seed[PROTECT_SEEDS];
+    uint32_t *rules, *starts; /* by connection: from starts[c] to starts[c + 1], in their order */
+    uint32_t *equal;          /* a hash table by connection and selector: the first rule of each */
+    uint32_t count, connections, equal_size;
+    int first[2]; /* of IPv4 and IPv6 */
+};
+
 struct spd_index {
+    struct protects protects;
     uint64_t seed[INDEX_SEEDS], generation;
     struct level levels[2][INDEX_LEVELS]; /* of IPv4 and IPv6, ascending by `least` */
     size_t level_count[2];
@@ -126,6 +138,9 @@ static inline uint32_t ports_cut(uint16_t local, uint16_t remote, struct fields 
 }
 
 struct bits index_bits(const struct address *a);
+/* Zeroed before; to be freed after a failure too. */
+enum status protects_make(struct protects *p, const struct spd *spd, const struct random *random);
+void protects_free(struct protects *p);
 /* The slot of the key, or the empty one where it would be. */
 struct slot *index_find(const struct spd_index *index, const struct index_key *key);
 

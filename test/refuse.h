@@ -11,15 +11,16 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 
-/* From now on this call fails when its third argument is at least so much: of writev the number of pieces, of
- * setsockopt the option. */
-static inline bool refuse_call(long number, uint32_t third, int error)
+/* From now on this call fails when its third argument is in this range: of writev the number of pieces, of sendmmsg
+ * that of messages, of setsockopt the option. */
+static inline bool refuse_call(long number, uint32_t least, uint32_t most, int error)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, third, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, least, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, most, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };

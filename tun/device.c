@@ -12,10 +12,10 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "tun/netlink.h"
+#include "tun/queues.h"
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -206,15 +206,12 @@ enum status device_identify(const char *tun, char name[DEVICE_NAME], bool *here,
 
 /* --- open --- */
 
-/* A device with queues takes any number of descriptors, so that a second gateway would get a part of the packets. A
- * name of the network namespace that one process alone can have, and that goes with it, keeps it off. */
-static bool claim(struct device *device, const char *name)
+/* A device with queues takes any number of descriptors, and a second gateway would get a part of the packets. */
+static bool is_free(const char *name, int ours)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int len = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, "esptun/tun/%s", name);
-    device->claim = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    return device->claim >= 0 && bind(device->claim, (struct sockaddr *)&at,
-                                      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) == 0;
+    int attached = queues_attached(name);
+    errno = EBUSY;
+    return attached < 0 || attached <= ours;
 }
 
 /* One with several queues is attached to only by that flag, one without only by its absence. A new one is made as it is
@@ -225,10 +222,6 @@ static int attach(struct device *device, const char *tun, bool offload, bool que
     const int header = offload ? IFF_VNET_HDR : 0;
     const int tries[] = {header | (queues ? IFF_MULTI_QUEUE : 0), header | (queues ? 0 : IFF_MULTI_QUEUE)};
     int result = set_interface(device->fd, tun, tries[0], request);
-    if (result == 0 && queues && !claim(device, request->ifr_name)) {
-        errno = EBUSY;
-        return -1;
-    }
     device->queues = result == 0 && queues;
     if (result < 0 && errno == EINVAL && existed)
         result = set_interface(device->fd, tun, tries[1], request);
@@ -246,7 +239,7 @@ enum status device_open(const char *tun, bool offload, struct device *out, char 
 enum status device_open_queues(const char *tun, bool offload, bool queues, struct device *out, char *why,
                                size_t why_len)
 {
-    *out = (struct device){.fd = -1, .claim = -1};
+    *out = (struct device){.fd = -1};
     if (fd_of(tun) >= 0)
         return device_take(tun, fd_of(tun), offload, out, why, why_len);
     enum status status = check_name(tun, why, why_len);
@@ -257,9 +250,11 @@ enum status device_open_queues(const char *tun, bool offload, bool queues, struc
     if (out->fd < 0)
         return explain_open(errno, why, why_len);
     struct ifreq request;
-    if (attach(out, tun, offload, queues, existed, &request) < 0) {
+    /* Looked at before, so that the one who has it loses nothing, and after: two may start at once. */
+    if ((existed && !is_free(tun, 0)) || attach(out, tun, offload, queues, existed, &request) < 0 ||
+        !is_free(request.ifr_name, 1)) {
         status = explain_attach(errno, tun, existed, why, why_len);
-        device_close(out);
+        device_close_queue(out);
         return status;
     }
     out->attached = existed;
@@ -274,7 +269,6 @@ enum status device_add_queue(const struct device *first, struct device *out, cha
     struct ifreq request;
     int header = VNET_HEADER;
     *out = *first;
-    out->claim = -1;
     out->fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (out->fd < 0)
         return explain_open(errno, why, why_len);
@@ -291,7 +285,7 @@ void device_close_queue(struct device *queue)
 {
     if (queue->fd >= 0)
         close(queue->fd);
-    *queue = (struct device){.fd = -1, .claim = -1};
+    *queue = (struct device){.fd = -1};
 }
 
 /* Without IPv6 link-local addresses the kernel has nothing of its own to say on the TUN. A kernel that does not know
@@ -383,9 +377,7 @@ void device_close(struct device *device)
         (void)ioctl(device->fd, TUNSETOFFLOAD, 0UL); /* who attaches next may not know what to do with it */
     if (device->fd >= 0)
         close(device->fd);
-    if (device->claim >= 0)
-        close(device->claim);
-    *device = (struct device){.fd = -1, .claim = -1};
+    *device = (struct device){.fd = -1};
 }
 
 /* The header into the head-room, the packet behind it. */

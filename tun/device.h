@@ -27,7 +27,6 @@ struct device {
     char name[DEVICE_NAME];
     bool attached;         /* existed before us */
     bool queues;           /* more descriptors of it may be opened: device_add_queue */
-    int claim;             /* with queues: keeps other gateways off, as the kernel does of a device without; or -1 */
     bool vnet;             /* a vnet header stands before each packet */
     bool offload;          /* with it, the kernel may hand over super-packets */
     bool tcp_segments;     /* and takes those of TCP; it may do one without the other, see tun/probe.h */
@@ -46,7 +45,8 @@ MUST_USE enum status device_open_queues(const char *tun, bool offload, bool queu
                                         size_t why_len);
 
 /* Another descriptor of a device with queues, which then has one queue more. The kernel puts the packets of one flow
- * into one queue, that by which packets of the flow were written last. To be closed before the first. */
+ * into one queue, that by which packets of the flow were written last. To be closed before the first. Each queue may be
+ * read and written by a thread of its own. */
 MUST_USE enum status device_add_queue(const struct device *first, struct device *out, char *why, size_t why_len);
 void device_close_queue(struct device *queue);
 

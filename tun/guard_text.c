@@ -113,48 +113,100 @@ static void print_rule(FILE *out, const struct rule *rule, enum sense sense)
 
 /* --- which addresses are ours --- */
 
-static const struct address_range *side_of(const struct rule *rule, bool local)
+/* One side of a protect rule. */
+struct claim {
+    const struct address_range *range;
+    size_t rule;
+    struct address reach; /* of sorted local sides: the last address of all up to this one */
+};
+
+/* Sorted, so that nothing is compared with all the others. */
+struct claims {
+    struct claim *local, *remote; /* each once, by the first rule that has it */
+    size_t locals, remotes;
+};
+
+static int claim_compare(const void *a, const void *b)
 {
-    return local ? &rule->selector.local : &rule->selector.remote;
+    const struct claim *left = a, *right = b;
+    int order = address_compare(&left->range->first, &right->range->first);
+    if (order == 0)
+        order = address_compare(&left->range->last, &right->range->last);
+    return order != 0 ? order : (left->rule > right->rule) - (left->rule < right->rule);
 }
 
-static bool is_inside_a_local_side(const struct spd *spd, const struct address_range *remote)
+static int claim_by_rule(const void *a, const void *b)
 {
-    for (size_t i = 0; i < spd->count; i++) {
-        const struct address_range *local = &spd->rules[i].selector.local;
-        if (spd->rules[i].action == ACTION_PROTECT && !is_any(local) && range_contains(local, remote))
-            return true;
+    const struct claim *left = a, *right = b;
+    return (left->rule > right->rule) - (left->rule < right->rule);
+}
+
+/* NULL when memory is short. */
+static struct claim *claims_sort(const struct spd *spd, bool local, size_t *count)
+{
+    struct claim *all = calloc(spd->count + 1, sizeof *all);
+    size_t found = 0, kept = 0;
+    for (size_t i = 0; i < spd->count && all != NULL; i++) {
+        const struct selector *s = &spd->rules[i].selector;
+        if (spd->rules[i].action == ACTION_PROTECT && !(local && is_any(&s->local)))
+            all[found++] = (struct claim){.range = local ? &s->local : &s->remote, .rule = i};
     }
-    return false;
+    if (found > 0)
+        qsort(all, found, sizeof *all, claim_compare);
+    for (size_t i = 0; i < found; i++)
+        if (kept == 0 || !range_equal(all[kept - 1].range, all[i].range))
+            all[kept++] = all[i];
+    *count = kept;
+    return all;
 }
 
-/* Of several rules with the same range only the first has a say. */
-static bool is_repeated(const struct spd *spd, size_t index, bool local)
+/* Of the local sides that begin no later, does one reach as far? */
+static bool is_inside_a_local_side(const struct claims *c, const struct address_range *remote)
 {
-    for (size_t i = 0; i < index; i++)
-        if (spd->rules[i].action == ACTION_PROTECT &&
-            range_equal(side_of(&spd->rules[i], local), side_of(&spd->rules[index], local)))
-            return true;
-    return false;
+    size_t from = 0, to = c->locals;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (address_compare(&c->local[middle].range->first, &remote->first) <= 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from > 0 && address_compare(&c->local[from - 1].reach, &remote->last) >= 0;
 }
 
-static void print_sides(FILE *out, const struct spd *spd, bool local, enum sense sense, const char *verdict)
+static bool claims_make(const struct spd *spd, struct claims *out)
 {
-    for (size_t i = 0; i < spd->count; i++) {
-        const struct rule *rule = &spd->rules[i];
-        const struct address_range *range = side_of(rule, local);
-        bool counts = rule->action == ACTION_PROTECT && (local ? !is_any(range) : is_inside_a_local_side(spd, range));
-        if (!counts || is_repeated(spd, i, local))
-            continue;
-        print_family(out, range);
-        print_range(out, sense == SENSE_IN ? "saddr" : "daddr", range);
+    out->local = claims_sort(spd, true, &out->locals);
+    out->remote = claims_sort(spd, false, &out->remotes);
+    if (out->local == NULL || out->remote == NULL)
+        return false;
+    for (size_t i = 0; i < out->locals; i++) {
+        const struct address *last = &out->local[i].range->last;
+        bool further = i == 0 || address_compare(&out->local[i - 1].reach, last) < 0;
+        out->local[i].reach = further ? *last : out->local[i - 1].reach;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < out->remotes; i++)
+        if (is_inside_a_local_side(out, out->remote[i].range))
+            out->remote[kept++] = out->remote[i];
+    out->remotes = kept;
+    qsort(out->local, out->locals, sizeof *out->local, claim_by_rule);
+    qsort(out->remote, out->remotes, sizeof *out->remote, claim_by_rule);
+    return true;
+}
+
+static void print_claims(FILE *out, const struct claim *claims, size_t count, enum sense sense, const char *verdict)
+{
+    for (size_t i = 0; i < count; i++) {
+        print_family(out, claims[i].range);
+        print_range(out, sense == SENSE_IN ? "saddr" : "daddr", claims[i].range);
         fprintf(out, " %s\n", verdict);
     }
 }
 
 /* --- the table --- */
 
-static void print_chains(FILE *out, const struct spd *spd, enum sense sense)
+static void print_chains(FILE *out, const struct spd *spd, const struct claims *claims, enum sense sense)
 {
     char verdict[64];
     (void)snprintf(verdict, sizeof verdict, "goto %s_rules", chains[sense]);
@@ -163,8 +215,8 @@ static void print_chains(FILE *out, const struct spd *spd, enum sense sense)
         if (spd->rules[i].action != ACTION_DISCARD)
             print_rule(out, &spd->rules[i], sense);
     fprintf(out, "    }\n    chain %s {\n", chains[sense]);
-    print_sides(out, spd, false, sense, verdict);
-    print_sides(out, spd, true, sense, "return");
+    print_claims(out, claims->remote, claims->remotes, sense, verdict);
+    print_claims(out, claims->local, claims->locals, sense, "return");
     fprintf(out, "        %s\n    }\n", verdict);
 }
 
@@ -199,23 +251,34 @@ static void print_hooks(FILE *out, const char *device, uint32_t mark)
             device, mark);
 }
 
-char *guard_text(const struct spd *spd, const char *device, uint32_t mark)
+static void print_table(FILE *out, const struct spd *spd, const struct claims *claims, const char *device,
+                        uint32_t mark)
 {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    if (out == NULL)
-        return NULL;
     /* Adding what may be there makes the deletion valid in either case. */
     fprintf(out, "table inet " GUARD_TABLE "%s\ndelete table inet " GUARD_TABLE "%s\ntable inet " GUARD_TABLE "%s {\n",
             device, device, device);
     fprintf(out, "    counter " GUARD_IN_CLEAR " {\n    }\n    counter " GUARD_OUT_CLEAR " {\n    }\n");
-    print_chains(out, spd, SENSE_IN);
-    print_chains(out, spd, SENSE_OUT);
+    print_chains(out, spd, claims, SENSE_IN);
+    print_chains(out, spd, claims, SENSE_OUT);
     print_hooks(out, device, mark);
     fprintf(out, "}\n");
-    bool failed = ferror(out) != 0;
-    if (fclose(out) == 0 && !failed)
+}
+
+char *guard_text(const struct spd *spd, const char *device, uint32_t mark)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct claims claims = {0};
+    bool failed = !claims_make(spd, &claims);
+    FILE *out = failed ? NULL : open_memstream(&text, &len);
+    if (out != NULL) {
+        print_table(out, spd, &claims, device, mark);
+        failed = ferror(out) != 0;
+        failed = fclose(out) != 0 || failed;
+    }
+    free(claims.local);
+    free(claims.remote);
+    if (out != NULL && !failed)
         return text;
     free(text);
     return NULL;

@@ -120,12 +120,46 @@ static bool rule_is_plain_bypass(const struct rule *rule)
     return rule->action == ACTION_BYPASS && s->protocol == 0 && range_is_any(&s->local);
 }
 
-static bool discarded_before(const struct spd *spd, uint32_t index)
+/* The remote sides of discard rules, as if they were routes: of an equal prefix the first rule counts. */
+static enum status gather_discards(struct plan_routes *out, const struct spd *spd)
 {
-    for (uint32_t i = 0; i < index; i++)
-        if (spd->rules[i].action == ACTION_DISCARD &&
-            range_overlaps(&spd->rules[i].selector.remote, &spd->rules[index].selector.remote))
+    enum status status = OK;
+    for (uint32_t i = 0; i < spd->count && status == OK; i++)
+        if (spd->rules[i].action == ACTION_DISCARD)
+            status = routes_append_range(out, &spd->rules[i].selector.remote, &(struct plan_route){.rule = i});
+    routes_settle(out);
+    return status;
+}
+
+/* Those that lie in p follow each other. */
+static bool any_within(const struct plan_routes *routes, const struct prefix *p, uint32_t before)
+{
+    size_t from = 0, to = routes->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (prefix_compare(&routes->items[middle].to, p) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    for (; from < routes->count && prefix_has(p, &routes->items[from].to.base); from++)
+        if (routes->items[from].rule < before)
             return true;
+    return false;
+}
+
+static bool discarded_before(const struct plan_routes *discards, const struct spd *spd, uint32_t index)
+{
+    struct prefix prefixes[PREFIX_SPLIT_MAX];
+    const struct plan_route *route;
+    size_t count = discards->count > 0 ? prefix_split(&spd->rules[index].selector.remote, prefixes) : 0;
+    for (size_t i = 0; i < count; i++) {
+        for (unsigned len = 0; (route = route_covering(discards, &prefixes[i], false, &len)) != NULL;)
+            if (route->rule < index)
+                return true;
+        if (any_within(discards, &prefixes[i], index))
+            return true;
+    }
     return false;
 }
 
@@ -215,14 +249,14 @@ static enum status plan_attached(struct plan_routes *thrown, const struct plan_r
 
 static enum status plan_outbound(struct plan *plan, const struct spd *spd, const struct plan_host *host)
 {
-    struct plan_routes thrown = {0};
-    enum status status = OK;
+    struct plan_routes thrown = {0}, discards = {0};
+    enum status status = gather_discards(&discards, spd);
     for (uint32_t i = 0; i < spd->count && status == OK; i++)
         if (spd->rules[i].action == ACTION_PROTECT)
             status = plan_protect(plan, &spd->rules[i], i, host);
     routes_settle(&plan->outbound);
     for (uint32_t i = 0; i < spd->count && status == OK; i++)
-        if (rule_is_plain_bypass(&spd->rules[i]) && !discarded_before(spd, i))
+        if (rule_is_plain_bypass(&spd->rules[i]) && !discarded_before(&discards, spd, i))
             status = plan_bypass(&thrown, &plan->outbound, &spd->rules[i], i);
     if (status == OK)
         status = plan_attached(&thrown, &plan->outbound, spd, host);
@@ -230,6 +264,7 @@ static enum status plan_outbound(struct plan *plan, const struct spd *spd, const
     if (status == OK)
         status = routes_join(&plan->outbound, &thrown);
     free(thrown.items);
+    free(discards.items);
     return status;
 }
 
@@ -319,28 +354,40 @@ static enum status plan_bound(struct plan *plan)
     return status;
 }
 
-static bool addresses_have(const struct address *list, size_t count, const struct address *a)
+/* A local side that is one address, as a route of its rule. */
+static enum status gather_single_locals(struct plan_routes *out, const struct spd *spd)
 {
-    for (size_t i = 0; i < count; i++)
-        if (address_equal(&list[i], a))
-            return true;
-    return false;
+    enum status status = OK;
+    for (uint32_t i = 0; i < spd->count && status == OK; i++) {
+        const struct address_range *local = &spd->rules[i].selector.local;
+        if (spd->rules[i].action == ACTION_PROTECT && address_equal(&local->first, &local->last))
+            status = routes_append_range(out, local, &(struct plan_route){.rule = i});
+    }
+    routes_settle(out);
+    return status;
 }
 
+static int rule_compare(const void *a, const void *b)
+{
+    const struct plan_route *left = a, *right = b;
+    return (left->rule > right->rule) - (left->rule < right->rule);
+}
+
+/* Each once, in the order of the rules. */
 static enum status plan_missing(struct plan *plan, const struct spd *spd, const struct plan_host *host)
 {
-    for (size_t i = 0; i < spd->count; i++) {
-        const struct address_range *local = &spd->rules[i].selector.local;
-        if (spd->rules[i].action != ACTION_PROTECT || !is_missing(host, local) ||
-            addresses_have(plan->missing, plan->missing_count, &local->first))
-            continue;
-        struct address *more = realloc(plan->missing, (plan->missing_count + 1) * sizeof *more);
-        if (more == NULL)
-            return ERR_MEMORY;
-        plan->missing = more;
-        plan->missing[plan->missing_count++] = local->first;
+    struct plan_routes singles = {0};
+    enum status status = gather_single_locals(&singles, spd);
+    if (status == OK && singles.count > 0) {
+        qsort(singles.items, singles.count, sizeof *singles.items, rule_compare);
+        plan->missing = calloc(singles.count, sizeof *plan->missing);
+        status = plan->missing != NULL ? OK : ERR_MEMORY;
     }
-    return OK;
+    for (size_t i = 0; i < singles.count && status == OK; i++)
+        if (is_missing(host, &spd->rules[singles.items[i].rule].selector.local))
+            plan->missing[plan->missing_count++] = singles.items[i].to.base;
+    free(singles.items);
+    return status;
 }
 
 enum status plan_make(const struct spd *spd, const struct plan_host *host, struct plan *out)

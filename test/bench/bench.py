@@ -101,6 +101,10 @@ def cpu_model():
     return platform.machine()
 
 
+def memory_gib():
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
 def os_name():
     with contextlib.suppress(OSError):
         with open("/etc/os-release", encoding="utf-8") as file:
@@ -125,8 +129,8 @@ def describe_machine(everyone):
         if one.name in ("esptun-gcm256", "strongswan-gcm256", "wireguard-go", "openvpn"):
             with contextlib.suppress(netns.Skip, netns.Failure, OSError):
                 versions[one.name.split("-gcm")[0]] = one.version()
-    return {"cpu": cpu_model(), "cores": os.cpu_count(), "kernel": platform.release(), "os": os_name(),
-            "busy_before": busy, "steal_before": stolen, "versions": versions,
+    return {"cpu": cpu_model(), "cores": os.cpu_count(), "memory_gib": memory_gib(), "os": os_name(),
+            "kernel": platform.release(), "busy_before": busy, "steal_before": stolen, "versions": versions,
             "packages": contestants.packages(*DEBIAN)}
 
 
@@ -135,7 +139,7 @@ def describe_machine(everyone):
 class Run:
     def __init__(self, options, names, steps):
         self.options, self.names, self.steps = options, names, steps
-        self.samples, self.skipped = report.Samples(), {}
+        self.samples, self.skipped, self.idle = report.Samples(), {}, []
         self.began = time.monotonic()
         self.done, self.all = 0, len(names) * options.rounds * len(options.wires)
 
@@ -146,6 +150,7 @@ class Run:
             with contextlib.redirect_stdout(sys.stderr), netns.Lab("bench") as lab:
                 one.up(lab, wire)
                 measure.start_server(one)
+                self.idle.append({"wire": wire, "round": number, "contestant": one.name, "busy": measure.idle_share()})
                 for step, title, act in self.steps:
                     try:
                         sample = act(one)
@@ -198,17 +203,17 @@ def compare(options, usage):
     whole = measure.Cpu()
     run.rounds()
     _, machine["steal_run"] = whole.shares()
+    machine["busy_between"] = [sample["busy"] for sample in run.idle]
     result = {"machine": machine, "options": {"rounds": options.rounds, "seconds": options.seconds,
                                               "wires": options.wires, "quick": options.quick},
-              "skipped": run.skipped, "samples": run.samples.rows}
+              "skipped": run.skipped, "idle": run.idle, "samples": run.samples.rows}
     print(report.text(result, run.samples, names, {one.name: one.what for one in everyone}))
     if options.json:
         write(options.json, json.dumps(result, indent=1) + "\n")
     if options.svg:
-        where = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; rounds: {options.rounds}"
-        if report.was_busy(machine):
-            where += f". {report.BUSY}"
-        write(options.svg, chart.svg(run.samples, options.wires, names, where))
+        lines = [f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; rounds: {options.rounds}",
+                 *([report.BUSY] if report.was_busy(machine) else [])]
+        write(options.svg, chart.svg(run.samples, options.wires, names, lines))
     return 0 if any("error" not in row for row in run.samples.rows) else 1
 
 

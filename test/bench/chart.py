@@ -7,6 +7,8 @@ PANELS = [
     ("TCP x1, Gb/s (more is better)", "tcp1", "gbps"),
     ("CPU seconds of the machine per GB (less is better)", "tcp1", "cpu_s_per_gb"),
     ("Round trip under load, p99, us (less is better)", "rtt_loaded", "p99_us"),
+    ("CPU of the machine per 64-byte packet, the tunnel's part, us (less is better)", "small_cost",
+     "tunnel_us_per_packet"),
     ("64-byte packets at most 1 % lost, kpps (more is better)", "small_max", "kpps"),
 ]
 LABEL, PLOT, NUMBER, BAR, GAP, TITLE, MARGIN = 170, 420, 130, 16, 6, 34, 16
@@ -23,8 +25,8 @@ def number(value):
 
 
 def bar(name, values, scale, y):
-    middle, least, most = statistics.median(values), min(values), max(values)
-    width, low, high = middle * scale, LABEL + least * scale, LABEL + most * scale
+    middle, least, most = statistics.median(values), max(0, min(values)), max(0, *values)
+    width, low, high = max(0, middle) * scale, LABEL + least * scale, LABEL + most * scale
     line = y + BAR / 2
     return [
         f'<text x="{LABEL - 8}" y="{y + BAR - 4}" text-anchor="end">{escape(name)}</text>',
@@ -37,7 +39,8 @@ def bar(name, values, scale, y):
 def panel(title, rows, y):
     """Returns (elements, the y below)."""
     out = [f'<text x="{MARGIN}" y="{y + 20}" font-weight="bold">{escape(title)}</text>']
-    scale = PLOT / (max(max(values) for _, values in rows) or 1)
+    most = max(max(values) for _, values in rows)
+    scale = PLOT / most if most > 0 else 1  # differences may be below 0
     y += TITLE
     for name, values in rows:
         out += bar(name, values, scale, y)
@@ -46,7 +49,8 @@ def panel(title, rows, y):
 
 
 def svg(samples, wires, names, subtitle):
-    y, body = MARGIN + 24, [f'<text x="{MARGIN}" y="{MARGIN + 8}">{escape(subtitle)}</text>']
+    body = [f'<text x="{MARGIN}" y="{MARGIN + 8 + 18 * i}">{escape(line)}</text>' for i, line in enumerate(subtitle)]
+    y = MARGIN + 6 + 18 * len(subtitle)
     for wire in wires:
         for title, step, field in PANELS:
             rows = [(name, samples.values(wire, name, step, field)) for name in names]

@@ -13,6 +13,7 @@ COLUMNS = [
     ("RTT loaded p50 us", "rtt_loaded", "p50_us", "{:.0f}"),
     ("RTT loaded p99 us", "rtt_loaded", "p99_us", "{:.0f}"),
     ("CPU us per 64 B packet at 20 kpps", "small_cost", "cpu_us_per_packet", "{:.1f}"),
+    ("of it the tunnel's", "small_cost", "tunnel_us_per_packet", "{:.1f}"),
     ("max kpps at 64 B, loss <= 1 %", "small_max", "kpps", "{:.0f}"),
 ]
 
@@ -36,7 +37,8 @@ class Samples:
     def ratio(self, wire, one, other, step, field):
         """Median of the ratios within each round: both met the same minutes of the machine. None: unknown."""
         ones, others = (self.by_round(wire, name, step, field) for name in (one, other))
-        ratios = [ones[r] / others[r] for r in ones if others.get(r)]
+        # Below 0: a difference that drowns in the noise; there is nothing to compare.
+        ratios = [ones[r] / others[r] for r in ones if ones[r] > 0 and others.get(r, 0) > 0]
         return statistics.median(ratios) if ratios else None
 
     def errors(self, wire):
@@ -82,7 +84,9 @@ RATIOS = [
     ("RTT idle p50 / bare", "rtt_idle", "p50_us", lambda name: "bare"),
     ("RTT idle p50 / wireguard-go", "rtt_idle", "p50_us", lambda name: "wireguard-go"),
     ("RTT loaded p99 / wireguard-go", "rtt_loaded", "p99_us", lambda name: "wireguard-go"),
-    ("64 B cost / wireguard-go", "small_cost", "cpu_us_per_packet", lambda name: "wireguard-go"),
+    ("64 B cost of the tunnel / strongSwan", "small_cost", "tunnel_us_per_packet", same_suite),
+    ("64 B cost of the tunnel / wireguard-go", "small_cost", "tunnel_us_per_packet", lambda name: "wireguard-go"),
+    ("64 B cost of the tunnel / OpenVPN", "small_cost", "tunnel_us_per_packet", lambda name: "openvpn"),
     ("64 B rate / bare", "small_max", "kpps", lambda name: "bare"),
     ("64 B rate / strongSwan", "small_max", "kpps", same_suite),
     ("64 B rate / wireguard-go", "small_max", "kpps", lambda name: "wireguard-go"),
@@ -105,17 +109,22 @@ def ratio_table(samples, wire, names):
 WIRES = {"super": "the veth carries super-packets", "mtu": "packets of the MTU (tso, gso and UDP segmentation off)"}
 
 
-BUSY = "The machine was busy before the start: these figures mean little."
+BUSY = "The machine was busy with something else: these figures mean little."
 
 
 def was_busy(machine):
-    return machine["busy_before"] > 0.05
+    between = machine.get("busy_between")
+    return max(machine["busy_before"], statistics.median(between) if between else 0) > 0.05
 
 
 def machine_text(machine):
-    lines = [f"{machine['cpu']}, {machine['cores']} cores, {machine['os']}, Linux {machine['kernel']}",
+    lines = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB, {machine['os']}, "
+             f"Linux {machine['kernel']}",
              f"before the start: {machine['busy_before']:.1%} busy, {machine['steal_before']:.1%} stolen; "
              f"stolen over the whole run: {machine.get('steal_run', 0):.1%}"]
+    between = machine.get("busy_between")
+    if between:
+        lines += [f"with a tunnel that idles: {statistics.median(between):.1%} busy, at most {max(between):.1%}"]
     lines += [f"{name}: {version}" for name, version in machine["versions"].items() if version]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -133,6 +142,9 @@ def text(result, samples, names, whats):
         ratios = ratio_table(samples, wire, names)
         if ratios:
             parts += ["Ratios, within each round, median:", "", ratios, ""]
+        ended = [name for name in names if any(samples.values(wire, name, "small_max", "sender_limited"))]
+        if ended:
+            parts += [f"- max kpps: the sender, not the contestant, was at its end with {', '.join(ended)}", ""]
         failed = samples.errors(wire)
         parts += [f"- {row['contestant']}, round {row['round']}, {row['step']}: {row['error']}" for row in failed]
         parts += [""] if failed else []

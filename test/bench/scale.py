@@ -2,13 +2,14 @@
 """What grows with what: many tunnels and many rules against one, memory of idle tunnels, workers, and wires that lose
 or reorder. Every comparison runs in turn, in rounds, like the others."""
 import contextlib
+import copy
 import json
 import re
 import sys
 import time
 
 from contestants import Esptun, everyone
-from measure import Cpu, small_cost, start_server, tcp
+from measure import Cpu, read_client, small_cost, start_client, start_server, tcp
 from place import INNER_MTU, gateways, netns
 from report import BUSY, Samples, machine_text, markdown, spread, was_busy
 import esptun  # test/netns/esptun.py
@@ -23,6 +24,7 @@ BAD_WIRES = {  # loss and lateness per 10,000 frames, late by so many frames
     "1 % late by 30": (0, 100, 30),
 }
 SEED = 42
+SHOWN = ("gbps", "cpu_us_per_packet", "seconds")  # of a sample, while it runs
 
 
 # --- many tunnels and rules ---
@@ -125,7 +127,10 @@ def measured(samples, group, number, one, steps, progress):
             one.up(lab, "super")
             start_server(one)
             for name, act in steps:
-                samples.add(group, number, one.name, name, act(one))
+                sample = act(one)
+                samples.add(group, number, one.name, name, sample)
+                progress(f"    {name}: " + ", ".join(f"{field} {sample[field]:.3g}" for field in SHOWN if
+                                                     field in sample))
             one.down()
     except netns.Skip as why:
         progress(f"    skipped: {why}")
@@ -170,25 +175,31 @@ def memory_ends(lab, count):
 
 
 def memory(count, notes, progress):
-    """KB per idle tunnel at each end: what `count` established tunnels add to a daemon that knows their
-    configuration."""
+    """KB per idle tunnel at each end: what tunnels add to a daemon that knows their configuration and has some already.
+    The first ones are left out: they find memory that reading the configuration has left behind, and pay for what all
+    share."""
     progress(f"scale: memory of {count:,} tunnels")
     try:
         with quiet_lab() as lab:
             a, b = memory_ends(lab, count)
             right = esptun.Esptun(b, memory_config(b, 2, count))
             left = esptun.Esptun(a, memory_config(a, 1, count))
-            before = [resident_kb(end.process) for end in (left, right)]
-            began = time.monotonic()
+            def resident():
+                return [resident_kb(end.process) for end in (left, right)]
+            config, first, began = resident(), count // 5, time.monotonic()
             for i in range(count):
                 left.verb("up", f"t{i}")
+                if i + 1 == first:
+                    before = resident()
             took = time.monotonic() - began
+            time.sleep(2)
+            after = resident()
             netns.wait_for("all tunnels to be up",
                            lambda: len(left.children()) == len(right.children()) == count, 60, 1)
-            time.sleep(2)
-            after = [resident_kb(end.process) for end in (left, right)]
-            return {"tunnels": count, "seconds": round(took, 1), "config_kb": before[0],
-                    "initiator_kb": (after[0] - before[0]) / count, "responder_kb": (after[1] - before[1]) / count}
+            asked = resident()  # the document about all of them is larger than they are
+            each = [(after[i] - before[i]) / (count - first) for i in (0, 1)]
+            return {"tunnels": count, "seconds": round(took, 1), "config_kb": config[0], "whole_kb": after[0],
+                    "asked_kb": asked[0], "first": first, "initiator_kb": each[0], "responder_kb": each[1]}
     except netns.Failure as why:
         notes.append(f"memory of {count:,} tunnels: {' '.join(str(why).split())[:300]}")
         return None
@@ -197,12 +208,59 @@ def memory(count, notes, progress):
 # --- workers ---
 
 class Workers(Esptun):
+    """Two tunnels between the same two hosts, each with outer and inner addresses of its own: a connection belongs to
+    one worker, so one alone gives only one of them work."""
+
     def __init__(self, count):
         super().__init__("gcm256", "aes256gcm16", False)
         self.count, self.name = count, f"workers = {count}"
 
+    @staticmethod
+    def sides(end):
+        number = 1 if end.label.endswith("A") else 2
+        return f"192.0.2.{10 + number}", f"10.{10 + number}.0.1"
+
     def config(self, end, peer, start):
-        return super().config(end, peer, start).replace("[gateway]\n", f"[gateway]\nworkers = {self.count}\n")
+        text = super().config(end, peer, start).replace("[gateway]\n", f"[gateway]\nworkers = {self.count}\n")
+        (local, inner), (remote, far) = self.sides(end), self.sides(peer)
+        connection, acl = re.search(r"(\[connection peer\]\n.*)\[acl\]\n(.*)", text, re.S).groups()
+        second = re.sub(r"^(remote = ).*$", rf"\g<1>{remote}", re.sub(r"^(local = ).*$", rf"\g<1>{local}", connection,
+                                                                    flags=re.M), flags=re.M)
+        return text.replace("[acl]\n", second.replace("[connection peer]", "[connection second]") + "[acl]\n" +
+                            f"protect = {inner}/32 -> {far}/32 via second\n")
+
+    def join(self, lab):
+        for end in (self.a, self.b):
+            local, inner = self.sides(end)
+            end.ip("addr", "add", f"{local}/24", "dev", "wan0")
+            end.ip("addr", "add", f"{inner}/32", "dev", "lan0")
+        right = esptun.Esptun(self.b, self.config(self.b, self.a, "none"), binary=self.binary())
+        left = esptun.Esptun(self.a, self.config(self.a, self.b, "start"), binary=self.binary())
+        self.ends = [left.process, right.process]
+        netns.wait_for("both tunnels", lambda: len(left.children()) == len(right.children()) == 2, 30)
+        self.second = copy.copy(self)
+        self.second.inner_a, self.second.inner_b = self.sides(self.a)[1], self.sides(self.b)[1]
+        netns.wait_for("a ping through the second tunnel", self.second.pings, 20)
+        start_server(self.second)
+
+
+def both_tunnels(one, seconds, *options):
+    """TCP in each of the two tunnels at once, and what both carry together."""
+    cpu = Cpu()
+    clients = [start_client(each, seconds, *options) for each in (one, one.second)]
+    samples = [read_client(client, seconds) for client in clients]
+    busy, stolen = cpu.seconds()
+    if any(sample["bytes"] == 0 for sample in samples):
+        raise netns.Failure("no byte arrived in one of the tunnels")
+    whole = sum(sample["bytes"] for sample in samples)
+    return {"gbps": sum(sample["gbps"] for sample in samples), "each_gbps": [sample["gbps"] for sample in samples],
+            "cpu_s": busy, "steal_s": stolen, "cpu_s_per_gb": busy / (whole / 1e9)}
+
+
+WORKER_STEPS = [("tcp1", "TCP x1 in one tunnel", lambda c, s: tcp(c, s)),
+                ("tcp4", "TCP x4 in one", lambda c, s: tcp(c, s, "-P", "4")),
+                ("two1", "TCP x1 in each of two", lambda c, s: both_tunnels(c, s)),
+                ("two4", "TCP x4 in each of two", lambda c, s: both_tunnels(c, s, "-P", "4"))]
 
 
 def workers(options, samples, notes, progress):
@@ -216,13 +274,11 @@ def workers(options, samples, notes, progress):
         return []
     names = []
     for number in range(1, options.rounds + 1):
-        for one in (Workers(1), Workers(2)):
+        for one in (Workers(1), Workers(2))[::1 if number % 2 else -1]:  # nobody is always the first
             progress(f"scale, round {number}: {one.name}")
-            measured(samples, "workers", number, one,
-                     [("tcp1", lambda c: tcp(c, options.seconds)),
-                      ("tcp4", lambda c: tcp(c, options.seconds, "-P", "4"))], progress)
-            names += [one.name] if one.name not in names else []
-    return names
+            measured(samples, "workers", number, one, [(step, lambda c, act=act: act(c, options.seconds))
+                                                       for step, _, act in WORKER_STEPS], progress)
+    return [Workers(count).name for count in (1, 2)]
 
 
 # --- bad wires ---
@@ -264,17 +320,22 @@ def wire_table(samples, names):
 
 
 def worker_table(samples, names):
-    rows = [[name] + [spread(samples.values("workers", name, step, "gbps"), "{:.2f}") for step in ("tcp1", "tcp4")] +
-            [ratio(samples, "workers", name, names[0], step) for step in ("tcp1", "tcp4")] for name in names]
-    return markdown(["", "TCP x1 Gb/s", "TCP x4 Gb/s", "x1 against one", "x4 against one"], rows)
+    """A row for each load, Gb/s with one worker and with two, and what the second one is worth."""
+    rows = [[title] + [spread(samples.values("workers", name, step, "gbps"), "{:.2f}") for name in names] +
+            [ratio(samples, "workers", names[1], names[0], step),
+             ratio(samples, "workers", names[1], names[0], step, "cpu_s_per_gb")] for step, title, _ in WORKER_STEPS]
+    return markdown(["Gb/s"] + names + ["two against one", "CPU per GB, two against one"], rows)
 
 
 def memory_text(found):
     if not found:
         return "Not measured."
+    config, whole, asked = (found[key] / 1024 for key in ("config_kb", "whole_kb", "asked_kb"))
     return (f"{found['tunnels']:,} tunnels established in {found['seconds']} s, one command each; a daemon with their "
-            f"configuration has {found['config_kb'] / 1024:.1f} MB. Each established, idle tunnel adds "
-            f"{found['initiator_kb']:.1f} KB at the initiator and {found['responder_kb']:.1f} KB at the responder.")
+            f"configuration has {config:.1f} MB, with the tunnels {whole:.1f} MB. From number {found['first'] + 1} on "
+            f"each established, idle tunnel adds {found['initiator_kb']:.1f} KiB at the initiator, "
+            f"{found['responder_kb']:.1f} KiB at the responder. After a `status --json` about all of them the daemon "
+            f"keeps {asked:.1f} MB.")
 
 
 def main(options, machine, progress, write):

@@ -2,7 +2,8 @@
 /*
  * Two whole engines, no stubs. The first four bytes are the plan:
  *
- *   0  settings: encapsulation, which end is meant, whether the true message follows
+ *   0  settings: encapsulation, which end is meant, whether the true message follows, mode of phase 1, long messages
+ *      (which go in fragments)
  *   1  which datagram of the run is changed
  *   2  how: as it lies on the wire, or its plain text with a hash that verifies again (an authenticated peer that means
  * harm) 3  milliseconds between raw datagrams, times 64
@@ -147,6 +148,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rig *rig = rig_new(1);
     for (int i = 0; i < RIG_ENDS; i++) {
         rig->ends[i].connection.encap = plan.settings & 1 ? ENCAP_YES : ENCAP_AUTO;
+        rig->ends[i].connection.mode = plan.settings & 32 ? MODE_AGGRESSIVE : MODE_MAIN;
+        rig->ends[i].connection.fragmentation = plan.settings & 64;
+        if (plan.settings & 64)
+            rig_make_long(&rig->ends[i].connection);
         rig->ends[i].connection.dpd_delay_s = 10;
         rig->ends[i].connection.start = i == 0 || plan.settings & 2 ? START_START : START_TRAP;
     }

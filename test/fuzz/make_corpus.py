@@ -246,6 +246,22 @@ def offers():
     yield "esp12_esn2", offer(12, (5, 5), tunnel, (11, 2))
 
 
+def ike_fragments():
+    """Payload 132 behind an IKE header; and rows of (number, total, length, bytes)."""
+    for name, number, flags, data in (("first", 1, 0, b"abcd"), ("last", 2, 1, b"\0" * 40), ("empty", 1, 0, b"")):
+        body = struct.pack("!HBB", 1, number, flags) + data
+        yield name, (struct.pack("!QQBBBBII", 1, 2, 132, 0x10, 32, 0, 7, 32 + len(body)) +
+                     struct.pack("!BBH", 0, 0, 4 + len(body)) + body)
+    rows = [(3, 3, b"ccc"), (1, 0, b"a"), (2, 0, b"bb")]
+    yield "reversed", b"".join(bytes([n, t, len(d)]) + d for n, t, d in rows)
+    yield "twice", b"".join(bytes([n, t, len(d)]) + d for n, t, d in rows + rows)
+    yield "other_bytes", b"".join(bytes([n, t, len(d)]) + d for n, t, d in rows + [(1, 0, b"x"), (2, 3, b"bb")])
+    yield "other_total", b"".join(bytes([n, t, len(d)]) + d for n, t, d in rows[1:] + [(1, 1, b"a"), (3, 0, b"c")])
+    yield "many", b"".join(bytes([n, 64, 255]) + b"\x11" * 255 for n in range(1, 65))
+
+
+for key, value in ike_fragments():
+    write("fuzz_ike_fragment", key, value)
 for key, value in FLOWS.items():
     write("fuzz_flow", key, value)
 for key, value in ENCAPS.items():

@@ -12,6 +12,8 @@ import sys
 import time
 
 UDP_SEGMENT = 103
+SO_RCVBUFFORCE = 33
+RECEIVE_BUFFER = 8 << 20  # all of a test: a slow machine loses nothing
 TIMEOUT_S = 10
 PAUSE_S = 0.002  # a socket's buffer is finite, and nothing here repeats what is lost
 
@@ -24,6 +26,7 @@ def report(sizes, digest):
 def sink(port, count):
     server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
     server.bind(("", port))
     server.settimeout(TIMEOUT_S)
     print("ready", flush=True)

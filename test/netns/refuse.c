@@ -20,7 +20,7 @@ int main(int argc, char *argv[])
         return 2;
     }
     long call = strcmp(argv[1], "writev") == 0 ? SYS_writev : SYS_setsockopt;
-    if (!refuse_call(call, (uint32_t)strtoul(argv[2], NULL, 10), (int)strtol(argv[3], NULL, 10)))
+    if (!refuse_call(call, (uint32_t)strtoul(argv[2], NULL, 10), UINT32_MAX, (int)strtol(argv[3], NULL, 10)))
         (void)fprintf(stderr, "netns_refuse: seccomp cannot be had: %s\n", strerror(errno));
     else if (execvp(argv[4], argv + 4) < 0)
         (void)fprintf(stderr, "netns_refuse: %s: %s\n", argv[4], strerror(errno));

@@ -12,6 +12,8 @@ PLUGINS = ("random nonce aes sha1 sha2 md5 hmac kdf ctr ccm gcm chapoly openssl 
 STRONGSWAN_CONF = """
 charon {{
     load_modular = no
+    i_dont_care_about_security_and_use_aggressive_mode_psk = yes
+    fragment_size = {fragment_size}
     load = {plugins}
     install_routes = yes
     retransmit_timeout = 1.0
@@ -53,6 +55,7 @@ connections {{
         remote_addrs = {remote}
         proposals = {ike}
         encap = {encap}
+        fragmentation = {fragmentation}
         rekey_time = {ike_rekey}
         dpd_delay = 0
         local {{
@@ -98,19 +101,20 @@ class Strongswan:
 
     def __init__(self, gateway, peer, psk=PSK, ike="aes256-sha256-modp2048", esp="aes256-sha256", encap="yes",
                  start="none", rekey="1h", life=None, ike_rekey="4h", local_id=None, remote_id=None, local_ts=None,
-                 remote_ts=None, aggressive="no", remote=None, plugins=PLUGINS):
+                 remote_ts=None, aggressive="no", remote=None, plugins=PLUGINS, fragmentation="no", fragment_size=1280):
         need()
         self.gateway, self.lab = gateway, gateway.lab
         label = gateway.label
         self.vici = "unix://" + os.path.join(self.lab.folder, f"{label}.vici")
         self.log_path = os.path.join(self.lab.folder, f"{label}-charon-file.log")
         settings = self.lab.file(f"{label}-strongswan.conf", STRONGSWAN_CONF.format(
-            plugins=plugins, log=self.log_path, vici=self.vici))
+            plugins=plugins, log=self.log_path, vici=self.vici, fragment_size=fragment_size))
         self.values = {
             "aggressive": aggressive, "local": gateway.wan, "remote": remote or peer.wan, "ike": ike, "esp": esp,
             "encap": encap, "local_id": local_id or gateway.wan, "remote_id": remote_id or peer.wan,
             "local_ts": local_ts or gateway.lan, "remote_ts": remote_ts or peer.lan, "psk": psk, "start": start,
-            "rekey": rekey, "life": life or "2h", "ike_rekey": ike_rekey, "more": ""}
+            "rekey": rekey, "life": life or "2h", "ike_rekey": ike_rekey, "more": "",
+            "fragmentation": fragmentation}
         self.conf = self.lab.file(f"{label}-swanctl.conf", SWANCTL_CONF.format(**self.values))
         if os.path.exists(self.vici[len("unix://"):]):  # of one that was killed: not a sign that this one is there
             os.unlink(self.vici[len("unix://"):])

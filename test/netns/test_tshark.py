@@ -12,6 +12,7 @@ from probing import Asker, start_echo
 from referee import open_esp
 from strongswan import Strongswan
 from suites import SUITES
+from test_fragments import LONG
 
 # Wireshark's severities; notes and chats ("keepalive seen") are not complaints.
 WARNING = 0x600000
@@ -58,6 +59,20 @@ def test_no_complaint_raw(lab):
 def test_no_complaint_x25519_several_proposals(lab):
     no_complaints(life(lab, ike="aes256-sha512-x25519, aes256-sha384-ecp384, aes128-sha256-modp2048",
                        esp="chacha20poly1305-x25519, aes256gcm16-x25519, aes192-sha384-x25519"))
+
+
+def test_no_complaint_aggressive(lab):
+    path = life(lab, mode="aggressive")
+    no_complaints(path)
+    exchanges = set(tshark(path, "-Y", "isakmp", "-T", "fields", "-e", "isakmp.exchangetype").split())
+    expect("4" in exchanges and "2" not in exchanges, f"exchanges seen: {exchanges}, not aggressive mode")
+
+
+def test_no_complaint_fragments(lab):
+    path = life(lab, ike="aes256-sha256-modp4096", esp=LONG)
+    no_complaints(path)
+    seen = set(tshark(path, "-Y", "isakmp.frag.packetid", "-T", "fields", "-e", "isakmp.frag.last").split())
+    expect(seen == {"0", "1"}, f"no fragments on the wire: {seen}")
 
 
 def test_no_complaint_behind_nat(lab):

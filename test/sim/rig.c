@@ -172,13 +172,31 @@ struct rig *rig_new(uint64_t seed)
     return rig;
 }
 
+void rig_make_long(struct connection *c)
+{
+    static const char esp[] =
+        "aes128gcm16-x25519, aes192gcm16-x25519, aes256gcm16-x25519, aes128gcm12-x25519, "
+        "aes192gcm12-x25519, aes256gcm12-x25519, aes128gcm8-x25519, aes192gcm8-x25519, "
+        "aes256gcm8-x25519, aes128ccm16-x25519, aes192ccm16-x25519, aes256ccm16-x25519, "
+        "aes128ccm12-x25519, aes192ccm12-x25519, aes256ccm12-x25519, aes128ccm8-x25519, "
+        "aes192ccm8-x25519, aes256ccm8-x25519, aes128-sha256-x25519, aes192-sha256-x25519, "
+        "aes256-sha256-x25519, aes128-sha384-x25519, aes192-sha384-x25519, aes256-sha384-x25519, "
+        "aes128-sha512-x25519, aes192-sha512-x25519, aes256-sha512-x25519, aes128ctr-sha256-x25519, "
+        "aes192ctr-sha256-x25519, aes256ctr-sha256-x25519, aes128ctr-sha384-x25519, "
+        "aes192ctr-sha384-x25519";
+    char why[256];
+    c->esp.count = 0;
+    if (proposal_parse(PROPOSAL_ESP, esp, 0, &c->esp, why, sizeof why) != OK)
+        abort();
+}
+
 void rig_start(struct rig *rig)
 {
     for (int i = 0; i < RIG_ENDS; i++) {
         struct rig_end *end = &rig->ends[i];
         const struct ike_setup setup = {
-            .connections = &end->connection,
-            .connection_count = 1,
+            .connections = end->several != NULL ? end->several : &end->connection,
+            .connection_count = end->several != NULL ? end->several_count : 1,
             .spd = &end->spd,
             .random = end->random,
             .vault = rig->vault,

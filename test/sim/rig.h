@@ -32,6 +32,8 @@ struct rig_end {
     int index;
     struct address address;
     struct connection connection; /* one per end; change it before rig_start */
+    struct connection *several;   /* instead of it, several_count of them, the test's own; NULL: none */
+    size_t several_count;
     struct spd spd;
     struct log log;
     struct ike *ike;
@@ -65,6 +67,9 @@ struct rig {
 /* 192.0.2.1 protecting 10.1.0.0/24 and 192.0.2.2 protecting 10.2.0.0/24, one psk, x25519 for speed. Aborts without
  * memory. */
 struct rig *rig_new(uint64_t seed);
+
+/* So many suites of phase 2 that the offer of this end does not fit one datagram. */
+void rig_make_long(struct connection *c);
 
 /* Makes the engines, after connections and network were set. `rule`: NULL for the default rules of both ends. */
 void rig_start(struct rig *rig);

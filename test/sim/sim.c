@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulator: main mode and quick mode between two gateways over a network that loses, repeats, delays, reorders and
- * corrupts.
+ * The simulator: main mode or aggressive mode, and quick mode, between two gateways over a network that loses, repeats,
+ * delays, reorders and corrupts.
  *
  *   sim                 10,000 seeds
  *   sim COUNT           so many
  *   sim -s SEED         one seed, with the logs of both ends: to replay a failure
+ *   sim -a ...          aggressive mode
  *
  * For every seed: both ends reach a pair of SAs that carries data both ways; then a long life at short lifetimes, in
  * which phase 1 and phase 2 are renewed again and again, never without a working pair; then the end, after which no
@@ -19,7 +20,17 @@
 
 enum { MINUTE = 60000, DEFAULT_SEEDS = 10000 };
 
-static struct rig *make(uint64_t seed, bool verbose)
+/* Long messages: one name and one list of suites that fill a kilobyte, so that some go in fragments at once, others
+ * when they are repeated. */
+static void make_long(struct connection *c)
+{
+    rig_make_long(c);
+    c->local_id = (struct identity){.type = ID_FQDN, .len = 500};
+    memset(c->local_id.data, 'x', c->local_id.len);
+    c->remote_id = c->local_id;
+}
+
+static struct rig *make(uint64_t seed, enum ike_mode mode, bool verbose)
 {
     struct rig *rig = rig_new(seed);
     rig->verbose = verbose;
@@ -28,7 +39,11 @@ static struct rig *make(uint64_t seed, bool verbose)
     static const enum encap_choice encaps[] = {ENCAP_YES, ENCAP_AUTO, ENCAP_NO};
     for (int i = 0; i < RIG_ENDS; i++) {
         struct connection *c = &rig->ends[i].connection;
+        c->mode = mode;
         c->encap = encaps[(seed / (i == 0 ? 1 : 3)) % 3];
+        c->fragmentation = seed / (i == 0 ? 2 : 4) % 4 != 0;
+        if (seed % 3 == 0)
+            make_long(c);
         c->dpd_delay_s = seed % 2 ? 30 : 0;
         c->dpd_action = DPD_RESTART;
         if (seed % 5 == 0)
@@ -82,9 +97,9 @@ static const char *ends(struct rig *rig)
     return NULL;
 }
 
-static bool run_seed(uint64_t seed, bool verbose)
+static bool run_seed(uint64_t seed, enum ike_mode mode, bool verbose)
 {
-    struct rig *rig = make(seed, verbose);
+    struct rig *rig = make(seed, mode, verbose);
     bool long_life = seed % 50 == 0;
     if (long_life)
         for (int i = 0; i < RIG_ENDS; i++) {
@@ -103,18 +118,23 @@ static bool run_seed(uint64_t seed, bool verbose)
     if (rig_free(rig) != 0 && wrong == NULL)
         wrong = "secrets are still alive";
     if (wrong != NULL)
-        printf("seed %llu: %s (replay: sim -s %llu)\n", (unsigned long long)seed, wrong, (unsigned long long)seed);
+        printf("seed %llu: %s (replay: sim %s-s %llu)\n", (unsigned long long)seed, wrong,
+               mode == MODE_AGGRESSIVE ? "-a " : "", (unsigned long long)seed);
     return wrong == NULL;
 }
 
 int main(int argc, char **argv)
 {
+    bool aggressive = argc > 1 && strcmp(argv[1], "-a") == 0;
+    enum ike_mode mode = aggressive ? MODE_AGGRESSIVE : MODE_MAIN;
+    argv += aggressive;
+    argc -= aggressive;
     if (argc == 3 && strcmp(argv[1], "-s") == 0)
-        return run_seed(strtoull(argv[2], NULL, 10), true) ? 0 : 1;
+        return run_seed(strtoull(argv[2], NULL, 10), mode, true) ? 0 : 1;
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : DEFAULT_SEEDS;
     uint64_t failed = 0;
     for (uint64_t seed = 1; seed <= count; seed++)
-        failed += !run_seed(seed, false);
+        failed += !run_seed(seed, mode, false);
     printf("%llu passed, %llu failed\n", (unsigned long long)(count - failed), (unsigned long long)failed);
     return failed == 0 && count > 0 ? 0 : 1;
 }

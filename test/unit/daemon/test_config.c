@@ -249,13 +249,16 @@ static void test_connection_b47(void **state)
         {GOOD "local_id = CN=gw, O=Example\n", 4, "distinguished name", "user@name"},
         {GOOD "remote_id = %any\n", 4, "remote_id cannot be '%any'", "remove the key"},
         {GOOD "ike_version = 2\n", 4, "ike_version = 2 is not available", "ike_version = 1"},
-        {GOOD "mode = aggressive\n", 4, "mode = aggressive is not available", "mode = main"},
+        {GOOD "mode = base\n", 4, "mode cannot be 'base'", "main or aggressive"},
+        {GOOD "mode = aggressive\n", 4, "neither local nor local_id tells", "write local_id"},
+        {GOOD "mode = aggressive\nlocal = 198.51.100.1\nike = aes256-sha256-modp2048, aes128-sha256-ecp256\n", 6,
+         "aes256-sha256-modp2048 and aes128-sha256-ecp256 differ in their group", "one group"},
         {GOOD "auth = pubkey\n", 4, "auth = pubkey is not available", "auth = psk"},
         {GOOD "auth = xauth-psk\n", 4, "auth = xauth-psk is not available", "auth = psk"},
         {GOOD "cert = gw.pem\n", 4, "cert is not available", "psk_file"},
         {GOOD "key = gw.pem\n", 4, "key is not available", "psk_file"},
         {GOOD "ca = ca.pem\n", 4, "ca is not available", "psk_file"},
-        {GOOD "fragmentation = yes\n", 4, "fragmentation = yes is not available", "fragmentation = no"},
+        {GOOD "fragmentation = force\n", 4, "fragmentation cannot be 'force'", "yes or no"},
         {GOOD "ike = aes512-sha256-modp2048\n", 4, "ike: ", "aes"},
         {GOOD "ike = aes256-sha1-modp2048\n", 4, "sha1", "allow"},
         {GOOD "ike = aes256-sha256\n", 4, "ike: ", "group"},
@@ -390,6 +393,38 @@ static void test_two_connections_of_one_peer_b47(void **state)
     assert_int_equal(l.status, OK);
     expect_message(&l, 4, "only a answers", "one connection");
     unload(&l);
+}
+
+/* Aggressive mode tells them apart by name as well. */
+static void test_connections_of_aggressive_mode_b47(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second;
+        const char *message; /* NULL: both are fine */
+    } rows[] = {
+        {"mode = aggressive\nremote_id = a.example\n", "mode = aggressive\nremote_id = b.example\n", NULL},
+        {"mode = aggressive\nremote_id = a.example\n", "mode = aggressive\n", NULL},
+        {"mode = main\n", "mode = aggressive\n", NULL},
+        {"mode = aggressive\nremote_id = a.example\n", "mode = aggressive\nremote_id = A.example\n",
+         "another remote_id"},
+        {"mode = aggressive\n", "mode = aggressive\n", "another remote_id"},
+        {"remote_id = a.example\n", "remote_id = b.example\n", "another local"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "[connection a]\nremote = %%any\nstart = none\npsk = correct horse battery\n%s"
+                 "[connection b]\nremote = %%any\nstart = none\npsk = quite another pre-shared key\n%s",
+                 rows[i].first, rows[i].second);
+        struct loaded l = load_text(text);
+        char *told = messages(&l);
+        if ((l.status == OK) != (rows[i].message == NULL) ||
+            (rows[i].message != NULL && strstr(told, rows[i].message) == NULL))
+            fail_msg("row %zu: %s", i, told);
+        free(told);
+        unload(&l);
+    }
 }
 
 static void test_many_errors_are_counted_not_kept_b47(void **state)
@@ -568,6 +603,7 @@ int main(void)
         cmocka_unit_test(test_secret_in_a_file_that_others_can_read_b47),
         cmocka_unit_test(test_all_errors_are_told_in_order_b47),
         cmocka_unit_test(test_two_connections_of_one_peer_b47),
+        cmocka_unit_test(test_connections_of_aggressive_mode_b47),
         cmocka_unit_test(test_many_errors_are_counted_not_kept_b47),
         cmocka_unit_test(test_text_of_the_file_is_escaped),
         cmocka_unit_test(test_psk_file_is_refused_b47),

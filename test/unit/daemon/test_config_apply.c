@@ -101,6 +101,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->dpd_delay_s, 30);
     assert_int_equal(c->dpd_action, DPD_RESTART);
     assert_int_equal(c->encap, ENCAP_YES);
+    assert_true(c->fragmentation);
     assert_int_equal(c->start, START_TRAP);
     assert_true(c->tunnel.ecn);
     assert_true(c->tunnel.outer_fragments);
@@ -158,6 +159,7 @@ static void test_every_key(void **state)
     assert_int_equal(c->dpd_delay_s, 0);
     assert_int_equal(c->dpd_action, DPD_CLEAR);
     assert_int_equal(c->encap, ENCAP_NO);
+    assert_false(c->fragmentation);
     assert_int_equal(c->start, START_START);
     assert_int_equal(l.config->connections[1].start, START_NONE);
     static const enum action actions[] = {ACTION_PROTECT, ACTION_BYPASS, ACTION_PROTECT, ACTION_BYPASS, ACTION_DISCARD};
@@ -166,6 +168,37 @@ static void test_every_key(void **state)
     assert_int_equal(l.config->spd.rules[2].connection, 1);
     assert_int_equal(l.config->spd.rules[2].line, 38);
     unload(&l);
+}
+
+/* One group, also by default; a name for who has no address; and never without a warning. */
+static void test_aggressive_mode(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys;
+        size_t suites;
+    } rows[] = {
+        {"local = 198.51.100.1\n", 1},
+        {"local_id = branch.example.org\n", 1},
+        {"local = 198.51.100.1\nike = aes256-sha256-modp2048, aes128-sha256-modp2048\n", 2},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%smode = aggressive\n%s%s", GOOD, rows[i].keys, ACL);
+        struct loaded l = load(text);
+        const struct connection *c = &l.config->connections[0];
+        assert_int_equal(c->mode, MODE_AGGRESSIVE);
+        assert_int_equal(c->ike.count, rows[i].suites);
+        assert_int_equal(l.errors.warnings, 1);
+        assert_int_equal(l.errors.items[0].line, 4);
+        assert_non_null(strstr(l.errors.items[0].text, "guessed offline"));
+        assert_non_null(strstr(l.errors.items[0].text, "esptun genpsk"));
+        char *shown = printed(l.config);
+        assert_non_null(strstr(shown, "\nmode             = aggressive\n"));
+        assert_non_null(strstr(shown, "\nfragmentation    = yes\n"));
+        free(shown);
+        unload(&l);
+    }
 }
 
 static void test_forms_of_lines(void **state)
@@ -352,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_a_tun_by_descriptor),
         cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_aggressive_mode),
         cmocka_unit_test(test_forms_of_lines),
         cmocka_unit_test(test_long_connection_names_stay_apart),
         cmocka_unit_test(test_environment),

@@ -15,6 +15,7 @@
 #include <linux/capability.h>
 
 #include "daemon_test.h"
+#include "test/unit/refusing_kernel.h"
 
 static const struct log quiet;
 static char why[512];
@@ -27,10 +28,11 @@ static bool enter(void)
         print_message("skipped: needs root\n");
         return false;
     }
-    /* The kernel takes its time to believe in an address, ::1 included. */
-    assert_int_equal(system("ip link set lo up && ip addr add 2001:db8::1/128 dev lo nodad && "
-                            "while ip -6 -o addr show dev lo tentative | grep -q .; do sleep 0.01; done"),
-                     0);
+    /* The kernel takes its time to believe in an address, ::1 included, and to have a route to it. */
+    assert_int_equal(
+        system("ip link set lo up && ip addr add 2001:db8::1/128 dev lo nodad && for a in ::1 2001:db8::1; "
+               "do until ip -6 route get $a 2>&1 | grep -q ^local; do sleep 0.01; done; done"),
+        0);
     for (size_t i = 0; i < COUNT(datagrams); i++)
         datagrams[i].packet = packet_of(buffers[i], sizeof buffers[i], PACKET_HEADROOM);
     return true;
@@ -327,6 +329,69 @@ static void test_segments_stay_together_and_apart(void **state)
     udp_close(udp);
 }
 
+/* --- a kernel that does not take several packets as one message --- */
+
+enum { ALIKE = 4, ALIKE_SIZE = 500 };
+
+/* Packets of one size, which would be one message. Returns how many have arrived; `wanted` is how many to wait for. */
+static size_t send_alike(struct udp *udp, struct esp_path *path, size_t wanted, struct drops *drops)
+{
+    static uint8_t bytes[ALIKE][PACKET_BUFFER];
+    struct packet packets[ALIKE], *list[ALIKE];
+    const struct outer outer[ALIKE] = {{0}};
+    size_t arrived = 0;
+    for (size_t i = 0; i < ALIKE; i++) {
+        packets[i] = packet_of(bytes[i], sizeof bytes[i], PACKET_HEADROOM);
+        memset(packet_append(&packets[i], ALIKE_SIZE), (int)i + 1, ALIKE_SIZE);
+        list[i] = &packets[i];
+    }
+    assert_int_equal(udp_send_esp(udp, path, list, outer, ALIKE, drops), 0);
+    size_t count = receive(udp, socket_of(udp, UDP_NATT, 4), wanted);
+    for (size_t i = 0; i < count; i++)
+        arrived += datagrams[i].packet.len / ALIKE_SIZE;
+    return arrived;
+}
+
+struct refused_message {
+    struct udp *udp;
+    int error;
+    bool gso; /* is tried again */
+    size_t arrived, lost;
+};
+
+static void check_refused_message(const void *arg)
+{
+    const struct refused_message *r = arg;
+    struct drops drops = {0};
+    struct esp_path path = {
+        .path = {{an_address("127.0.0.1"), 4500}, {an_address("127.0.0.1"), 4500}}, .in_udp = true, .gso = true};
+    assert_true(refuse_call(SYS_sendmmsg, 1, 1, r->error)); /* one message; one by one they are four */
+    for (size_t i = 1; i <= 2; i++) {
+        assert_int_equal(send_alike(r->udp, &path, r->arrived, &drops), r->arrived);
+        assert_true(path.gso == r->gso);
+        assert_int_equal(drops.count[DROP_OUT_SOCKET], i * r->lost);
+        assert_int_equal(drops.count[DROP_OUT_TOO_BIG], 0);
+    }
+}
+
+static void test_a_message_that_is_refused_goes_packet_by_packet(void **state)
+{
+    (void)state;
+    const struct connection c = {.local = an_address("127.0.0.1"), .encap = ENCAP_YES};
+    if (!enter())
+        skip();
+    struct udp *udp = open_for(&c, 1);
+    const struct refused_message rows[] = {
+        {udp, EIO, false, ALIKE, 0}, /* the way to this peer cannot: not tried again */
+        {udp, EINVAL, true, ALIKE, 0},  {udp, EMSGSIZE, true, ALIKE, 0},
+        {udp, ENOBUFS, true, 0, ALIKE}, /* full is full for each */
+        {udp, EPERM, true, 0, ALIKE},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        in_a_child(check_refused_message, &rows[i]);
+    udp_close(udp);
+}
+
 /* Over a link of 1500 bytes: with DF too big is too big, without it arrives in fragments, and that is seen. */
 static void check_fragments(struct udp *udp, const char *address, bool in_udp)
 {
@@ -372,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_esp_both_ways_of_carrying),
         cmocka_unit_test(test_what_cannot_leave_is_counted),
         cmocka_unit_test(test_df_and_fragments),
+        cmocka_unit_test(test_a_message_that_is_refused_goes_packet_by_packet),
         cmocka_unit_test(test_segments_stay_together_and_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

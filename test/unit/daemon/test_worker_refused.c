@@ -70,7 +70,7 @@ static void test_a_kernel_that_takes_them(void **state)
 static void refuses_many(const void *arg)
 {
     struct world *w = (struct world *)(uintptr_t)arg;
-    assert_true(refuse_call(SYS_writev, MANY, EINVAL));
+    assert_true(refuse_call(SYS_writev, MANY, UINT32_MAX, EINVAL));
     peer_sends_batch(w, false);
     assert_int_equal(taken(), SEGMENTS);
     assert_told(w, 1, 0, 0);
@@ -104,7 +104,7 @@ static void refuses_datagrams(const void *arg)
 {
     struct world *w = (struct world *)(uintptr_t)arg;
     int fd = bound_socket("10.1.0.2", PORT);
-    assert_true(refuse_call(SYS_writev, MANY, EINVAL));
+    assert_true(refuse_call(SYS_writev, MANY, UINT32_MAX, EINVAL));
     for (int i = 0; i < 2; i++) {
         peer_sends_batch(w, true);
         assert_datagrams(fd);
@@ -136,7 +136,7 @@ static void fails_twice(const void *arg)
 {
     const struct failure *f = arg;
     unsigned before = taken();
-    assert_true(refuse_call(SYS_writev, f->pieces, f->error));
+    assert_true(refuse_call(SYS_writev, f->pieces, UINT32_MAX, f->error));
     for (unsigned i = 1; i <= 2; i++) {
         peer_sends_batch(f->world, false);
         assert_int_equal(taken() - before, i * f->taken);

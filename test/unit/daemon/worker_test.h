@@ -41,62 +41,51 @@ struct world {
     struct endpoint moved_to;
     struct ring *ring; /* what is handed over; NULL: there is no room */
     unsigned handed_over;
+    bool no_room;        /* for notes */
     unsigned refused[2]; /* super-packets of TCP, of UDP */
     int refusal;
 };
 
 static const struct log quiet;
 
-static inline void on_message(void *arg, const struct path *path, struct bytes message)
+static inline bool on_message(void *arg, const struct path *path, struct bytes message)
 {
     struct world *w = arg;
     assert_int_equal(path->remote.port, PEER_PORT);
     assert_int_equal(message.len, 5);
     w->messages++;
+    return true;
 }
 
-static inline void on_acquire(void *arg, uint32_t rule)
+static inline bool on_note(void *arg, const struct note *n)
 {
     struct world *w = arg;
-    assert_int_equal(rule, 0);
-    w->acquires++;
-}
-
-static inline void on_soft(void *arg, uint64_t child_id)
-{
-    struct world *w = arg;
-    assert_int_equal(child_id, 7);
-    w->softs++;
-}
-
-static inline void on_hard(void *arg, uint64_t child_id)
-{
-    struct world *w = arg;
-    w->hards++;
-    sad_remove(w->sad, child_id);
-}
-
-static inline void on_moved(void *arg, uint64_t child_id, const struct endpoint *remote)
-{
-    struct world *w = arg;
-    assert_int_equal(child_id, 7);
-    w->moves++;
-    w->moved_to = *remote;
-}
-
-static inline void on_too_big(void *arg, uint64_t child_id, uint32_t size)
-{
-    struct world *w = arg;
-    assert_true(size > 0);
-    assert_int_equal(child_id, 7);
-    w->too_bigs++;
-}
-
-static inline void on_refused(void *arg, bool udp, int error)
-{
-    struct world *w = arg;
-    w->refused[udp ? 1 : 0]++;
-    w->refusal = error;
+    bool of_child = n->kind == NOTE_SOFT || n->kind == NOTE_MOVED || n->kind == NOTE_TOO_BIG;
+    assert_true(!of_child || n->child_id == 7);
+    switch (n->kind) {
+    case NOTE_ACQUIRE:
+        assert_int_equal(n->rule, 0);
+        w->acquires++;
+        break;
+    case NOTE_SOFT: w->softs++; break;
+    case NOTE_HARD:
+        w->hards++;
+        sad_remove(w->sad, n->child_id);
+        break;
+    case NOTE_MOVED:
+        w->moves++;
+        w->moved_to = n->remote;
+        break;
+    case NOTE_TOO_BIG:
+        assert_true(n->size > 0);
+        w->too_bigs++;
+        break;
+    case NOTE_REFUSED:
+        w->refused[n->udp ? 1 : 0]++;
+        w->refusal = n->error;
+        break;
+    }
+    return !w->no_room;
 }
 
 static inline uint32_t on_route_mtu(void *arg, const struct address *to)
@@ -166,8 +155,7 @@ static inline struct worker *new_worker(struct world *w, uint8_t shard)
         .random = &w->random,
         .shard = shard,
         .packet_max = 9000,
-        .ops = {w, on_message, on_acquire, on_soft, on_hard, on_moved, on_too_big, on_route_mtu, on_refused,
-                on_hand_over},
+        .ops = {w, on_message, on_note, on_route_mtu, on_hand_over},
     };
     assert_int_equal(worker_new(&worker_setup, &worker), OK);
     return worker;
@@ -186,6 +174,7 @@ static inline int setup_with(void **state, bool offload)
     w->random = random_of_seed(&w->seed, 1);
     w->connection = (struct connection){.local = an_address("127.0.0.1"), .encap = ENCAP_AUTO};
     make_spd(&w->spd);
+    assert_int_equal(spd_compile(&w->spd, &w->random), OK);
     assert_int_equal(device_open("esp0", offload, &w->device, why, sizeof why), OK);
     assert_int_equal(device_start(&w->device, 1400, true, &(struct log){0}, why, sizeof why), OK);
     assert_int_equal(

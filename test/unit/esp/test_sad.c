@@ -357,11 +357,46 @@ static void test_path_mtu_is_of_a_peer(void **state)
     sad_free(f.sad);
 }
 
+/* Who moves, or goes, is not found where it was; the first, the last and one in the middle of a peer's SAs. */
+static void test_path_mtu_follows_moves(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct path there;
+    struct address one, two;
+    setup(&f);
+    set_peer(&f.pair.child[0], "192.0.2.2");
+    there = f.pair.child[0].path;
+    two = there.remote.address;
+    set_peer(&f.pair.child[0], "192.0.2.1");
+    one = f.pair.child[0].path.remote.address;
+    for (uint64_t id = 1; id <= 5; id++)
+        assert_int_equal(add(&f, id, (uint32_t)id << 12, 0, NULL), OK);
+    sad_move(f.sad, 1, &there);
+    sad_move(f.sad, 5, &there);
+    sad_move(f.sad, 3, &there);
+    sad_move(f.sad, 3, &there);
+    sad_move(f.sad, 9, &there);
+    sad_set_path_mtu(f.sad, &two, 1300);
+    for (uint64_t id = 1; id <= 5; id++)
+        assert_int_equal(sad_by_child(f.sad, id)->path_mtu, id % 2 != 0 ? 1300 : 1500);
+    sad_set_path_mtu(f.sad, &one, 1200);
+    sad_remove(f.sad, 2);
+    sad_remove(f.sad, 4);
+    sad_set_path_mtu(f.sad, &one, 1000); /* nobody is there any more */
+    sad_remove(f.sad, 3);
+    sad_set_path_mtu(f.sad, &two, 1100);
+    assert_int_equal(sad_by_child(f.sad, 1)->path_mtu, 1100);
+    assert_int_equal(sad_by_child(f.sad, 5)->path_mtu, 1100);
+    sad_free(f.sad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outbound_spi_and_peer_name_an_sa),
         cmocka_unit_test(test_path_mtu_is_of_a_peer),
+        cmocka_unit_test(test_path_mtu_follows_moves),
         cmocka_unit_test(test_unknown_names_do_nothing),
         cmocka_unit_test(test_what_cannot_be_added),
         cmocka_unit_test(test_opens_at_once_seals_after_activation),

@@ -33,11 +33,13 @@ enum {
     PRIVATE = 130,
 };
 
-static const enum message_kind kinds[] = {MESSAGE_MAIN_SA,    MESSAGE_MAIN_KE, MESSAGE_MAIN_AUTH, MESSAGE_QUICK_SA,
-                                          MESSAGE_QUICK_HASH, MESSAGE_INFO,    MESSAGE_INFO_CLEAR};
+static const enum message_kind kinds[] = {
+    MESSAGE_MAIN_SA, MESSAGE_MAIN_KE,    MESSAGE_MAIN_AUTH,     MESSAGE_QUICK_SA,         MESSAGE_QUICK_HASH,
+    MESSAGE_INFO,    MESSAGE_INFO_CLEAR, MESSAGE_AGGRESSIVE_SA, MESSAGE_AGGRESSIVE_REPLY, MESSAGE_AGGRESSIVE_HASH};
 
 /* One legal message of each kind, in the order of `kinds`. */
-static const uint8_t legal[][8] = {{SA}, {KE, NONCE}, {ID, HASH}, {HASH, SA, NONCE}, {HASH}, {HASH, N}, {N}};
+static const uint8_t legal[][8] = {{SA},      {KE, NONCE}, {ID, HASH},          {HASH, SA, NONCE},         {HASH},
+                                   {HASH, N}, {N},         {SA, KE, NONCE, ID}, {SA, KE, NONCE, ID, HASH}, {HASH}};
 
 static void an_empty_message_is_never_legal(void **state)
 {
@@ -68,10 +70,16 @@ static void every_type_in_every_message(void **state)
         enum message_kind kind;
         uint8_t may[8];
     } table[] = {
-        {MESSAGE_MAIN_SA, {VID}},       {MESSAGE_MAIN_KE, {NATD, CERTREQ, VID}},
-        {MESSAGE_MAIN_AUTH, {N, VID}},  {MESSAGE_QUICK_SA, {KE, NATOA, N, VID}},
-        {MESSAGE_QUICK_HASH, {N}},      {MESSAGE_INFO, {N, D, VID}},
+        {MESSAGE_MAIN_SA, {VID}},
+        {MESSAGE_MAIN_KE, {NATD, CERTREQ, VID}},
+        {MESSAGE_MAIN_AUTH, {N, VID}},
+        {MESSAGE_QUICK_SA, {KE, NATOA, N, VID}},
+        {MESSAGE_QUICK_HASH, {N}},
+        {MESSAGE_INFO, {N, D, VID}},
         {MESSAGE_INFO_CLEAR, {N, VID}},
+        {MESSAGE_AGGRESSIVE_SA, {CERTREQ, N, VID}},
+        {MESSAGE_AGGRESSIVE_REPLY, {NATD, CERTREQ, N, VID}},
+        {MESSAGE_AGGRESSIVE_HASH, {NATD, N, VID}},
     };
     for (size_t i = 0; i < COUNT(table); i++)
         for (unsigned type = 1; type < 256; type++) {
@@ -100,6 +108,13 @@ static void a_needed_payload_is_missing(void **state)
     assert_int_equal(CHECK(MESSAGE_INFO, N), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_INFO, D), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_INFO_CLEAR, VID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SA, SA, KE, NONCE), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SA, SA, KE, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SA, SA, NONCE, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SA, KE, NONCE, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, NATD, NATD), ERR_MALFORMED);
 }
 
 static void one_too_many(void **state)
@@ -117,6 +132,12 @@ static void one_too_many(void **state)
     assert_int_equal(CHECK(MESSAGE_INFO, HASH, D, D, D, D, D, D, D, D), OK);
     assert_int_equal(CHECK(MESSAGE_INFO, HASH, D, D, D, D, D, D, D, D, D), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_INFO_CLEAR, N, N, N, N, N, N, N, N, N), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SA, SA, KE, NONCE, ID, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, ID, HASH, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, HASH, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, HASH, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD), OK);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, HASH, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD),
+                     ERR_MALFORMED);
 }
 
 static void the_wrong_one_first(void **state)
@@ -129,7 +150,10 @@ static void the_wrong_one_first(void **state)
     assert_int_equal(CHECK(MESSAGE_INFO, D, HASH), ERR_MALFORMED);
     /* A payload that is ignored must not move what the hash covers: HASH stays first. */
     assert_int_equal(CHECK(MESSAGE_INFO, PRIVATE, HASH, D), ERR_MALFORMED);
-    assert_int_equal(CHECK(MESSAGE_MAIN_KE, NONCE, KE), OK); /* here the order is free (RFC 2409 5) */
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SA, KE, SA, NONCE, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, HASH, SA, KE, NONCE, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, NATD, NATD, N, HASH), OK); /* ours */
+    assert_int_equal(CHECK(MESSAGE_MAIN_KE, NONCE, KE), OK);                   /* here the order is free (RFC 2409 5) */
 }
 
 /* RFC 2409 5.5. */

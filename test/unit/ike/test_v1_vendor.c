@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test/unit/ike/ike_test.h"
 
+#include "crypto/hash.h"
 #include "ike/v1_vendor.h"
 
 static const uint8_t natt[16] = {0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45,
@@ -47,11 +48,73 @@ static void known_ids_are_found_among_others(void **state)
     assert_int_equal(vendor_read(&p), 0);
 }
 
+/* The ids are hashes of texts; RFC 3947 3.1 and the drafts say of which. */
+static void ids_are_the_hashes_of_their_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned vendor;
+    } rows[] = {
+        {"RFC 3947", VENDOR_NATT},
+        {"draft-ietf-ipsec-nat-t-ike-03", VENDOR_NATT_03},
+        {"draft-ietf-ipsec-nat-t-ike-02\n", VENDOR_NATT_02N},
+        {"draft-ietf-ipsec-nat-t-ike-02", VENDOR_NATT_02},
+        {"FRAGMENTATION", VENDOR_FRAGMENTATION},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint8_t hash[HASH_MAX];
+        struct bytes text = bytes_of(rows[i].text, strlen(rows[i].text));
+        assert_int_equal(hash_parts(PRF_HMAC_MD5, &text, 1, hash), OK);
+        assert_int_equal(read_one(PAYLOAD_VENDOR, hash, 16), rows[i].vendor);
+    }
+}
+
+static void fragmentation_has_flags(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t len;
+        uint8_t flags;
+        unsigned vendor;
+    } rows[] = {
+        {16, 0, VENDOR_FRAGMENTATION},
+        {20, 0x80, VENDOR_FRAGMENTATION},
+        {20, 0xc0, VENDOR_FRAGMENTATION},
+        {20, 0x40, 0},
+        {20, 0, 0},
+        {17, 0x80, 0},
+        {19, 0x80, 0},
+        {21, 0x80, 0},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint8_t id[24] = {0x40, 0x48, 0xb7, 0xd5, 0x6e, 0xbc, 0xe8, 0x85,         0x25,
+                          0xe7, 0xde, 0x7f, 0x00, 0xd6, 0xc2, 0xd3, rows[i].flags};
+        uint8_t *exact = exact_copy(id, rows[i].len);
+        assert_int_equal(read_one(PAYLOAD_VENDOR, exact, rows[i].len), rows[i].vendor);
+        free(exact);
+    }
+}
+
+static void of_nat_traversal_the_newest_stays(void **state)
+{
+    (void)state;
+    for (unsigned mask = 0; mask < 64; mask++) {
+        unsigned newest = vendor_newest_natt(mask);
+        assert_int_equal(newest & ~(unsigned)VENDOR_NATT_ANY, mask & ~(unsigned)VENDOR_NATT_ANY);
+        unsigned expected = mask & VENDOR_NATT       ? VENDOR_NATT
+                            : mask & VENDOR_NATT_03  ? VENDOR_NATT_03
+                            : mask & VENDOR_NATT_02N ? VENDOR_NATT_02N
+                                                     : mask & VENDOR_NATT_02;
+        assert_int_equal(newest & VENDOR_NATT_ANY, expected);
+    }
+}
+
 static void what_is_written_is_read(void **state)
 {
     (void)state;
-    for (unsigned mask = 0; mask <= (VENDOR_NATT | VENDOR_DPD); mask++) {
-        uint8_t data[64] = {0};
+    for (unsigned mask = 0; mask < 64; mask++) {
+        uint8_t data[256] = {0};
         struct payloads p;
         struct writer w = writer_of(data, sizeof data);
         write_u8(&w, 0);
@@ -66,9 +129,9 @@ static void what_is_written_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(near_misses_announce_nothing),
-        cmocka_unit_test(known_ids_are_found_among_others),
-        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(near_misses_announce_nothing),      cmocka_unit_test(known_ids_are_found_among_others),
+        cmocka_unit_test(ids_are_the_hashes_of_their_texts), cmocka_unit_test(fragmentation_has_flags),
+        cmocka_unit_test(of_nat_traversal_the_newest_stays), cmocka_unit_test(what_is_written_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static inline uint64_t draw(uint64_t *state, uint64_t below)
 static inline struct address draw_address(uint64_t *rng, uint8_t family)
 {
     struct address a = family == 4 ? an_address("10.0.0.0") : an_address("2001:db8::");
-    size_t len = address_len(&a);
+    size_t len = family == 4 ? 4 : 16;
     a.bytes[len - 1] = (uint8_t)draw(rng, 256);
     a.bytes[len - 2] = (uint8_t)(draw(rng, 4) == 0 ? draw(rng, 3) : 0);
     if (draw(rng, 16) == 0)

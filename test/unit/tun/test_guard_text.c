@@ -143,6 +143,21 @@ static void test_which_addresses_are_ours(void **state)
          "meta nfproto ipv4 ip daddr 10.3.0.0/24 goto outbound_rules\n"
          "meta nfproto ipv4 ip daddr 10.4.0.0/24 goto outbound_rules\n"
          "meta nfproto ipv4 ip daddr 10.0.0.0/8 return\n" GOTO_OUT},
+        /* the wide local side holds the spoke, although a narrow one begins nearer to it; each side is told once */
+        {{"protect 10.0.0.0/8 -> 10.3.0.0/24 via x", "protect 10.2.0.0/24 -> 192.0.2.0/24 via x",
+          "protect 10.2.0.0/24 -> 10.3.0.0/24 via x"},
+         "meta nfproto ipv4 ip daddr 10.0.0.0/8 ip saddr 10.3.0.0/24" IN_DROP "\"rule 1\"\n"
+         "meta nfproto ipv4 ip daddr 10.2.0.0/24 ip saddr 192.0.2.0/24" IN_DROP "\"rule 2\"\n"
+         "meta nfproto ipv4 ip daddr 10.2.0.0/24 ip saddr 10.3.0.0/24" IN_DROP "\"rule 3\"\n",
+         "meta nfproto ipv4 ip saddr 10.3.0.0/24 goto inbound_rules\n"
+         "meta nfproto ipv4 ip saddr 10.0.0.0/8 return\n"
+         "meta nfproto ipv4 ip saddr 10.2.0.0/24 return\n" GOTO_IN,
+         "meta nfproto ipv4 ip saddr 10.0.0.0/8 ip daddr 10.3.0.0/24" OUT_DROP "\"rule 1\"\n"
+         "meta nfproto ipv4 ip saddr 10.2.0.0/24 ip daddr 192.0.2.0/24" OUT_DROP "\"rule 2\"\n"
+         "meta nfproto ipv4 ip saddr 10.2.0.0/24 ip daddr 10.3.0.0/24" OUT_DROP "\"rule 3\"\n",
+         "meta nfproto ipv4 ip daddr 10.3.0.0/24 goto outbound_rules\n"
+         "meta nfproto ipv4 ip daddr 10.0.0.0/8 return\n"
+         "meta nfproto ipv4 ip daddr 10.2.0.0/24 return\n" GOTO_OUT},
         /* both sides the same range: a bypass has to say what is ours */
         {{"protect 10.0.0.0/8 -> 10.0.0.0/8 via x"},
          "meta nfproto ipv4 ip daddr 10.0.0.0/8 ip saddr 10.0.0.0/8" IN_DROP "\"rule 1\"\n",

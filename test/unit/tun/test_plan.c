@@ -156,6 +156,18 @@ static void test_bypass_is_thrown_only_where_nothing_protected_could_slip_out(vo
          "0.0.0.0/0",
          "",
          ""},
+        {{"discard any -> 192.0.0.0/8", "bypass any -> 192.168.0.0/16", "protect any -> 0.0.0.0/0 via x"},
+         {NULL},
+         "0.0.0.0/0",
+         "",
+         ""},
+        /* one elsewhere, or below, is not */
+        {{"discard any -> 192.169.0.0/16", "bypass any -> 192.168.0.0/16", "discard any -> 192.168.7.0/24",
+          "protect any -> 0.0.0.0/0 via x"},
+         {NULL},
+         "0.0.0.0/0, throw 192.168.0.0/16",
+         "",
+         ""},
         /* the same prefix: whoever comes first */
         {{"bypass any -> 10.2.0.0/24", "protect 10.1.0.0/24 -> 10.2.0.0/24 via x"},
          {NULL},
