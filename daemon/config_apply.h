@@ -46,4 +46,9 @@ void acl_review(struct config_load *load);
 /* The index of a connection in config->connections, or -1. */
 int connection_index(const struct config_load *load, const char *name);
 
+/* --- daemon/config_twins.c --- */
+
+/* Errors and warnings about connections that main mode, or aggressive mode, cannot tell apart. ERR_MEMORY. */
+MUST_USE enum status twins_review(struct config_load *load);
+
 #endif

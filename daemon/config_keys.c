@@ -6,7 +6,7 @@
 #include "daemon/config_apply.h"
 #include "daemon/config_values.h"
 #include "esp/replay.h"
-#include "esp/sad.h"
+#include "esp/spi.h"
 
 #define GATEWAY(field)    .section = SECTION_GATEWAY, .offset = offsetof(struct gateway_config, field)
 #define CONNECTION(field) .section = SECTION_CONNECTION, .offset = offsetof(struct connection, field)

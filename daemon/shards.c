@@ -138,7 +138,7 @@ static enum status make_threaded(struct shards *all, char *why, size_t why_len)
     }
     if (status != OK)
         return status;
-    sad_share(all->setup.sad, libraries, all->count);
+    sad_set_shards(all->setup.sad, libraries, all->count);
     udp_steer(all->setup.udp, all->count, all->setup.log);
     all->wake.data = all; /* last: the loop holds on to it */
     return uv_async_init(&all->setup.loop->uv, &all->wake, shards_on_posts) == 0 ? OK : ERR_IO;

@@ -44,7 +44,7 @@ static enum status make(struct worker *w)
     if (status == OK)
         status = fragments_new(w->setup.random, &w->fragments_out);
     if (status == OK)
-        status = flow_cache_new(w->setup.random, &w->answers);
+        status = flow_cache_new(w->setup.random, &w->flow_cache);
     return status;
 }
 
@@ -75,7 +75,7 @@ void worker_free(struct worker *w)
     waiting_free(w->waiting);
     fragments_free(w->fragments_in);
     fragments_free(w->fragments_out);
-    flow_cache_free(w->answers);
+    flow_cache_free(w->flow_cache);
     free(w->rules);
     free(w);
 }

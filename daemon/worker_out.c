@@ -83,11 +83,8 @@ static bool take_token(struct tokens *t, uint32_t per_second, uint32_t burst, ui
 /* Who does not listen uses up his own tokens first; a share of a bucket is the worst that a neighbour can take. */
 static bool may_tell(struct worker *w, const struct address *sender)
 {
-    uint32_t sum = 0;
-    for (size_t i = 0; i < sizeof sender->bytes; i++)
-        sum = sum * 31 + sender->bytes[i];
-    return take_token(&w->sender_errors[sum % ERROR_BUCKETS], SENDER_ERRORS_PER_SECOND, SENDER_ERRORS_BURST,
-                      w->now_ms) &&
+    struct tokens *own = &w->sender_errors[address_sum(0, sender) % ERROR_BUCKETS];
+    return take_token(own, SENDER_ERRORS_PER_SECOND, SENDER_ERRORS_BURST, w->now_ms) &&
            take_token(&w->errors, ERRORS_PER_SECOND, ERRORS_BURST, w->now_ms);
 }
 
@@ -282,7 +279,7 @@ static void bypass(struct worker *w, const struct flow *flow, struct packet *pac
  */
 static int look_up(struct worker *w, const struct packet *packet, struct flow *flow)
 {
-    int index = flow_cache_lookup(w->answers, w->setup.spd, flow);
+    int index = flow_cache_lookup(w->flow_cache, w->setup.spd, flow);
     struct flow quoted;
     bool protected = index != SPD_RULE_NONE && w->setup.spd->rules[index].action == ACTION_PROTECT;
     if (protected || !flow_read_quoted(packet_bytes(packet), flow, &quoted) || quoted.source.family == 0)

@@ -50,7 +50,7 @@ struct worker {
     struct worker_setup setup;
     struct waiting *waiting;
     struct fragments *fragments_in, *fragments_out; /* two: neither direction can crowd out the other */
-    struct flow_cache *answers;                     /* of the SPD */
+    struct flow_cache *flow_cache;                  /* the SPD's answers */
     uint8_t *memory;                                /* of all that follows */
     /* Outbound: packets and super-packets from the TUN; what they are split or cut into. */
     struct slab reads, cuts;

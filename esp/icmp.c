@@ -107,8 +107,7 @@ static size_t too_big_ipv6(struct bytes packet, const struct flow *flow, uint32_
     write_message(&w, TOO_BIG_IPV6, 0, mtu, packet, ICMP_TOO_BIG_MAX - IPV6_HEADER - ICMP_HEADER);
     size_t len = w.len - IPV6_HEADER;
     write_u16_at(&w, 4, len);
-    /* The pseudo-header: both addresses, length, next header (RFC 8200 8.1). */
-    uint64_t sum = checksum_add(len + PROTOCOL_ICMPV6, out + 8, 32);
+    uint64_t sum = ip_pseudo_sum(out, PROTOCOL_ICMPV6, len);
     write_u16_at(&w, IPV6_HEADER + 2, checksum_finish(checksum_add(sum, out + IPV6_HEADER, len)));
     return w.len;
 }

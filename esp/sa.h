@@ -45,32 +45,39 @@ struct sa_counters {
     counter replay, auth_failed, selector, malformed; /* inbound only */
 };
 
+/*
+ * One worker, the owner, seals and opens with an SA; others only find it. What it does not say below is set before
+ * anybody can find it, and stays.
+ */
 struct sa {
     uint64_t child_id;
     uint32_t rule;
     uint32_t spi_in, spi_out;
     bool udp, esn;
-    bool ports;         /* the selector names ports: fragments need the ports of their first */
-    bool outbound;      /* may seal: false until the peer has shown that it has the keys (RFC 2409 5.5: HASH(3)) */
-    bool no_gso;        /* the way to the peer cannot segment (daemon/udp.h) */
-    bool soft_reported; /* the soft limit was reported once */
-    _Atomic bool dead;  /* a hard limit was reached: seals and opens nothing */
-    uint8_t shard;      /* the worker that seals and opens with it, and none else: see sad_share */
-    struct path path;
+    bool ports;    /* the selector names ports: fragments need the ports of their first */
+    uint8_t shard; /* the owner: see sad_set_shards */
     struct selector selector;
     struct tunnel tunnel;
-    uint32_t path_mtu;  /* outer; see esp/path_mtu.h */
-    uint32_t inner_mtu; /* what fits into it, sealed; follows from path_mtu */
-    uint32_t inner_max; /* what fits into an outer packet of 65,535 bytes, which is then fragmented on its way */
     struct aead_shape shape;
-    struct aead *seal, *open; /* owned */
-    struct replay replay;
-    uint64_t sequence; /* last number used for sealing; the first packet carries 1 */
     uint64_t sequence_soft, sequence_hard;
     uint64_t soft_bytes, hard_bytes; /* per direction; 0: none */
     uint64_t soft_packets, hard_packets;
+    /* By the control thread, while all workers are at rest. */
+    bool outbound; /* may seal: false until the peer has shown that it has the keys (RFC 2409 5.5: HASH(3)) */
+    struct path path;
+    uint32_t path_mtu;  /* outer; see esp/path_mtu.h */
+    uint32_t inner_mtu; /* what fits into it, sealed; follows from path_mtu */
+    uint32_t inner_max; /* what fits into an outer packet of 65,535 bytes, which is then fragmented on its way */
+    /* By the owner, which alone looks at them. */
+    bool no_gso;              /* the way to the peer cannot segment (daemon/udp.h) */
+    bool soft_reported;       /* the soft limit was reported once */
+    struct aead *seal, *open; /* owned */
+    struct replay replay;
+    uint64_t sequence;     /* last number used for sealing; the first packet carries 1 */
     uint32_t auth_run;     /* packets in a row whose ICV did not verify */
     uint64_t resync_state; /* which packets are tried again */
+    /* By the owner; others may look at any time. */
+    _Atomic bool dead; /* a hard limit was reached: seals and opens nothing */
     struct sa_counters in, out;
 };
 

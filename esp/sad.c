@@ -66,7 +66,7 @@ enum status sad_new(size_t rules, const struct aead_library *library, const stru
     return OK;
 }
 
-void sad_share(struct sad *sad, const struct aead_library *const *libraries, size_t count)
+void sad_set_shards(struct sad *sad, const struct aead_library *const *libraries, size_t count)
 {
     memcpy(sad->libraries, libraries, count * sizeof(const struct aead_library *));
     sad->shards = count;

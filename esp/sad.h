@@ -5,6 +5,7 @@
 
 #include "crypto/random.h"
 #include "esp/sa.h"
+#include "esp/spi.h"
 
 struct sad;
 
@@ -15,37 +16,32 @@ MUST_USE enum status sad_new(size_t rules, const struct aead_library *library, c
 void sad_free(struct sad *sad);
 
 /*
- * Several workers share the SAD. They read it without a lock, so whoever changes it must first have brought all of them
- * to rest (daemon/shards.h). Each SA is of one of them, its shard, alone: it seals, opens and counts. Which one is told
- * by the SPI that we choose, so that a packet can be led to the right worker before anybody has looked it up.
- * libraries: of each shard, borrowed; its SAs' keys are made with it. count: at most SHARDS_MAX; before the first SA.
+ * Several workers may share the SAD. They read it without a lock, so whoever changes it must first have brought all of
+ * them to rest (daemon/shards.h): "at rest" below. Each SA is of one of them, its shard, alone: it seals, opens and
+ * counts. libraries: of each shard, borrowed; its SAs' keys are made with it. count: at most SHARDS_MAX; before the
+ * first SA.
  */
-enum { SHARDS_MAX = 16 };
-void sad_share(struct sad *sad, const struct aead_library *const *libraries, size_t count);
+void sad_set_shards(struct sad *sad, const struct aead_library *const *libraries, size_t count);
 
-/* The shard that the SPI tells, of so many. A SPI that is not ours may tell one that there is not: then it is 0. */
-static inline uint8_t spi_shard(uint32_t spi, size_t shards)
-{
-    uint32_t shard = spi & (SHARDS_MAX - 1);
-    return (uint8_t)(shard < shards ? shard : 0);
-}
-
-/* A fresh inbound SPI of the shard: random, at least 256 (RFC 4303 2.1), not in use. 0 when randomness failed. */
+/* A fresh inbound SPI of the shard: random, at least 256 (RFC 4303 2.1), not in use. 0 when randomness failed.
+ * Of the control thread, while the workers run: it changes nothing that they read. */
 uint32_t sad_new_spi(struct sad *sad, uint8_t shard);
 
-/* Adds a pair that opens but does not yet seal. ERR_STATE when the SPI is taken. */
+/* At rest. Adds a pair that opens but does not yet seal. ERR_STATE when the SPI is taken. */
 MUST_USE enum status sad_add(struct sad *sad, const struct child *child);
-/* From now on it also seals, and is preferred to older ones of its rule. ERR_NOT_FOUND. */
+/* At rest. From now on it also seals, and is preferred to older ones of its rule. ERR_NOT_FOUND. */
 MUST_USE enum status sad_activate(struct sad *sad, uint64_t child_id);
-void sad_remove(struct sad *sad, uint64_t child_id); /* unknown: nothing happens */
+void sad_remove(struct sad *sad, uint64_t child_id); /* at rest; unknown: nothing happens */
 
-/* Follows an authenticated change of the peer's outer address (NAT rebinding); unknown: nothing happens. */
+/* At rest. Follows an authenticated change of the peer's outer address (NAT rebinding); unknown: nothing happens. */
 void sad_move(struct sad *sad, uint64_t child_id, const struct path *path);
 
-/* All SAs whose packets go to this peer get a new path MTU. */
+/* At rest. All SAs whose packets go to this peer get a new path MTU. */
 void sad_set_path_mtu(struct sad *sad, const struct address *peer, uint32_t path_mtu);
 
-/* The SA that sealed a packet: by the peer's SPI and address. NULL: unknown. */
+/* The look-ups below change nothing: workers and the control thread, at any time.
+ *
+ * The SA that sealed a packet: by the peer's SPI and address. NULL: unknown. */
 struct sa *sad_by_outbound(const struct sad *sad, uint32_t spi_out, const struct address *peer);
 
 /* Each SA, in no order. */

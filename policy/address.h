@@ -37,6 +37,15 @@ static inline size_t address_len(const struct address *a)
     return a->family == 4 ? 4 : a->family == 6 ? 16 : 0;
 }
 
+/* Spreads addresses over a few places. Not seeded, so everybody can choose addresses that fall together: only where
+ * that is no harm. sum: what goes before the address, or 0. */
+static inline uint32_t address_sum(uint32_t sum, const struct address *a)
+{
+    for (size_t i = 0; i < sizeof a->bytes; i++)
+        sum = sum * 31 + a->bytes[i];
+    return sum;
+}
+
 /* bytes: 4 or 16 by family. Here, and range_has too, because they run for every packet. */
 static inline struct address address_of(uint8_t family, const void *bytes)
 {

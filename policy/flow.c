@@ -253,3 +253,12 @@ struct flow flow_reversed(const struct flow *flow)
     reversed.destination_port = flow->source_port;
     return reversed;
 }
+
+/* Hop-by-hop, routing, fragment, AH, destination options: what an IPv6 fragment may begin with, and a quotation end
+ * with, instead of its protocol. */
+bool flow_hides_protocol(const struct flow *f)
+{
+    return f->source.family == 6 &&
+           (f->protocol == NEXT_HOP_BY_HOP || f->protocol == NEXT_ROUTING || f->protocol == NEXT_FRAGMENT ||
+            f->protocol == PROTOCOL_AH || f->protocol == NEXT_DESTINATION);
+}

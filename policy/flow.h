@@ -40,6 +40,9 @@ MUST_USE enum status flow_read(struct bytes packet, struct flow *out, size_t *pa
  */
 bool flow_read_quoted(struct bytes packet, const struct flow *flow, struct flow *quoted);
 
+/* An IPv6 fragment, or quotation, that ends inside extension headers: it does not show its protocol. */
+bool flow_hides_protocol(const struct flow *f);
+
 /* The same flow seen from the other end: source and destination changed places. */
 struct flow flow_reversed(const struct flow *flow);
 

@@ -3,13 +3,7 @@
 
 #include <stdio.h>
 
-#include "policy/ip.h"
 #include "policy/protocol.h"
-
-static bool port_is_any(struct port_range p)
-{
-    return p.first == 0 && p.last == 65535;
-}
 
 static bool port_equal(struct port_range a, struct port_range b)
 {
@@ -31,15 +25,6 @@ bool selector_matches(const struct selector *s, const struct flow *f)
     return (s->protocol == 0 || s->protocol == f->protocol) && range_has(&s->remote, &f->destination) &&
            range_has(&s->local, &f->source) && port_has(s->remote_port, f->has_ports, f->destination_port) &&
            port_has(s->local_port, f->has_ports, f->source_port);
-}
-
-/* Hop-by-hop, routing, fragment, AH, destination options: what an IPv6 fragment may begin with, and a quotation end
- * with, instead of its protocol. */
-bool flow_hides_protocol(const struct flow *f)
-{
-    return f->source.family == 6 &&
-           (f->protocol == NEXT_HOP_BY_HOP || f->protocol == NEXT_ROUTING || f->protocol == NEXT_FRAGMENT ||
-            f->protocol == PROTOCOL_AH || f->protocol == NEXT_DESTINATION);
 }
 
 bool selector_may_match(const struct selector *s, const struct flow *f)

@@ -14,6 +14,11 @@ static inline struct port_range port_any(void)
     return (struct port_range){0, 65535};
 }
 
+static inline bool port_is_any(struct port_range p)
+{
+    return p.first == 0 && p.last == 65535;
+}
+
 /* What one SA or rule covers, seen from us: `local` is behind us, `remote` behind the peer. */
 struct selector {
     struct address_range local, remote; /* of one family */
@@ -30,9 +35,6 @@ bool selector_matches(const struct selector *s, const struct flow *f);
 /* True when the packet does not match, but only because it does not show its ports (a later fragment) or its protocol
  * (an IPv6 fragment or quotation that ends inside extension headers): the whole packet might (RFC 4301 7). */
 bool selector_may_match(const struct selector *s, const struct flow *f);
-
-/* An IPv6 fragment, or quotation, that ends inside extension headers: it does not show its protocol. */
-bool flow_hides_protocol(const struct flow *f);
 
 /* selector_matches for a packet that came from the peer: source is remote. */
 bool selector_matches_inbound(const struct selector *s, const struct flow *f);

@@ -5,19 +5,12 @@
 
 /* --- the table --- */
 
-/*
- * Multilinear hashing: for random seeds, two keys share their 32 bits with a chance of 2^-32, whatever they are
- * (Lemire and Kaser, "Strongly universal string hashing is fast", 2014). The keys in the table are those of the
- * configuration; packets only ask.
- */
-static uint32_t hash_key(const uint64_t seed[INDEX_SEEDS], const struct index_key *k)
+/* The keys in the table are those of the configuration; packets only ask. */
+static uint32_t hash_key(const uint64_t seed[HASH_SEEDS(INDEX_WORDS)], const struct index_key *k)
 {
-    uint64_t sum = seed[8];
-    sum += (seed[0] + (uint32_t)(k->address.high >> 32)) * (seed[1] + (uint32_t)k->address.high);
-    sum += (seed[2] + (uint32_t)(k->address.low >> 32)) * (seed[3] + (uint32_t)k->address.low);
-    sum += (seed[4] + k->node) * (seed[5] + k->fields);
-    sum += (seed[6] + k->ports) * (seed[7] + k->protocol);
-    return (uint32_t)(sum >> 32);
+    const uint64_t words[INDEX_WORDS] = {k->address.high, k->address.low, (uint64_t)k->node << 32 | k->fields,
+                                         (uint64_t)k->ports << 32 | k->protocol};
+    return hash_words(seed, words, INDEX_WORDS);
 }
 
 static bool key_equal(const struct index_key *a, const struct index_key *b)
@@ -29,7 +22,7 @@ static bool key_equal(const struct index_key *a, const struct index_key *b)
 /* Half of the slots at least are empty, so that it ends soon. */
 struct slot *index_find(const struct spd_index *index, const struct index_key *key)
 {
-    uint32_t at = (uint32_t)((uint64_t)hash_key(index->seed, key) * index->size >> 32);
+    uint32_t at = hash_place(hash_key(index->seed, key), index->size);
     while (index->slots[at].key.fields != 0 && !key_equal(&index->slots[at].key, key))
         at = at + 1 < index->size ? at + 1 : 0;
     return &index->slots[at];
@@ -54,8 +47,7 @@ struct question {
 
 static const struct node *find_node(const struct question *q, uint8_t family, uint8_t len)
 {
-    const struct fields fields = {.kind = SHAPE_NODE, .len = len, .local_bits = family};
-    const struct index_key key = {.address = bits_cut(q->remote, len), .fields = fields_code(fields)};
+    const struct index_key key = {.address = bits_cut(q->remote, len), .fields = node_code(family, len)};
     const struct slot *slot = index_find(q->index, &key);
     return slot->key.fields != 0 ? &slot->is.node : NULL;
 }
@@ -68,7 +60,7 @@ static const struct slot *find_entry(const struct question *q, const struct node
         .node = node->id,
         .fields = fields_code(fields),
         .ports = ports_cut(f->source_port, f->destination_port, fields),
-        .protocol = (fields.kind & SHAPE_PROTOCOL) != 0 ? f->protocol : 0,
+        .protocol = (fields.kind & TUPLE_PROTOCOL) != 0 ? f->protocol : 0,
     };
     const struct slot *slot = index_find(q->index, &key);
     return slot->key.fields != 0 ? slot : NULL;
@@ -90,7 +82,7 @@ static void take_first(struct question *q, const struct link *link)
 
 static void ask_matches(struct question *q, const struct node *node)
 {
-    for (const struct shape *s = &node->match; s->least < q->best; s = &q->index->shapes[s->next]) {
+    for (const struct tuple *s = &node->match; s->least < q->best; s = &q->index->tuples[s->next]) {
         const struct fields f = s->fields;
         if (q->flow->has_ports || (f.local_bits | f.remote_bits) == 0) {
             const struct slot *entry = find_entry(q, node, f);
@@ -137,11 +129,11 @@ static bool leads_elsewhere(const struct question *q, const struct hidden_rules 
 
 static void ask_hidden(struct question *q, const struct node *node)
 {
-    const unsigned kind = q->protocol_hidden ? SHAPE_UPPER : SHAPE_PORTS;
-    if (node->hidden.fields.kind == SHAPE_NONE)
+    const unsigned kind = q->protocol_hidden ? TUPLE_UPPER : TUPLE_PORTS;
+    if (node->hidden.fields.kind == TUPLE_NONE)
         return;
-    for (const struct shape *s = &node->hidden; s->least < q->best; s = &q->index->shapes[s->next]) {
-        if ((s->fields.kind & ~(unsigned)SHAPE_PROTOCOL) == kind) {
+    for (const struct tuple *s = &node->hidden; s->least < q->best; s = &q->index->tuples[s->next]) {
+        if ((s->fields.kind & ~(unsigned)TUPLE_PROTOCOL) == kind) {
             const struct slot *entry = find_entry(q, node, s->fields);
             q->leads_elsewhere = q->leads_elsewhere || (entry != NULL && leads_elsewhere(q, &entry->is.hidden));
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The SPD made ready for the packet path: which rule is the first to match, at a cost that follows from how many shapes
+ * The SPD made ready for the packet path: which rule is the first to match, at a cost that follows from how many kinds
  * of rules there are (lengths of prefixes, protocol or not, ports or not), not from how many rules. Never changes once
  * it is made, so threads may share it: a look-up writes nothing.
  */
@@ -26,13 +26,5 @@ int spd_index_first_protect(const struct spd_index *index, uint8_t family);
 
 /* Random, so that two indexes never share it: whoever keeps answers knows by it whether they still hold. */
 uint64_t spd_index_generation(const struct spd_index *index);
-
-struct spd_index_shape {
-    size_t bytes;  /* of memory */
-    size_t probes; /* the most places that one look-up may have to look at, without the list */
-    size_t listed; /* rules that are compared one by one */
-};
-
-struct spd_index_shape spd_index_shape(const struct spd_index *index);
 
 #endif

@@ -1,28 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules are put in in their order, so what comes first under a key, shape or length is the least. */
+/* Rules are put in in their order, so what comes first under a key, tuple or length is the least. */
 #include <stdlib.h>
 
+#include "policy/prefix.h"
 #include "policy/spd_index_state.h"
 
-enum { RANGE_PIECES = 254, PORT_PIECES = 30, AT_ONCE = 4, SIZE_MIN = 16 }; /* the worst range of w bits takes 2w - 2 */
+enum { AT_ONCE = 4, SIZE_MIN = 16 };
 
-/* 128 bits; those of IPv4 stand on the left. */
-__extension__ typedef unsigned __int128 number;
+struct pieces {
+    struct prefix local[PREFIX_SPLIT_MAX], remote[PREFIX_SPLIT_MAX];
+    struct port_prefix local_port[PORT_SPLIT_MAX], remote_port[PORT_SPLIT_MAX];
+    size_t locals, remotes, local_ports, remote_ports;
+};
 
 struct piece {
     struct bits base;
     uint8_t len;
-};
-
-struct port_piece {
-    uint16_t base;
-    uint8_t bits;
-};
-
-struct pieces {
-    struct piece local[RANGE_PIECES], remote[RANGE_PIECES];
-    struct port_piece local_port[PORT_PIECES], remote_port[PORT_PIECES];
-    size_t locals, remotes, local_ports, remote_ports;
 };
 
 struct build {
@@ -31,59 +24,6 @@ struct build {
     uint32_t at; /* the rule at hand */
     struct pieces pieces;
 };
-
-/* --- ranges to prefixes --- */
-
-static number number_of(const struct address *a)
-{
-    struct bits b = index_bits(a);
-    return (number)b.high << 64 | b.low;
-}
-
-static number low_bits(unsigned count)
-{
-    return count >= 128 ? ~(number)0 : ((number)1 << count) - 1;
-}
-
-/* The number of free bits of the largest aligned block that starts at first and does not pass last. */
-static unsigned block_bits(number first, number last, unsigned width)
-{
-    unsigned bits = 0;
-    while (bits < width && (first & low_bits(bits + 1)) == 0 && (first | low_bits(bits + 1)) <= last)
-        bits++;
-    return bits;
-}
-
-/* 0 for a range that is none: its rule matches nothing. */
-static size_t cut_range(const struct address_range *range, struct piece out[RANGE_PIECES])
-{
-    unsigned below = 128 - (unsigned)address_len(&range->first) * 8;
-    number first = number_of(&range->first), last = number_of(&range->last) | low_bits(below);
-    size_t count = 0;
-    if (below == 128 || range->last.family != range->first.family || first > last)
-        return 0;
-    while (count < RANGE_PIECES) {
-        unsigned bits = block_bits(first, last, 128);
-        out[count++] = (struct piece){{(uint64_t)(first >> 64), (uint64_t)first}, (uint8_t)(128 - bits)};
-        number end = first | low_bits(bits);
-        if (end == last)
-            break;
-        first = end + 1;
-    }
-    return count;
-}
-
-static size_t cut_ports(struct port_range range, struct port_piece out[PORT_PIECES])
-{
-    unsigned first = range.first;
-    size_t count = 0;
-    while (count < PORT_PIECES && first <= range.last) {
-        unsigned bits = block_bits(first, range.last, 16);
-        out[count++] = (struct port_piece){(uint16_t)first, (uint8_t)(16 - bits)};
-        first += 1u << bits;
-    }
-    return count;
-}
 
 /* --- room --- */
 
@@ -122,7 +62,7 @@ static enum status make_room(struct spd_index *index)
 {
     enum status status = index->used + AT_ONCE > index->size / 2 ? rehash(index, index->size * 2) : OK;
     if (status == OK)
-        status = grow((void **)&index->shapes, index->shape_count + AT_ONCE, &index->shape_room, sizeof *index->shapes);
+        status = grow((void **)&index->tuples, index->tuple_count + AT_ONCE, &index->tuple_room, sizeof *index->tuples);
     if (status == OK)
         status = grow((void **)&index->links, index->link_count + AT_ONCE, &index->link_room, sizeof *index->links);
     return status;
@@ -139,7 +79,7 @@ static struct slot *take_slot(struct spd_index *index, const struct index_key *k
     return slot;
 }
 
-/* --- nodes and shapes --- */
+/* --- nodes and tuples --- */
 
 static void note_level(struct build *b, uint8_t family, uint8_t len)
 {
@@ -153,31 +93,30 @@ static void note_level(struct build *b, uint8_t family, uint8_t len)
 
 static struct node *take_node(struct build *b, uint8_t family, const struct piece *remote)
 {
-    const struct fields fields = {.kind = SHAPE_NODE, .len = remote->len, .local_bits = family};
-    const struct index_key key = {.address = remote->base, .fields = fields_code(fields)};
+    const struct index_key key = {.address = remote->base, .fields = node_code(family, remote->len)};
     bool fresh;
     struct slot *slot = take_slot(b->index, &key, &fresh);
     if (fresh) {
-        const struct shape none = {.least = INDEX_NO_RULE};
+        const struct tuple none = {.least = INDEX_NO_RULE};
         slot->is.node = (struct node){.id = ++b->index->nodes, .least = b->at, .match = none, .hidden = none};
         note_level(b, family, remote->len);
     }
     return &slot->is.node;
 }
 
-static void note_shape(struct build *b, struct shape *first, struct fields fields)
+static void note_tuple(struct build *b, struct tuple *first, struct fields fields)
 {
     struct spd_index *index = b->index;
-    const struct shape shape = {.fields = fields, .least = b->at};
-    struct shape *last = first;
-    if (first->fields.kind == SHAPE_NONE) {
-        *first = shape;
+    const struct tuple tuple = {.fields = fields, .least = b->at};
+    struct tuple *last = first;
+    if (first->fields.kind == TUPLE_NONE) {
+        *first = tuple;
         return;
     }
-    for (; fields_code(last->fields) != fields_code(fields); last = &index->shapes[last->next]) {
+    for (; fields_code(last->fields) != fields_code(fields); last = &index->tuples[last->next]) {
         if (last->next == 0) {
-            last->next = index->shape_count;
-            index->shapes[index->shape_count++] = shape;
+            last->next = index->tuple_count;
+            index->tuples[index->tuple_count++] = tuple;
             return;
         }
     }
@@ -188,8 +127,13 @@ static void note_shape(struct build *b, struct shape *first, struct fields field
 /* Where a rule, or a piece of it, stands. */
 struct place {
     uint8_t family;
-    const struct piece *local, *remote;
+    struct piece local, remote;
 };
+
+static struct piece piece_of(const struct prefix *prefix)
+{
+    return (struct piece){index_bits(&prefix->base), prefix->len};
+}
 
 static const struct rule *rule_at_hand(const struct build *b)
 {
@@ -200,22 +144,22 @@ static const struct rule *rule_at_hand(const struct build *b)
 static struct slot *take_entry(struct build *b, const struct place *place, struct fields fields, uint32_t ports,
                                bool *fresh)
 {
-    struct node *node = take_node(b, place->family, place->remote);
-    bool matches = (fields.kind & ~(unsigned)SHAPE_PROTOCOL) == SHAPE_MATCH;
-    note_shape(b, matches ? &node->match : &node->hidden, fields);
+    struct node *node = take_node(b, place->family, &place->remote);
+    bool matches = (fields.kind & ~(unsigned)TUPLE_PROTOCOL) == TUPLE_MATCH;
+    note_tuple(b, matches ? &node->match : &node->hidden, fields);
     const struct index_key key = {
-        .address = place->local->base,
+        .address = place->local.base,
         .node = node->id,
         .fields = fields_code(fields),
         .ports = ports,
-        .protocol = (fields.kind & SHAPE_PROTOCOL) != 0 ? rule_at_hand(b)->selector.protocol : 0,
+        .protocol = (fields.kind & TUPLE_PROTOCOL) != 0 ? rule_at_hand(b)->selector.protocol : 0,
     };
     return take_slot(b->index, &key, fresh);
 }
 
-static uint8_t kind_of(const struct build *b, enum shape_kind kind)
+static uint8_t kind_of(const struct build *b, enum tuple_kind kind)
 {
-    return (uint8_t)(kind | (rule_at_hand(b)->selector.protocol != 0 ? SHAPE_PROTOCOL : 0));
+    return (uint8_t)(kind | (rule_at_hand(b)->selector.protocol != 0 ? TUPLE_PROTOCOL : 0));
 }
 
 /* A rule behind one that takes all of its key is never reached. False: the chain is full. */
@@ -235,10 +179,10 @@ static bool chain_up(struct build *b, struct link *last, bool check)
 }
 
 /* By the bits of its ports that are given. check: they are not all that it asks of them. */
-static bool put_match(struct build *b, const struct place *place, struct port_piece local, struct port_piece remote,
+static bool put_match(struct build *b, const struct place *place, struct port_prefix local, struct port_prefix remote,
                       bool check)
 {
-    const struct fields fields = {kind_of(b, SHAPE_MATCH), place->local->len, local.bits, remote.bits};
+    const struct fields fields = {kind_of(b, TUPLE_MATCH), place->local.len, local.len, remote.len};
     bool fresh;
     struct slot *slot = take_entry(b, place, fields, ports_cut(local.base, remote.base, fields), &fresh);
     if (!fresh)
@@ -263,7 +207,7 @@ static void put_hidden(struct build *b, const struct place *place, uint8_t kind)
 {
     const struct rule *rule = rule_at_hand(b);
     bool fresh;
-    struct slot *slot = take_entry(b, place, (struct fields){.kind = kind, .len = place->local->len}, 0, &fresh);
+    struct slot *slot = take_entry(b, place, (struct fields){.kind = kind, .len = place->local.len}, 0, &fresh);
     struct hidden_rules *h = &slot->is.hidden;
     if (fresh)
         *h = (struct hidden_rules){.discard = INDEX_NO_RULE, .protect = INDEX_NO_RULE, .other = INDEX_NO_RULE};
@@ -277,24 +221,19 @@ static void put_hidden(struct build *b, const struct place *place, uint8_t kind)
     }
 }
 
-static bool port_is_any(struct port_range port)
-{
-    return port.first == 0 && port.last == 65535;
-}
-
 /* As one piece: with all bits of a single port, with none of a range. */
-static struct port_piece as_one(struct port_range port)
+static struct port_prefix as_one(struct port_range port)
 {
     bool one = port.first == port.last;
-    return (struct port_piece){one ? port.first : 0, one ? 16 : 0};
+    return (struct port_prefix){one ? port.first : 0, one ? 16 : 0};
 }
 
 static enum status put_piece(struct build *b, const struct place *place)
 {
     const struct rule *rule = rule_at_hand(b);
     const struct selector *s = &rule->selector;
-    const struct port_piece local = as_one(s->local_port), remote = as_one(s->remote_port);
-    bool check = (local.bits == 0 && !port_is_any(s->local_port)) || (remote.bits == 0 && !port_is_any(s->remote_port));
+    const struct port_prefix local = as_one(s->local_port), remote = as_one(s->remote_port);
+    bool check = (local.len == 0 && !port_is_any(s->local_port)) || (remote.len == 0 && !port_is_any(s->remote_port));
     enum status status = make_room(b->index);
     if (status == OK && !put_match(b, place, local, remote, check))
         status = put_cut(b, place);
@@ -303,9 +242,9 @@ static enum status put_piece(struct build *b, const struct place *place)
     if (status != OK || rule->action == ACTION_BYPASS)
         return status;
     if (selector_has_ports(s))
-        put_hidden(b, place, kind_of(b, SHAPE_PORTS));
+        put_hidden(b, place, kind_of(b, TUPLE_PORTS));
     if (place->family == 6 && (selector_has_ports(s) || s->protocol != 0))
-        put_hidden(b, place, SHAPE_UPPER);
+        put_hidden(b, place, TUPLE_UPPER);
     return OK;
 }
 
@@ -325,16 +264,17 @@ static enum status put_rule(struct build *b)
     enum status status = OK;
     if (s->local.first.family != s->remote.first.family)
         return OK; /* no packet is of two families */
-    p->locals = cut_range(&s->local, p->local);
-    p->remotes = cut_range(&s->remote, p->remote);
-    p->local_ports = cut_ports(s->local_port, p->local_port);
-    p->remote_ports = cut_ports(s->remote_port, p->remote_port);
+    p->locals = prefix_split(&s->local, p->local);
+    p->remotes = prefix_split(&s->remote, p->remote);
+    p->local_ports = port_split(s->local_port.first, s->local_port.last, p->local_port);
+    p->remote_ports = port_split(s->remote_port.first, s->remote_port.last, p->remote_port);
     size_t count = p->locals * p->remotes;
     if (count > INDEX_PIECES_MAX || (count > INDEX_PIECES && b->index->list_count < INDEX_LIST))
         return put_on_list(b);
     for (size_t i = 0; i < p->locals; i++)
         for (size_t k = 0; k < p->remotes && status == OK; k++)
-            status = put_piece(b, &(struct place){s->remote.first.family, &p->local[i], &p->remote[k]});
+            status =
+                put_piece(b, &(struct place){s->remote.first.family, piece_of(&p->local[i]), piece_of(&p->remote[k])});
     return status;
 }
 
@@ -352,7 +292,7 @@ static enum status build(struct build *b, const struct random *random)
         status = put_rule(b);
     if (status == OK && index->used * 3 < index->size)
         status = rehash(index, index->used * 2 + SIZE_MIN);
-    return status == OK ? protects_make(&index->protects, b->spd, random) : status;
+    return status == OK ? protect_index_make(&index->protect, b->spd, random) : status;
 }
 
 enum status spd_index_new(const struct spd *spd, const struct random *random, struct spd_index **out)
@@ -362,7 +302,7 @@ enum status spd_index_new(const struct spd *spd, const struct random *random, st
     struct spd_index *index = calloc(1, sizeof *index);
     enum status status = ERR_MEMORY;
     if (b != NULL && index != NULL) {
-        index->shape_count = index->link_count = 1;
+        index->tuple_count = index->link_count = 1;
         b->index = index;
         b->spd = spd;
         status = build(b, random);
@@ -380,37 +320,37 @@ void spd_index_free(struct spd_index *index)
     if (index == NULL)
         return;
     free(index->slots);
-    free(index->shapes);
+    free(index->tuples);
     free(index->links);
     free(index->list);
-    protects_free(&index->protects);
+    protect_index_free(&index->protect);
     free(index);
 }
 
-static size_t count_shapes(const struct spd_index *index, const struct shape *s)
+static size_t count_tuples(const struct spd_index *index, const struct tuple *s)
 {
-    size_t count = s->fields.kind != SHAPE_NONE;
-    for (; s->next != 0; s = &index->shapes[s->next])
+    size_t count = s->fields.kind != TUPLE_NONE;
+    for (; s->next != 0; s = &index->tuples[s->next])
         count++;
     return count;
 }
 
-struct spd_index_shape spd_index_shape(const struct spd_index *index)
+struct spd_index_stats spd_index_stats(const struct spd_index *index)
 {
-    struct spd_index_shape shape = {.listed = index->list_count};
+    struct spd_index_stats stats = {.listed = index->list_count};
     size_t most[INDEX_LEVELS] = {0};
     for (uint32_t i = 0; i < index->size; i++) {
         const struct slot *slot = &index->slots[i];
-        if (slot->key.fields >> 24 != SHAPE_NODE)
+        if (slot->key.fields >> 24 != TUPLE_NODE)
             continue;
-        size_t count = count_shapes(index, &slot->is.node.match), len = slot->key.fields >> 16 & 0xff;
+        size_t count = count_tuples(index, &slot->is.node.match), len = slot->key.fields >> 16 & 0xff;
         most[len] = count > most[len] ? count : most[len];
     }
     for (size_t i = 0; i < INDEX_LEVELS; i++)
-        shape.probes += most[i] + (most[i] > 0);
-    shape.bytes =
-        sizeof *index + index->size * sizeof *index->slots + index->shape_room * sizeof *index->shapes +
+        stats.probes += most[i] + (most[i] > 0);
+    stats.bytes =
+        sizeof *index + index->size * sizeof *index->slots + index->tuple_room * sizeof *index->tuples +
         index->link_room * sizeof *index->links + index->list_room * sizeof *index->list +
-        ((size_t)index->protects.equal_size + index->protects.count + index->protects.connections) * sizeof(uint32_t);
-    return shape;
+        ((size_t)index->protect.equal_size + index->protect.count + index->protect.connections) * sizeof(uint32_t);
+    return stats;
 }

@@ -9,39 +9,39 @@ static const struct rule *rule_of(const struct spd *spd, uint32_t index)
     return &spd->rules[index];
 }
 
-static uint64_t mix(const uint64_t seed[2], uint64_t word)
+static uint32_t hash_selector(const uint64_t seed[HASH_SEEDS(PROTECT_WORDS)], uint32_t connection,
+                              const struct selector *s)
 {
-    return (seed[0] + (uint32_t)(word >> 32)) * (seed[1] + (uint32_t)word);
-}
-
-static uint64_t mix_range(const uint64_t seed[8], const struct address_range *range)
-{
-    const struct bits first = index_bits(&range->first), last = index_bits(&range->last);
-    return mix(seed, first.high) + mix(seed + 2, first.low) + mix(seed + 4, last.high) + mix(seed + 6, last.low);
-}
-
-/* Multilinear, as that of the packet path. */
-static uint32_t hash_selector(const uint64_t seed[PROTECT_SEEDS], uint32_t connection, const struct selector *s)
-{
-    const uint64_t ports = (uint64_t)s->local_port.first << 48 | (uint64_t)s->local_port.last << 32 |
-                           (uint64_t)s->remote_port.first << 16 | s->remote_port.last;
-    const uint64_t sum = seed[20] + mix_range(seed, &s->local) + mix_range(seed + 8, &s->remote) +
-                         mix(seed + 16, (uint64_t)connection << 32 | s->protocol) + mix(seed + 18, ports);
-    return (uint32_t)(sum >> 32);
+    const struct bits local[] = {index_bits(&s->local.first), index_bits(&s->local.last)};
+    const struct bits remote[] = {index_bits(&s->remote.first), index_bits(&s->remote.last)};
+    const uint64_t words[PROTECT_WORDS] = {
+        local[0].high,
+        local[0].low,
+        local[1].high,
+        local[1].low,
+        remote[0].high,
+        remote[0].low,
+        remote[1].high,
+        remote[1].low,
+        (uint64_t)connection << 32 | s->protocol,
+        (uint64_t)s->local_port.first << 48 | (uint64_t)s->local_port.last << 32 |
+            (uint64_t)s->remote_port.first << 16 | s->remote_port.last,
+    };
+    return hash_words(seed, words, PROTECT_WORDS);
 }
 
 /* The place of the first rule that is equal, or the empty one where it would be. */
-static uint32_t *find_equal(const struct protects *p, const struct spd *spd, uint32_t connection,
+static uint32_t *find_equal(const struct protect_index *p, const struct spd *spd, uint32_t connection,
                             const struct selector *s)
 {
-    uint32_t at = (uint32_t)((uint64_t)hash_selector(p->seed, connection, s) * p->equal_size >> 32);
+    uint32_t at = hash_place(hash_selector(p->seed, connection, s), p->equal_size);
     while (p->equal[at] != INDEX_NO_RULE && (rule_of(spd, p->equal[at])->connection != connection ||
                                              !selector_equal(&rule_of(spd, p->equal[at])->selector, s)))
         at = at + 1 < p->equal_size ? at + 1 : 0;
     return &p->equal[at];
 }
 
-static void count_rules(struct protects *p, const struct spd *spd)
+static void count_rules(struct protect_index *p, const struct spd *spd)
 {
     for (int i = 0; i < 2; i++)
         p->first[i] = SPD_RULE_NONE;
@@ -56,7 +56,7 @@ static void count_rules(struct protects *p, const struct spd *spd)
     }
 }
 
-static bool make_room(struct protects *p)
+static bool make_room(struct protect_index *p)
 {
     p->equal_size = p->count * 2 + 1;
     p->equal = malloc(p->equal_size * sizeof *p->equal);
@@ -68,7 +68,7 @@ static bool make_room(struct protects *p)
 }
 
 /* A counting sort: starts[c] is where the rules of connection c begin, in their order. */
-static void sort_rules(struct protects *p, const struct spd *spd)
+static void sort_rules(struct protect_index *p, const struct spd *spd)
 {
     uint32_t *ends = p->starts + 1; /* counted one further, so that filling moves each to the start of the next */
     for (uint32_t i = 0; i < spd->count; i++)
@@ -81,7 +81,7 @@ static void sort_rules(struct protects *p, const struct spd *spd)
             p->rules[ends[rule_of(spd, i)->connection]++] = i;
 }
 
-enum status protects_make(struct protects *p, const struct spd *spd, const struct random *random)
+enum status protect_index_make(struct protect_index *p, const struct spd *spd, const struct random *random)
 {
     count_rules(p, spd);
     if (!make_room(p))
@@ -97,7 +97,7 @@ enum status protects_make(struct protects *p, const struct spd *spd, const struc
     return status;
 }
 
-void protects_free(struct protects *p)
+void protect_index_free(struct protect_index *p)
 {
     free(p->equal);
     free(p->rules);
@@ -107,7 +107,7 @@ void protects_free(struct protects *p)
 int spd_index_find_protect(const struct spd_index *index, const struct spd *spd, uint32_t connection,
                            const struct selector *proposed)
 {
-    const struct protects *p = &index->protects;
+    const struct protect_index *p = &index->protect;
     if (connection >= p->connections)
         return SPD_RULE_NONE;
     const uint32_t equal = *find_equal(p, spd, connection, proposed);
@@ -121,5 +121,5 @@ int spd_index_find_protect(const struct spd_index *index, const struct spd *spd,
 
 int spd_index_first_protect(const struct spd_index *index, uint8_t family)
 {
-    return family == 4 || family == 6 ? index->protects.first[family == 6] : SPD_RULE_NONE;
+    return family == 4 || family == 6 ? index->protect.first[family == 6] : SPD_RULE_NONE;
 }

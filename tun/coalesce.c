@@ -13,11 +13,9 @@ enum {
     IPV4_FRAGMENT = 6,
     IPV4_TTL = 8,
     IPV4_CHECKSUM = 10,
-    IPV4_ADDRESSES = 12,
     IPV4_DF = 0x4000,
     IPV6_PAYLOAD = 4,
     IPV6_NEXT = 6,
-    IPV6_ADDRESSES = 8,
     UDP_LENGTH = 4,
     UDP_CHECKSUM = 6,
     TCP_HEADER = 20,
@@ -60,12 +58,9 @@ static bool same_addresses(const uint8_t *a, const uint8_t *b)
 
 /* --- checksums --- */
 
-static uint64_t pseudo_sum(const uint8_t *packet, uint32_t upper_len, bool is_tcp)
+static uint8_t protocol_of(bool is_tcp)
 {
-    uint64_t sum = (uint64_t)upper_len + (is_tcp ? PROTOCOL_TCP : PROTOCOL_UDP);
-    if (is_ipv4(packet))
-        return checksum_add(sum, packet + IPV4_ADDRESSES, IPV4_HEADER - IPV4_ADDRESSES);
-    return checksum_add(sum, packet + IPV6_ADDRESSES, IPV6_HEADER - IPV6_ADDRESSES);
+    return is_tcp ? PROTOCOL_TCP : PROTOCOL_UDP;
 }
 
 /* Every checksum that the receiver would look at. */
@@ -73,7 +68,7 @@ static bool is_right(const uint8_t *packet, uint32_t len, uint32_t upper, bool i
 {
     if (is_ipv4(packet) && checksum_of(packet, IPV4_HEADER) != 0)
         return false;
-    uint64_t sum = pseudo_sum(packet, len - upper, is_tcp);
+    uint64_t sum = ip_pseudo_sum(packet, protocol_of(is_tcp), len - upper);
     return checksum_finish(checksum_add(sum, packet + upper, len - upper)) == 0;
 }
 
@@ -297,7 +292,8 @@ static void finish_headers(const struct coalesce *c, const struct coalesce_group
         upper[TCP_FLAGS] |= last[g->upper + TCP_FLAGS] & PSH;
     else
         store_u16(upper + UDP_LENGTH, (uint16_t)upper_len);
-    store_u16(upper + (g->is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM), checksum_fold(pseudo_sum(ip, upper_len, g->is_tcp)));
+    store_u16(upper + (g->is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM),
+              checksum_fold(ip_pseudo_sum(ip, protocol_of(g->is_tcp), upper_len)));
 }
 
 static struct vnet vnet_of(const struct coalesce *c, const struct coalesce_group *g)

@@ -4,7 +4,7 @@
 #define TUN_HOST_H
 
 #include "tun/netlink.h"
-#include "tun/prefix.h"
+#include "tun/plan.h"
 
 /* All addresses but loopback and link-local ones. Nothing counts as attached to interface `device`, the TUN. *out is
  * the caller's to free(). 0, or a negative errno. */

@@ -12,8 +12,8 @@
 #ifndef TUN_PLAN_H
 #define TUN_PLAN_H
 
+#include "policy/prefix.h"
 #include "policy/spd.h"
-#include "tun/prefix.h"
 
 enum plan_kind { PLAN_DEVICE, PLAN_THROW, PLAN_NOWHERE };
 
@@ -27,6 +27,12 @@ struct plan_route {
 struct plan_routes {
     struct plan_route *items; /* owned, ascending by prefix, no prefix twice */
     size_t count, capacity;
+};
+
+/* An address of this host, and what is directly attached by it (family 0: nothing). */
+struct host_place {
+    struct address address;
+    struct prefix on_link;
 };
 
 /* What the plan needs to know of this host. */

@@ -53,9 +53,7 @@ static size_t put_ip(uint8_t *out, struct kind kind, uint8_t protocol, size_t le
 
 static uint16_t checksum_with_addresses(const uint8_t *packet, size_t ip, uint8_t protocol, size_t len)
 {
-    size_t addresses = ip == IPV4_HEADER ? 12 : 8;
-    uint64_t sum = checksum_add((uint64_t)len + protocol, packet + addresses, ip - addresses);
-    return checksum_finish(checksum_add(sum, packet + ip, len));
+    return checksum_finish(checksum_add(ip_pseudo_sum(packet, protocol, len), packet + ip, len));
 }
 
 /* Segment `number` of a stream. Returns its length. */

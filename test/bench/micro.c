@@ -227,7 +227,7 @@ static void add_all(const struct aead_library *library, const struct random *ran
     add_bare();
     add_ciphers(&portable, filter);
     add_ciphers(&best, filter);
-    add_stages();
+    add_stages(random);
     add_engine(&portable, filter);
     add_engine(&best, filter);
 }

@@ -12,6 +12,7 @@
 
 #include "base/packet.h"
 #include "crypto/aead.h"
+#include "crypto/random.h"
 #include "policy/spd.h"
 #include "tun/vnet.h"
 
@@ -45,12 +46,21 @@ struct micro_library {
     const struct random *random;
 };
 
+struct micro_suite {
+    const char *name;
+    bool engine; /* measured as a whole too, not only the cipher */
+    struct aead_suite suite;
+};
+
+extern const struct micro_suite micro_suites[];
+extern const size_t micro_suite_count;
+
 /* Suites that both libraries serve by the same back end are measured once. */
 bool micro_shown_before(const struct micro_library *m, const struct aead_suite *suite);
 
 void add_bare(void);
 void add_ciphers(const struct micro_library *m, const char *filter);
-void add_stages(void);
+void add_stages(const struct random *random);
 void add_engine(const struct micro_library *m, const char *filter);
 
 /* The row that the engine is measured against, and the engine's own. */
@@ -67,7 +77,10 @@ void inner_udp(uint8_t *out, size_t len);
 /* What a TUN gives of TCP: up to 64 KiB, to be split into packets of `segment` bytes, all full. Returns the length. */
 size_t inner_super(uint8_t *out, size_t segment, struct vnet *vnet);
 
-/* An SPD whose last rule protects these packets; the others look alike. */
-void inner_spd(struct spd *spd, size_t rules);
+enum { INNER_RULES_MAX = 100000 };
+
+/* An SPD whose last rule protects these packets, compiled; the others differ from it, and from each other, in the
+ * remote side. */
+void inner_spd(struct spd *spd, size_t rules, const struct random *random);
 
 #endif

@@ -13,22 +13,20 @@
 
 enum { KEYMAT_MAX = 128, TRAILER = 2 };
 
-static const struct {
-    const char *name;
-    struct aead_suite suite;
-} suites[] = {
-    {"aes128gcm16", {ENCR_AES_GCM_16, 128, INTEG_NONE, true}},
-    {"aes256gcm16", {ENCR_AES_GCM_16, 256, INTEG_NONE, true}},
-    {"aes256gmac", {ENCR_NULL_AUTH_AES_GMAC, 256, INTEG_NONE, true}},
-    {"aes256ccm16", {ENCR_AES_CCM_16, 256, INTEG_NONE, true}},
-    {"chacha20poly1305", {ENCR_CHACHA20_POLY1305, 0, INTEG_NONE, true}},
-    {"aes128-sha1", {ENCR_AES_CBC, 128, INTEG_HMAC_SHA1_96, true}},
-    {"aes256-sha256", {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, true}},
-    {"aes256-sha384", {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_384_192, true}},
-    {"aes256-sha512", {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256, true}},
-    {"aes256ctr-sha256", {ENCR_AES_CTR, 256, INTEG_HMAC_SHA2_256_128, true}},
-    {"3des-sha1", {ENCR_3DES, 0, INTEG_HMAC_SHA1_96, true}},
+const struct micro_suite micro_suites[] = {
+    {"aes128gcm16", false, {ENCR_AES_GCM_16, 128, INTEG_NONE, true}},
+    {"aes256gcm16", true, {ENCR_AES_GCM_16, 256, INTEG_NONE, true}},
+    {"aes256gmac", false, {ENCR_NULL_AUTH_AES_GMAC, 256, INTEG_NONE, true}},
+    {"aes256ccm16", false, {ENCR_AES_CCM_16, 256, INTEG_NONE, true}},
+    {"chacha20poly1305", true, {ENCR_CHACHA20_POLY1305, 0, INTEG_NONE, true}},
+    {"aes128-sha1", false, {ENCR_AES_CBC, 128, INTEG_HMAC_SHA1_96, true}},
+    {"aes256-sha256", true, {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, true}},
+    {"aes256-sha384", false, {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_384_192, true}},
+    {"aes256-sha512", false, {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256, true}},
+    {"aes256ctr-sha256", false, {ENCR_AES_CTR, 256, INTEG_HMAC_SHA2_256_128, true}},
+    {"3des-sha1", false, {ENCR_3DES, 0, INTEG_HMAC_SHA1_96, true}},
 };
+const size_t micro_suite_count = sizeof micro_suites / sizeof *micro_suites;
 
 static const size_t sizes[] = {MICRO_SMALL, MICRO_LARGE};
 
@@ -181,13 +179,13 @@ static size_t run_open(struct trial *t, size_t batch)
 static void add_suite(const struct micro_library *m, size_t s)
 {
     uint8_t keymat[KEYMAT_MAX];
-    const struct aead_suite *suite = &suites[s].suite;
+    const struct aead_suite *suite = &micro_suites[s].suite;
     memset(keymat, 0x42, sizeof keymat);
     struct bytes key = bytes_of(keymat, esp_keymat_len(suite->encr, suite->key_bits, suite->integ));
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
         bool open = i % 2 != 0;
-        struct trial *t =
-            trial_new(suites[s].name, aead_backend_of(m->library, suite)->name, open ? "open" : "seal", sizes[i / 2]);
+        struct trial *t = trial_new(micro_suites[s].name, aead_backend_of(m->library, suite)->name,
+                                    open ? "open" : "seal", sizes[i / 2]);
         struct cipher *c = malloc(sizeof *c);
         if (c == NULL || aead_shape(suite, &c->shape) != OK ||
             aead_new(m->library, suite, key, m->random, &c->aead) != OK)
@@ -206,7 +204,7 @@ bool micro_shown_before(const struct micro_library *m, const struct aead_suite *
 
 void add_ciphers(const struct micro_library *m, const char *filter)
 {
-    for (size_t s = 0; s < sizeof suites / sizeof *suites; s++)
-        if (strstr(suites[s].name, filter) != NULL && !micro_shown_before(m, &suites[s].suite))
+    for (size_t s = 0; s < micro_suite_count; s++)
+        if (strstr(micro_suites[s].name, filter) != NULL && !micro_shown_before(m, &micro_suites[s].suite))
             add_suite(m, s);
 }

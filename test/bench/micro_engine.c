@@ -13,24 +13,17 @@
 #include "esp/open.h"
 #include "esp/sad.h"
 #include "esp/seal.h"
+#include "policy/flow_cache.h"
 #include "test/bench/micro.h"
 #include "tun/coalesce.h"
 #include "tun/split.h"
 
 enum { KEY_MAX = 128, SPI_LEFT = 0x1001, SPI_RIGHT = 0x1002, WINDOW = 1024, SLAB = 2 * PACKET_BUFFER };
 
-static const struct {
-    const char *name;
-    struct aead_suite suite;
-} suites[] = {
-    {"aes256gcm16", {ENCR_AES_GCM_16, 256, INTEG_NONE, false}},
-    {"chacha20poly1305", {ENCR_CHACHA20_POLY1305, 256, INTEG_NONE, false}},
-    {"aes256-sha256", {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, false}},
-};
-
 /* Two ends of a tunnel: left seals, right opens. */
 struct tunnel_ends {
     struct spd spd;
+    struct flow_cache *cache;
     struct sad *left, *right;
     struct sa *sealing, *opening;
 };
@@ -62,7 +55,9 @@ static struct tunnel_ends *new_ends(const struct micro_library *m, const struct 
     size_t len = esp_keymat_len(suite->encr, suite->key_bits, suite->integ);
     if (ends == NULL || random_fill(m->random, keys, sizeof keys) != OK)
         micro_fail("out of memory");
-    inner_spd(&ends->spd, 1);
+    inner_spd(&ends->spd, 1, m->random);
+    if (flow_cache_new(m->random, &ends->cache) != OK)
+        micro_fail("flow_cache_new");
     struct child child = {
         .connection = "p",
         .spi_in = SPI_LEFT,
@@ -92,6 +87,7 @@ static void free_ends(void *state)
     struct tunnel_ends *ends = state;
     sad_free(ends->left);
     sad_free(ends->right);
+    flow_cache_free(ends->cache);
     spd_free(&ends->spd);
     free(ends);
 }
@@ -129,7 +125,7 @@ static struct sa *outbound(const struct tunnel_ends *ends, struct bytes packet, 
     size_t len;
     if (flow_read(packet, flow, &len) != OK)
         micro_fail("flow_read");
-    int rule = spd_lookup(&ends->spd, flow);
+    int rule = flow_cache_lookup(ends->cache, &ends->spd, flow);
     struct sa *sa = rule >= 0 ? sad_outbound(ends->left, (uint32_t)rule, flow, &rule_has_sa) : NULL;
     if (sa == NULL)
         micro_fail("no SA for a packet");
@@ -294,9 +290,9 @@ struct way {
 static void add_ways(const struct micro_library *m, size_t s, const struct way *ways, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct trial *t =
-            trial_new(suites[s].name, aead_backend_of(m->library, &suites[s].suite)->name, ways[i].what, ways[i].bytes);
-        t->state = new_ends(m, &suites[s].suite);
+        struct trial *t = trial_new(micro_suites[s].name, aead_backend_of(m->library, &micro_suites[s].suite)->name,
+                                    ways[i].what, ways[i].bytes);
+        t->state = new_ends(m, &micro_suites[s].suite);
         t->prepare = ways[i].prepare;
         t->run = ways[i].run;
         t->free = free_ends;
@@ -317,7 +313,8 @@ void add_engine(const struct micro_library *m, const char *filter)
         {"out super", MICRO_LARGE, prepare_super, run_out_super},
         {"in super", MICRO_LARGE, prepare_sealed_super, run_in_super},
     };
-    for (size_t s = 0; s < sizeof suites / sizeof *suites; s++)
-        if (strstr(suites[s].name, filter) != NULL && !micro_shown_before(m, &suites[s].suite))
+    for (size_t s = 0; s < micro_suite_count; s++)
+        if (micro_suites[s].engine && strstr(micro_suites[s].name, filter) != NULL &&
+            !micro_shown_before(m, &micro_suites[s].suite))
             add_ways(m, s, ways, sizeof ways / sizeof *ways);
 }

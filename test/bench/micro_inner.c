@@ -29,11 +29,6 @@ static void put_payload(uint8_t *at, size_t len)
         at[i] = (uint8_t)(i * 31 ^ i >> 7);
 }
 
-static uint64_t pseudo_sum(const uint8_t *ip, size_t upper_len)
-{
-    return checksum_add((uint64_t)ip[9] + upper_len, ip + 12, 8);
-}
-
 static void put_tcp(uint8_t *tcp, uint32_t sequence)
 {
     memset(tcp, 0, TCP_HEADER);
@@ -53,7 +48,7 @@ void inner_tcp(uint8_t *out, size_t len, uint32_t at)
     put_ip(out, len, PROTOCOL_TCP, (uint16_t)at);
     put_tcp(tcp, at * (uint32_t)(len - headers));
     put_payload(out + headers, len - headers);
-    uint64_t sum = pseudo_sum(out, len - IPV4_HEADER);
+    uint64_t sum = ip_pseudo_sum(out, out[9], len - IPV4_HEADER);
     store_u16(tcp + TCP_CHECKSUM, checksum_finish(checksum_add(sum, tcp, len - IPV4_HEADER)));
 }
 
@@ -66,7 +61,7 @@ void inner_udp(uint8_t *out, size_t len)
     store_u16(udp + 4, (uint16_t)(len - IPV4_HEADER));
     store_u16(udp + UDP_CHECKSUM, 0);
     put_payload(udp + UDP_HEADER, len - IPV4_HEADER - UDP_HEADER);
-    uint64_t sum = pseudo_sum(out, len - IPV4_HEADER);
+    uint64_t sum = ip_pseudo_sum(out, out[9], len - IPV4_HEADER);
     store_u16(udp + UDP_CHECKSUM, checksum_finish(checksum_add(sum, udp, len - IPV4_HEADER)));
 }
 
@@ -78,7 +73,7 @@ size_t inner_super(uint8_t *out, size_t segment, struct vnet *vnet)
     put_ip(out, len, PROTOCOL_TCP, 1);
     put_tcp(tcp, 1);
     put_payload(out + headers, len - headers);
-    store_u16(tcp + TCP_CHECKSUM, checksum_fold(pseudo_sum(out, len - IPV4_HEADER)));
+    store_u16(tcp + TCP_CHECKSUM, checksum_fold(ip_pseudo_sum(out, out[9], len - IPV4_HEADER)));
     *vnet = (struct vnet){.gso = VNET_GSO_TCPV4,
                           .needs_checksum = true,
                           .gso_size = (uint16_t)payload,
@@ -95,14 +90,19 @@ static int only_connection(void *arg, const char *name)
     return 0;
 }
 
-void inner_spd(struct spd *spd, size_t rules)
+void inner_spd(struct spd *spd, size_t rules, const struct random *random)
 {
     char text[64], why[256];
     *spd = (struct spd){0};
-    for (size_t i = 1; i <= rules; i++) {
-        (void)snprintf(text, sizeof text, "10.1.0.0/24 -> 10.%d.%zu.0/24 via p", i < rules ? 3 : 2,
-                       i % 256 * (i < rules));
+    for (size_t i = 1; i < rules; i++) {
+        (void)snprintf(text, sizeof text, "10.1.0.0/24 -> %zu.%zu.%zu.0/24 via p", 11 + (i >> 16), i >> 8 & 255,
+                       i & 255);
         if (spd_add(spd, ACTION_PROTECT, text, (uint32_t)i, only_connection, NULL, why, sizeof why) != OK)
             micro_fail(why);
     }
+    if (spd_add(spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via p", (uint32_t)rules, only_connection, NULL, why,
+                sizeof why) != OK)
+        micro_fail(why);
+    if (spd_compile(spd, random) != OK)
+        micro_fail("the index of rules cannot be made");
 }

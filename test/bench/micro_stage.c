@@ -8,6 +8,7 @@
 #include "base/slab.h"
 #include "esp/replay.h"
 #include "esp/sad.h"
+#include "policy/flow_cache.h"
 #include "test/bench/micro.h"
 #include "tun/coalesce.h"
 #include "tun/split.h"
@@ -29,33 +30,65 @@ static void *must_have(void *memory)
 
 struct classify {
     struct spd spd;
+    struct flow_cache *cache;
 };
 
 static void classify_free(void *state)
 {
     struct classify *c = state;
+    flow_cache_free(c->cache);
     spd_free(&c->spd);
     free(c);
+}
+
+static void read_flow(const struct trial *t, size_t i, struct flow *flow)
+{
+    size_t len;
+    if (flow_read(bytes_of(inner[i], t->bytes), flow, &len) != OK)
+        micro_fail("flow_read");
 }
 
 static size_t run_flow(struct trial *t, size_t batch)
 {
     struct flow flow;
-    size_t len;
     for (size_t i = 0; i < batch; i++)
-        if (flow_read(bytes_of(inner[i], t->bytes), &flow, &len) != OK)
-            micro_fail("flow_read");
+        read_flow(t, i, &flow);
     return batch;
 }
 
-static size_t run_classify(struct trial *t, size_t batch)
+static size_t run_walk(struct trial *t, size_t batch)
 {
     const struct classify *c = t->state;
     struct flow flow;
-    size_t len;
-    for (size_t i = 0; i < batch; i++)
-        if (flow_read(bytes_of(inner[i], t->bytes), &flow, &len) != OK || spd_lookup(&c->spd, &flow) < 0)
-            micro_fail("classify");
+    for (size_t i = 0; i < batch; i++) {
+        read_flow(t, i, &flow);
+        if (spd_walk(&c->spd, &flow) < 0)
+            micro_fail("the walk");
+    }
+    return batch;
+}
+
+static size_t run_index(struct trial *t, size_t batch)
+{
+    const struct classify *c = t->state;
+    struct flow flow;
+    for (size_t i = 0; i < batch; i++) {
+        read_flow(t, i, &flow);
+        if (spd_lookup(&c->spd, &flow) < 0)
+            micro_fail("the index");
+    }
+    return batch;
+}
+
+static size_t run_cache(struct trial *t, size_t batch)
+{
+    const struct classify *c = t->state;
+    struct flow flow;
+    for (size_t i = 0; i < batch; i++) {
+        read_flow(t, i, &flow);
+        if (flow_cache_lookup(c->cache, &c->spd, &flow) < 0)
+            micro_fail("the flow cache");
+    }
     return batch;
 }
 
@@ -65,22 +98,34 @@ static void prepare_inner(struct trial *t, size_t batch)
         inner_udp(inner[i], t->bytes);
 }
 
-static void add_classify(void)
+static void add_rules(const char *by, size_t (*run)(struct trial *t, size_t batch), size_t rules,
+                      const struct random *random)
 {
-    static const size_t rules[] = {1, 10, 1000};
+    char name[MICRO_NAME];
+    (void)snprintf(name, sizeof name, "spd:%zu", rules);
+    struct trial *t = trial_new(name, by, "classify", MICRO_SMALL);
+    struct classify *c = must_have(calloc(1, sizeof *c));
+    inner_spd(&c->spd, rules, random);
+    if (flow_cache_new(random, &c->cache) != OK)
+        micro_fail("flow_cache_new");
+    t->state = c;
+    t->prepare = prepare_inner;
+    t->run = run;
+    t->free = classify_free;
+}
+
+/* The walk is what the index and the cache save: of many rules it would take too long. */
+static void add_classify(const struct random *random)
+{
+    static const size_t rules[] = {1, 1000, INNER_RULES_MAX};
     struct trial *t = trial_new("flow", "", "read", MICRO_SMALL);
     t->prepare = prepare_inner;
     t->run = run_flow;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        char name[MICRO_NAME];
-        (void)snprintf(name, sizeof name, "spd:%zu", rules[i]);
-        t = trial_new(name, "", "classify", MICRO_SMALL);
-        struct classify *c = must_have(malloc(sizeof *c));
-        inner_spd(&c->spd, rules[i]);
-        t->state = c;
-        t->prepare = prepare_inner;
-        t->run = run_classify;
-        t->free = classify_free;
+        if (rules[i] < INNER_RULES_MAX)
+            add_rules("walk", run_walk, rules[i], random);
+        add_rules("index", run_index, rules[i], random);
+        add_rules("cache", run_cache, rules[i], random);
     }
 }
 
@@ -238,9 +283,9 @@ static void add_merging(const char *what, bool tcp, size_t bytes)
     t->free = free;
 }
 
-void add_stages(void)
+void add_stages(const struct random *random)
 {
-    add_classify();
+    add_classify(random);
     add_window("in order", false);
     add_window("swapped", true);
     add_checksums(MICRO_SMALL);

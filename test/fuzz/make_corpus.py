@@ -260,6 +260,19 @@ def ike_fragments():
     yield "many", b"".join(bytes([n, 64, 255]) + b"\x11" * 255 for n in range(1, 65))
 
 
+def demux_inputs():
+    """Kind of socket, size of the segments, bytes."""
+    for key, value in ENCAPS.items():
+        yield key, struct.pack("!BH", 1, 0) + value
+    esp, ike = b"\0\0\x10\1" + b"\x22" * 8, b"\0\0\0\0" + b"\x11" * 8
+    for kind, name in enumerate(["ike", "natt", "raw"]):
+        yield "empty_" + name, struct.pack("!BH", kind, 0)
+        yield "joined_" + name, struct.pack("!BH", kind, 12) + esp + ike + esp + b"\xff"
+    yield "short_tail", struct.pack("!BH", 1, 12) + esp + esp[:3]
+    yield "long_segment", struct.pack("!BH", 1, 1400) + esp
+    yield "one_by_one", struct.pack("!BH", 1, 1) + b"\xff\xff\0"
+
+
 for key, value in ike_fragments():
     write("fuzz_ike_fragment", key, value)
 for key, value in FLOWS.items():
@@ -276,3 +289,5 @@ for key, value in SUPERS.items():
     write("fuzz_split", key, value)
 for key, value in batches():
     write("fuzz_coalesce", key, value)
+for key, value in demux_inputs():
+    write("fuzz_demux", key, value)

@@ -190,8 +190,19 @@ void rig_make_long(struct connection *c)
         abort();
 }
 
+/* As the daemon has it. With randomness of its own, so that what the ends draw stays what it was. */
+static void compile_rules(struct rig_end *end)
+{
+    struct random_seeded state;
+    const struct random random = random_of_seed(&state, end->rig->seed);
+    if (spd_compile(&end->spd, &random) != OK)
+        abort();
+}
+
 void rig_start(struct rig *rig)
 {
+    for (int i = 0; i < RIG_ENDS; i++)
+        compile_rules(&rig->ends[i]);
     for (int i = 0; i < RIG_ENDS; i++) {
         struct rig_end *end = &rig->ends[i];
         const struct ike_setup setup = {

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Wrong configurations first: each names its file and line, and says what would be right (B47). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "daemon/config.h"
+#include "config_test.h"
 #include "daemon/config_keys.h"
 
 #define CONN   "[connection a]\n" /* two lines that a connection needs, and its key */
@@ -19,48 +11,6 @@
 #define PSK    "psk = correct horse battery\n"
 #define ACL    "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via a\n"
 #define GOOD   CONN REMOTE PSK
-
-struct loaded {
-    struct vault *vault;
-    struct config *config;
-    struct config_errors errors;
-    enum status status;
-};
-
-static struct loaded load_bytes(const void *text, size_t len, bool others_can_read)
-{
-    struct loaded l = {.vault = vault_new()};
-    assert_non_null(l.vault);
-    l.status = config_load_text("dir/test.ini", bytes_of(text, len), others_can_read, l.vault, &l.config, &l.errors);
-    assert_int_equal(l.status == OK, l.config != NULL);
-    assert_int_equal(l.status == OK, l.errors.errors == 0);
-    return l;
-}
-
-static struct loaded load_text(const char *text)
-{
-    return load_bytes(text, strlen(text), false);
-}
-
-static void unload(struct loaded *l)
-{
-    config_errors_free(&l->errors);
-    config_free(l->config);
-    assert_int_equal(vault_live(l->vault), 0);
-    vault_free(l->vault);
-}
-
-/* All messages as the user sees them. */
-static char *messages(const struct loaded *l)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    assert_non_null(out);
-    config_errors_print(&l->errors, out);
-    fclose(out);
-    return text;
-}
 
 /* Some line of the text starts with prefix and holds both words. */
 static bool has_line(const char *text, const char *prefix, const char *word, const char *remedy)
@@ -81,7 +31,7 @@ static void expect_message(const struct loaded *l, unsigned line, const char *wo
 {
     char prefix[64];
     char *text = messages(l);
-    snprintf(prefix, sizeof prefix, line > 0 ? "dir/test.ini:%u: " : "dir/test.ini: ", line);
+    snprintf(prefix, sizeof prefix, line > 0 ? CONFIG_TEST_PATH ":%u: " : CONFIG_TEST_PATH ": ", line);
     if (!has_line(text, prefix, word, remedy))
         fail_msg("no line '%s ... %s ... %s' in:\n%s", prefix, word, remedy, text);
     free(text);
@@ -228,7 +178,7 @@ static void test_mtu_and_ipv6_rules_b47(void **state)
     }
 }
 
-static void test_connection_b47(void **state)
+static void test_ends_and_keys_of_a_connection_b47(void **state)
 {
     (void)state;
     const struct wrong rows[] = {
@@ -248,6 +198,14 @@ static void test_connection_b47(void **state)
         {GOOD "local = 198.51.100.2\n", 4, "are one address", "remote"},
         {GOOD "local_id = CN=gw, O=Example\n", 4, "distinguished name", "user@name"},
         {GOOD "remote_id = %any\n", 4, "remote_id cannot be '%any'", "remove the key"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_modes_of_a_connection_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
         {GOOD "ike_version = 2\n", 4, "ike_version = 2 is not available", "ike_version = 1"},
         {GOOD "mode = base\n", 4, "mode cannot be 'base'", "main or aggressive"},
         {GOOD "mode = aggressive\n", 4, "neither local nor local_id tells", "write local_id"},
@@ -259,6 +217,14 @@ static void test_connection_b47(void **state)
         {GOOD "key = gw.pem\n", 4, "key is not available", "psk_file"},
         {GOOD "ca = ca.pem\n", 4, "ca is not available", "psk_file"},
         {GOOD "fragmentation = force\n", 4, "fragmentation cannot be 'force'", "yes or no"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_algorithms_of_a_connection_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
         {GOOD "ike = aes512-sha256-modp2048\n", 4, "ike: ", "aes"},
         {GOOD "ike = aes256-sha1-modp2048\n", 4, "sha1", "allow"},
         {GOOD "ike = aes256-sha256\n", 4, "ike: ", "group"},
@@ -272,6 +238,16 @@ static void test_connection_b47(void **state)
         {GOOD "ike = aes256gmac-modp2048\n", 4, "does not encrypt", "aes256"},
         {GOOD "allow = sha0\n", 4, "'sha0' is no legacy algorithm",
          "modp1024, modp1536, sha1, md5, 3des, null, sha256_96, or nothing"},
+        {GOOD "ike = 3des-sha1-modp1024\nallow = sha1 md5\n", 4, "modp1024, 3des are legacy",
+         "allow = modp1024 sha1 md5 3des in"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_limits_of_a_connection_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
         {GOOD "ike_lifetime = 8 hours\n", 4, "ike_lifetime cannot be '8 hours'", "a time from 5s to 365d, such as"},
         {GOOD "lifetime = 0\n", 4, "lifetime = 0 is out of range", "5s to 365d"},
         {GOOD "lifetime_bytes = 4G\n", 4, "lifetime_bytes cannot be '4G'", "none, or a size from 64KiB to "},
@@ -292,11 +268,17 @@ static void test_connection_b47(void **state)
         {GOOD "dpd_action = die\n", 4, "dpd_action cannot be 'die'", "restart, trap or clear"},
         {GOOD "encap = maybe\n", 4, "encap cannot be 'maybe'", "yes, auto or no"},
         {GOOD "start = now\n", 4, "start cannot be 'now'", "trap, start or none"},
+    };
+    CHECK_WRONG(rows);
+}
+
+static void test_lines_of_a_connection_b47(void **state)
+{
+    (void)state;
+    const struct wrong rows[] = {
         {GOOD "lifetme = 1h\n", 4, "unknown key 'lifetme'", "did you mean 'lifetime'?"},
         {GOOD "REMOTE = 192.0.2.1\n", 4, "unknown key 'REMOTE' in [connection a]", "did you mean 'remote'?"},
         {GOOD "tun = esp0\n", 4, "does not belong in [connection a]", "move it to [gateway]"},
-        {GOOD "ike = 3des-sha1-modp1024\nallow = sha1 md5\n", 4, "modp1024, 3des are legacy",
-         "allow = modp1024 sha1 md5 3des in"},
         {GOOD REMOTE, 4, "remote is there twice, first in line 2", "remove one"},
         {GOOD GOOD, 4, "[connection a] is there twice, first in line 1", "merge"},
         {GOOD "lifetime = ${ESPTUN_TEST_UNSET}\n", 4, "ESPTUN_TEST_UNSET is not set", "$$"},
@@ -596,7 +578,11 @@ int main(void)
         cmocka_unit_test(test_long_comment_is_fine),
         cmocka_unit_test(test_gateway_b47),
         cmocka_unit_test(test_mtu_and_ipv6_rules_b47),
-        cmocka_unit_test(test_connection_b47),
+        cmocka_unit_test(test_ends_and_keys_of_a_connection_b47),
+        cmocka_unit_test(test_modes_of_a_connection_b47),
+        cmocka_unit_test(test_algorithms_of_a_connection_b47),
+        cmocka_unit_test(test_limits_of_a_connection_b47),
+        cmocka_unit_test(test_lines_of_a_connection_b47),
         cmocka_unit_test(test_rules_b47),
         cmocka_unit_test(test_wrong_rules_make_no_connection_unused_b47),
         cmocka_unit_test(test_ten_megabytes_b47),

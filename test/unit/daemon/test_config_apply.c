@@ -1,53 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a good configuration becomes, and what it is warned about. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "daemon/config.h"
+#include "config_test.h"
 #include "daemon/config_apply.h"
 
 #define GOOD "[connection a]\nremote = 198.51.100.2\npsk = correct horse battery\n"
 #define ACL  "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via a\n"
 
-struct loaded {
-    struct vault *vault;
-    struct config *config;
-    struct config_errors errors;
-};
-
-static struct loaded load_bytes(const void *text, size_t len)
-{
-    struct loaded l = {.vault = vault_new()};
-    assert_non_null(l.vault);
-    if (config_load_text("test.ini", bytes_of(text, len), false, l.vault, &l.config, &l.errors) != OK) {
-        config_errors_print(&l.errors, stderr);
-        fail();
-    }
-    return l;
-}
-
-static struct loaded load(const char *text)
-{
-    return load_bytes(text, strlen(text));
-}
-
-static void unload(struct loaded *l)
-{
-    config_errors_free(&l->errors);
-    config_free(l->config);
-    assert_int_equal(vault_live(l->vault), 0);
-    vault_free(l->vault);
-}
-
 static void expect_psk(const char *text, const char *psk)
 {
-    struct loaded l = load(text);
+    struct loaded l = load_good(text);
     assert_int_equal(l.config->connections[0].psk.len, strlen(psk));
     assert_memory_equal(l.config->connections[0].psk.data, psk, strlen(psk));
     unload(&l);
@@ -71,7 +32,7 @@ static char *printed(const struct config *config)
 static void test_defaults(void **state)
 {
     (void)state;
-    struct loaded l = load(GOOD ACL);
+    struct loaded l = load_good(GOOD ACL);
     const struct gateway_config *g = &l.config->gateway;
     assert_int_equal(l.errors.warnings, 0);
     assert_string_equal(g->tun, "esp0");
@@ -117,28 +78,31 @@ static void test_a_tun_by_descriptor(void **state)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         char text[512];
         snprintf(text, sizeof text, "[gateway]\ntun = %s\nguard = yes\n%s", good[i], GOOD ACL);
-        struct loaded l = load(text);
+        struct loaded l = load_good(text);
         assert_string_equal(l.config->gateway.tun, good[i]);
         assert_true(l.config->gateway.guard);
         unload(&l);
     }
 }
 
-static void test_every_key(void **state)
+static const char every_key[] =
+    "[gateway]\ntun = vpn1\nmtu = 1400\nworkers = 16\nroutes = no\ncrypto = ipsec-mb\ncontrol = "
+    "/tmp/x.sock\nlog_level = debug\n"
+    "log_format = text\n"
+    "[connection old]\nesp = 3des-sha1-modp1024\nike = 3des-md5-modp1536, aes128-sha1-modp1024\n"
+    "allow = sha1, md5 3des modp1024 modp1536\nremote = 2001:db8::2\nlocal = 2001:db8::1\n"
+    "local_id = gw@example.org\nremote_id = @peer\nike_version = 1\nmode = main\nauth = psk\n"
+    "psk = x y\nike_lifetime = 1d\nlifetime = 90\nlifetime_bytes = 10MB\nreplay_window = 64\n"
+    "dpd_delay = 0\ndpd_action = clear\nencap = no\nfragmentation = no\nstart = start\n"
+    "[connection road]\nremote = %any\nstart = none\npsk = z\n[acl]\n"
+    "permit = 10.1.0.0/24 -> 10.2.0.0/24 via old\ndeny = 10.1.0.0/24 -> 10.3.0.0/24\n"
+    "protect = 10.1.0.0/24 -> 10.4.0.0/24 via road\nbypass = 10.1.0.0/24 -> 10.5.0.0/24\n"
+    "discard = any -> any\n";
+
+static void test_every_key_of_the_gateway(void **state)
 {
     (void)state;
-    struct loaded l = load("[gateway]\ntun = vpn1\nmtu = 1400\nworkers = 16\nroutes = no\ncrypto = ipsec-mb\ncontrol = "
-                           "/tmp/x.sock\nlog_level = debug\n"
-                           "log_format = text\n"
-                           "[connection old]\nesp = 3des-sha1-modp1024\nike = 3des-md5-modp1536, aes128-sha1-modp1024\n"
-                           "allow = sha1, md5 3des modp1024 modp1536\nremote = 2001:db8::2\nlocal = 2001:db8::1\n"
-                           "local_id = gw@example.org\nremote_id = @peer\nike_version = 1\nmode = main\nauth = psk\n"
-                           "psk = x y\nike_lifetime = 1d\nlifetime = 90\nlifetime_bytes = 10MB\nreplay_window = 64\n"
-                           "dpd_delay = 0\ndpd_action = clear\nencap = no\nfragmentation = no\nstart = start\n"
-                           "[connection road]\nremote = %any\nstart = none\npsk = z\n[acl]\n"
-                           "permit = 10.1.0.0/24 -> 10.2.0.0/24 via old\ndeny = 10.1.0.0/24 -> 10.3.0.0/24\n"
-                           "protect = 10.1.0.0/24 -> 10.4.0.0/24 via road\nbypass = 10.1.0.0/24 -> 10.5.0.0/24\n"
-                           "discard = any -> any\n");
+    struct loaded l = load_good(every_key);
     const struct gateway_config *g = &l.config->gateway;
     assert_string_equal(g->tun, "vpn1");
     assert_int_equal(g->mtu, 1400);
@@ -147,6 +111,13 @@ static void test_every_key(void **state)
     assert_int_equal(g->crypto, AEAD_IPSEC_MB);
     assert_string_equal(g->control, "/tmp/x.sock");
     assert_int_equal(g->log_level, LOG_DEBUG);
+    unload(&l);
+}
+
+static void test_every_key_of_a_connection(void **state)
+{
+    (void)state;
+    struct loaded l = load_good(every_key);
     const struct connection *c = &l.config->connections[0];
     assert_int_equal(c->local.family, 6);
     assert_int_equal(c->local_id.type, ID_USER_FQDN);
@@ -162,6 +133,13 @@ static void test_every_key(void **state)
     assert_false(c->fragmentation);
     assert_int_equal(c->start, START_START);
     assert_int_equal(l.config->connections[1].start, START_NONE);
+    unload(&l);
+}
+
+static void test_every_action(void **state)
+{
+    (void)state;
+    struct loaded l = load_good(every_key);
     static const enum action actions[] = {ACTION_PROTECT, ACTION_BYPASS, ACTION_PROTECT, ACTION_BYPASS, ACTION_DISCARD};
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(l.config->spd.rules[i].action, actions[i]);
@@ -185,7 +163,7 @@ static void test_aggressive_mode(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[512];
         snprintf(text, sizeof text, "%smode = aggressive\n%s%s", GOOD, rows[i].keys, ACL);
-        struct loaded l = load(text);
+        struct loaded l = load_good(text);
         const struct connection *c = &l.config->connections[0];
         assert_int_equal(c->mode, MODE_AGGRESSIVE);
         assert_int_equal(c->ike.count, rows[i].suites);
@@ -216,7 +194,7 @@ static void test_forms_of_lines(void **state)
                                "protect = 10.1.0.0/24 ->\r\n"
                                "    10.2.0.0/24\r\n"
                                "    via a";
-    struct loaded l = load_bytes(text, sizeof text - 1);
+    struct loaded l = load_good_bytes(text, sizeof text - 1);
     const struct connection *c = &l.config->connections[0];
     assert_int_equal(c->psk.len, 5);
     assert_memory_equal(c->psk.data, "a;b#c", 5);
@@ -230,9 +208,9 @@ static void test_long_connection_names_stay_apart(void **state)
 {
     (void)state;
 #define LONG "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    struct loaded l = load("[connection " LONG "1]\nremote = 192.0.2.1\npsk = x\n"
-                           "[connection " LONG "2]\nremote = 192.0.2.2\npsk = y\n"
-                           "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via " LONG "2\n");
+    struct loaded l = load_good("[connection " LONG "1]\nremote = 192.0.2.1\npsk = x\n"
+                                "[connection " LONG "2]\nremote = 192.0.2.2\npsk = y\n"
+                                "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via " LONG "2\n");
     assert_string_equal(l.config->connections[1].name, LONG "2");
     assert_int_equal(l.config->spd.rules[0].connection, 1);
     unload(&l);
@@ -243,8 +221,8 @@ static void test_environment(void **state)
     (void)state;
     setenv("ESPTUN_TEST_PSK", "from; the # environment", 1);
     setenv("ESPTUN_TEST_NET", "10.9.0.0/16", 1);
-    struct loaded l = load("[connection a]\nremote = 198.51.100.2\npsk = ${ESPTUN_TEST_PSK}$$x$y$\n"
-                           "[acl]\nprotect = ${ESPTUN_TEST_NET} -> 10.2.0.0/24 via a\n");
+    struct loaded l = load_good("[connection a]\nremote = 198.51.100.2\npsk = ${ESPTUN_TEST_PSK}$$x$y$\n"
+                                "[acl]\nprotect = ${ESPTUN_TEST_NET} -> 10.2.0.0/24 via a\n");
     static const char psk[] = "from; the # environment$x$y$";
     assert_int_equal(l.config->connections[0].psk.len, sizeof psk - 1);
     assert_memory_equal(l.config->connections[0].psk.data, psk, sizeof psk - 1);
@@ -278,7 +256,7 @@ static void test_psk_keeps_odd_characters(void **state)
 
 static void expect_warning(const char *text, unsigned line, const char *word)
 {
-    struct loaded l = load(text);
+    struct loaded l = load_good(text);
     if (l.errors.warnings != 1 || l.errors.items[0].line != line || strstr(l.errors.items[0].text, word) == NULL) {
         config_errors_print(&l.errors, stderr);
         fail_msg("expected one warning in line %u with '%s'", line, word);
@@ -309,7 +287,7 @@ static void test_warnings(void **state)
 static void test_rules_that_only_overlap_bring_no_warning(void **state)
 {
     (void)state;
-    struct loaded l = load(
+    struct loaded l = load_good(
         GOOD ACL
         "bypass = tcp 10.1.0.0/16 -> 10.2.0.0/24 port 80-90\nprotect = tcp 10.3.0.0/16 port 0-65535 -> 10.2.0.0/24 "
         "port 80 via a\nbypass = 10.1.0.0/16 -> 10.2.0.0/24\nbypass = tcp any -> any\ndiscard = any -> any\n");
@@ -321,7 +299,7 @@ static void test_rules_that_only_overlap_bring_no_warning(void **state)
 static void test_print_reads_back(void **state)
 {
     (void)state;
-    struct loaded l = load(GOOD "lifetime_bytes = 4GiB\nallow = sha1\n" ACL "discard = any -> any\n");
+    struct loaded l = load_good(GOOD "lifetime_bytes = 4GiB\nallow = sha1\n" ACL "discard = any -> any\n");
     char *first = printed(l.config);
     assert_null(strstr(first, "horse"));
     assert_non_null(strstr(first, "protect = 10.1.0.0/24 -> 10.2.0.0/24 via a"));
@@ -331,7 +309,7 @@ static void test_print_reads_back(void **state)
     /* Identities that stand for %any are commentary: leave them out, and give the key. */
     const char *rest = strstr(first, "auth");
     snprintf(again, sizeof again, "%.*spsk = correct horse battery\n%s", (int)(split - first), first, rest);
-    struct loaded m = load(again);
+    struct loaded m = load_good(again);
     assert_int_equal(m.config->connections[0].lifetime_bytes, UINT64_C(4) << 30);
     assert_int_equal(m.config->spd.count, l.config->spd.count);
     unload(&m);
@@ -342,7 +320,7 @@ static void test_print_reads_back(void **state)
 static void test_print_says_whose_identity_any_is(void **state)
 {
     (void)state;
-    struct loaded l = load("[connection a]\nremote = %any\nstart = none\npsk = correct horse battery\n" ACL);
+    struct loaded l = load_good("[connection a]\nremote = %any\nstart = none\npsk = correct horse battery\n" ACL);
     char *text = printed(l.config);
     assert_non_null(strstr(text, "\nlog_format       = text\n"));
     assert_non_null(strstr(text, "\nlocal_id         = %any  ; its address\n"));
@@ -370,7 +348,7 @@ static void test_print_of_the_tunnel(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[512];
         snprintf(text, sizeof text, "%s%s\n%s", GOOD, rows[i].key, ACL);
-        struct loaded l = load(text);
+        struct loaded l = load_good(text);
         char *shown = printed(l.config);
         if (strstr(shown, rows[i].shown) == NULL)
             fail_msg("%s is shown as\n%s", rows[i].key, shown);
@@ -384,7 +362,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_a_tun_by_descriptor),
-        cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_every_key_of_the_gateway),
+        cmocka_unit_test(test_every_key_of_a_connection),
+        cmocka_unit_test(test_every_action),
         cmocka_unit_test(test_aggressive_mode),
         cmocka_unit_test(test_forms_of_lines),
         cmocka_unit_test(test_long_connection_names_stay_apart),

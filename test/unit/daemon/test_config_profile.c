@@ -1,38 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/config_profile.h"
 
-#include "daemon/config.h"
+#include "config_test.h"
 #include "daemon/config_keys.h"
-#include "daemon_test.h"
 
-struct loaded {
-    struct vault *vault;
-    struct config *config; /* NULL: there were errors */
-    struct config_errors errors;
-    char *text; /* errors and warnings */
-};
-
-static struct loaded load(const char *text)
-{
-    struct loaded l = {.vault = vault_new()};
-    size_t len;
-    enum status status =
-        config_load_text("test.ini", bytes_of(text, strlen(text)), false, l.vault, &l.config, &l.errors);
-    assert_int_equal(status == OK, l.config != NULL);
-    FILE *out = open_memstream(&l.text, &len);
-    assert_non_null(out);
-    config_errors_print(&l.errors, out);
-    fclose(out);
-    return l;
-}
-
-static void unload(struct loaded *l)
-{
-    config_errors_free(&l->errors);
-    config_free(l->config);
-    vault_free(l->vault);
-    free(l->text);
-}
+static char said[8192]; /* errors and warnings of the last configuration */
 
 static struct loaded load_with(const char *profile, const char *more)
 {
@@ -40,7 +12,11 @@ static struct loaded load_with(const char *profile, const char *more)
     snprintf(text, sizeof text,
              "[connection x]\nremote = 192.0.2.2\nlocal = 192.0.2.1\npsk = long enough to be good\n%s%s\n%s\n",
              profile != NULL ? "profile = " : "", profile != NULL ? profile : "", more);
-    return load(text);
+    struct loaded l = load_text(text);
+    char *all = messages(&l);
+    snprintf(said, sizeof said, "%s", all);
+    free(all);
+    return l;
 }
 
 /* Every setting is a key of [connection], and all of them together are a configuration. */
@@ -52,7 +28,7 @@ static void test_each_profile_is_a_configuration(void **state)
         size_t settings = 0;
         struct loaded l = load_with(profile_name(profile), "");
         if (l.config == NULL)
-            fail_msg("%s: %s", profile_name(profile), l.text);
+            fail_msg("%s: %s", profile_name(profile), said);
         assert_string_equal(l.config->connections[0].profile, profile_name(profile));
         unload(&l);
         const struct config_key *key;
@@ -78,7 +54,7 @@ static void test_it_changes_defaults(void **state)
     unload(&l);
     l = load_with("fritzbox", "");
     assert_int_equal(l.config->connections[0].mode, MODE_AGGRESSIVE);
-    assert_has(l.text, "aggressive mode with a pre-shared key");
+    assert_has(said, "aggressive mode with a pre-shared key");
     unload(&l);
 }
 
@@ -94,7 +70,7 @@ static void test_what_is_written_wins(void **state)
     assert_int_equal(c->esp.count, 1);
     assert_int_equal(c->allow, 0);
     assert_int_equal(c->ike_lifetime_s, 86400);
-    assert_null(strstr(l.text, "legacy"));
+    assert_null(strstr(said, "legacy"));
     unload(&l);
 }
 
@@ -102,8 +78,8 @@ static void test_legacy_is_warned_of(void **state)
 {
     (void)state;
     struct loaded l = load_with("mikrotik", "");
-    assert_has(l.text, "ike uses legacy algorithms");
-    assert_has(l.text, "esp uses legacy algorithms");
+    assert_has(said, "ike uses legacy algorithms");
+    assert_has(said, "esp uses legacy algorithms");
     unload(&l);
 }
 
@@ -112,19 +88,43 @@ static void test_an_unknown_profile_is_named(void **state)
     (void)state;
     struct loaded l = load_with("sonicwall", "");
     assert_null(l.config);
-    assert_has(l.text, "no profile is named 'sonicwall'");
-    assert_has(l.text, "aws, azure-policy, gcp-v1, cisco, fortigate, mikrotik, juniper, fritzbox");
+    assert_has(said, "no profile is named 'sonicwall'");
+    assert_has(said, "aws, azure-policy, gcp-v1, cisco, fortigate, mikrotik, juniper, fritzbox");
     unload(&l);
+}
+
+/* "8h, 1h, 102400000 KiB", as the page has it. */
+static void print_lifetimes(const struct profile *profile, char *out, size_t len)
+{
+    const char *bytes = profile_value(profile, "lifetime_bytes");
+    const int digits = bytes != NULL ? (int)strspn(bytes, "0123456789") : 0;
+    snprintf(out, len, "%s, %s%s%.*s%s%s", profile_value(profile, "ike_lifetime"), profile_value(profile, "lifetime"),
+             bytes != NULL ? ", " : "", digits, bytes != NULL ? bytes : "", bytes != NULL ? " " : "",
+             bytes != NULL ? bytes + digits : "");
+}
+
+/* Cell number `at` of a row, without the blanks around it. */
+static void read_cell(const char *row, unsigned at, char *out, size_t len)
+{
+    for (; at > 0; at--) {
+        row = strchr(row + 1, '|');
+        assert_non_null(row);
+    }
+    row += 2;
+    snprintf(out, len, "%.*s", (int)(strcspn(row, "|") - 1), row);
 }
 
 static void test_the_page_names_each(void **state)
 {
     (void)state;
-    char *page = read_page("doc/configuration.md"), row[64];
+    char *page = read_page("doc/configuration.md"), start[64], wanted[64], cell[64];
     const struct profile *profile;
     for (size_t i = 0; (profile = profile_at(i)) != NULL; i++) {
-        snprintf(row, sizeof row, "\n| %s | ", profile_name(profile));
-        assert_has(page, row);
+        snprintf(start, sizeof start, "\n| %s | ", profile_name(profile));
+        assert_has(page, start);
+        read_cell(strstr(page, start) + 1, 4, cell, sizeof cell);
+        print_lifetimes(profile, wanted, sizeof wanted);
+        assert_string_equal(cell, wanted);
     }
     free(page);
 }

@@ -5,13 +5,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/udp.h"
 #include "daemon_test.h"
 #include "esp/sad.h"
+#include "test/unit/network_test.h"
 
 enum { SHARDS = 3, NOBODY = -1, CONTROL = SHARDS };
 
@@ -22,19 +22,6 @@ static uint8_t buffer[PACKET_BUFFER];
 struct sets {
     struct udp *udp[SHARDS + 1]; /* of the shards, and of the control thread */
 };
-
-static bool enter(void)
-{
-    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) {
-        print_message("skipped: needs root\n");
-        return false;
-    }
-    assert_int_equal(
-        system("ip link set lo up && while ip -6 -o addr show dev lo tentative | grep -q .; do sleep 0.01; "
-               "done"),
-        0);
-    return true;
-}
 
 static struct sets open_sets(const struct connection *c)
 {
@@ -127,7 +114,7 @@ static void udp_finds_its_shard(const char *address)
 static void test_udp(void **state)
 {
     (void)state;
-    if (!enter())
+    if (!enter_network(LOOPBACK_UP))
         skip();
     udp_finds_its_shard("127.0.0.1");
     udp_finds_its_shard("::1");
@@ -149,7 +136,7 @@ static void raw_finds_its_shard(const char *address)
 static void test_raw(void **state)
 {
     (void)state;
-    if (!enter())
+    if (!enter_network(LOOPBACK_UP))
         skip();
     raw_finds_its_shard("127.0.0.1");
     raw_finds_its_shard("::1");
@@ -162,7 +149,7 @@ static void test_others_are_kept_off(void **state)
     const struct connection c = {.local = an_address("127.0.0.1"), .encap = ENCAP_YES};
     const struct udp_share control = {.control = true}, shard = {.shard = 0, .shards = SHARDS};
     struct udp *udp;
-    if (!enter())
+    if (!enter_network(LOOPBACK_UP))
         skip();
     struct sets sets = open_sets(&c);
     assert_int_equal(udp_open_shared(&c, 1, &control, &quiet, &udp, why, sizeof why), ERR_IO);

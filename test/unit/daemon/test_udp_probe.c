@@ -4,35 +4,22 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include "daemon_test.h"
+#include "test/unit/log_test.h"
+#include "test/unit/network_test.h"
 #include "test/unit/refusing_kernel.h"
 
-static char lines[4096];
+static char lines[LINES_KEPT];
 
-static void keep_line(void *arg, enum log_level level, const char *line)
-{
-    size_t used = strlen(lines);
-    (void)arg;
-    (void)snprintf(lines + used, sizeof lines - used, "%s %s\n", level == LOG_DEBUG ? "debug" : "warning", line);
-}
-
-static const struct log all = {.level = LOG_DEBUG, .sink = keep_line};
+static const struct log all = {.level = LOG_DEBUG, .sink = keep_line, .arg = lines};
 
 static bool enter(const char *command)
 {
     lines[0] = '\0';
-    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) {
-        print_message("skipped: needs root\n");
-        return false;
-    }
-    assert_int_equal(system(command), 0);
-    return true;
+    return enter_network(command);
 }
-
-#define LOOPBACK_UP "ip link set lo up && until ip -6 route get ::1 2>&1 | grep -q ^local; do sleep 0.01; done"
 
 /* --- what arrives --- */
 

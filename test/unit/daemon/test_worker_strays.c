@@ -12,7 +12,7 @@ static struct two two_of(void **state)
 {
     static const struct aead_library *const libraries[2];
     struct two t = {.w = world_of(state)};
-    sad_share(t.w->sad, libraries, 2);
+    sad_set_shards(t.w->sad, libraries, 2);
     t.second = new_worker(t.w, 1);
     assert_int_equal(ring_new(512 << 10, &t.w->ring), OK);
     install_child(t.w);

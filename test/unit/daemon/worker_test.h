@@ -136,11 +136,12 @@ static inline void make_child(struct world *w)
     assert_int_equal(sa_new(&mirror, NULL, &w->random, &w->peer), OK);
 }
 
-static inline void make_spd(struct spd *spd)
+static inline void make_spd(struct spd *spd, const struct random *random)
 {
     add_rule(spd, ACTION_PROTECT, "10.1.0.0/24 -> 10.2.0.0/24 via x");
     add_rule(spd, ACTION_BYPASS, "10.1.0.0/24 -> 10.3.0.0/24");
     add_rule(spd, ACTION_DISCARD, "10.1.0.0/24 -> 10.4.0.0/24");
+    assert_int_equal(spd_compile(spd, random), OK);
 }
 
 static inline struct worker *new_worker(struct world *w, uint8_t shard)
@@ -173,8 +174,7 @@ static inline int setup_with(void **state, bool offload)
     assert_non_null(w);
     w->random = random_of_seed(&w->seed, 1);
     w->connection = (struct connection){.local = an_address("127.0.0.1"), .encap = ENCAP_AUTO};
-    make_spd(&w->spd);
-    assert_int_equal(spd_compile(&w->spd, &w->random), OK);
+    make_spd(&w->spd, &w->random);
     assert_int_equal(device_open("esp0", offload, &w->device, why, sizeof why), OK);
     assert_int_equal(device_start(&w->device, 1400, true, &(struct log){0}, why, sizeof why), OK);
     assert_int_equal(

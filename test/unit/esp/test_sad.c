@@ -278,7 +278,7 @@ static void test_an_spi_tells_its_shard(void **state)
     struct fixture f;
     for (size_t shards = 2; shards <= SHARDS_MAX; shards++) {
         setup(&f);
-        sad_share(f.sad, libraries, shards);
+        sad_set_shards(f.sad, libraries, shards);
         for (unsigned i = 0; i < 100; i++) {
             uint8_t shard = (uint8_t)(i % shards);
             uint32_t spi = sad_new_spi(f.sad, shard);

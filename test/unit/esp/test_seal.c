@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp_test.h"
+#include "test/unit/random_test.h"
 
 static const struct aead_suite gcm = {ENCR_AES_GCM_16, 256, INTEG_NONE, false};
 static const struct aead_suite cbc = {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, false};
@@ -50,13 +51,6 @@ static void test_without_room_nothing_is_sent(void **state)
     assert_int_equal(pair.left->sequence, 1);
     assert_int_equal(pair.left->out.packets, 1);
     pair_close(&pair);
-}
-
-static enum status no_random(void *arg, void *out, size_t len)
-{
-    (void)arg;
-    memset(out, 0, len);
-    return ERR_CRYPTO;
 }
 
 static void test_b45_no_randomness_no_packet(void **state)

@@ -6,18 +6,12 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
+#include "test/unit/log_test.h"
 #include "tun_test.h"
 
-static char why[512], out[16384], logged[1024];
+static char why[512], out[16384], logged[LINES_KEPT];
 
-static void keep_line(void *arg, enum log_level level, const char *line)
-{
-    (void)arg;
-    (void)level;
-    (void)snprintf(logged, sizeof logged, "%s", line);
-}
-
-static const struct log keeper = {.level = LOG_DEBUG, .sink = keep_line};
+static const struct log keeper = {.level = LOG_DEBUG, .sink = keep_line, .arg = logged};
 
 static void install(struct guard *guard, const char *tun, const struct spd *spd)
 {

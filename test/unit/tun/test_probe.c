@@ -3,21 +3,15 @@
 
 #include <errno.h>
 
+#include "test/unit/log_test.h"
 #include "test/unit/refusing_kernel.h"
 #include "tun_test.h"
 
 enum { PIECES_OF_ONE = 2, PIECES_OF_MANY = 3 }; /* that writev gets: the vnet header, then a packet or several */
 
-static char why[512], lines[4096];
+static char why[512], lines[LINES_KEPT];
 
-static void keep_line(void *arg, enum log_level level, const char *line)
-{
-    size_t used = strlen(lines);
-    (void)arg;
-    (void)snprintf(lines + used, sizeof lines - used, "%d %s\n", (int)level, line);
-}
-
-static const struct log all = {.level = LOG_DEBUG, .sink = keep_line};
+static const struct log all = {.level = LOG_DEBUG, .sink = keep_line, .arg = lines};
 
 static void open_tun(struct device *device, bool offload)
 {

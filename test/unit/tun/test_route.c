@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tun/route.h"
 
+#include "test/unit/log_test.h"
 #include "tun_test.h"
 
 static char why[512], out[8192];
@@ -111,12 +112,6 @@ static void test_a_bound_socket_meets_no_other_way(void **state)
     device_close(&device);
 }
 
-static void keep_line(void *arg, enum log_level level, const char *line)
-{
-    if (level == LOG_WARNING)
-        (void)snprintf(arg, sizeof why, "%s", line);
-}
-
 /* Without a nexthop of ours the rest stands, and is said. */
 static void test_a_strangers_nexthop_is_left_alone(void **state)
 {
@@ -128,10 +123,11 @@ static void test_a_strangers_nexthop_is_left_alone(void **state)
     run("ip -6 nexthop add id 1157642404 blackhole proto 4");
     assert_int_equal(ROUTE_NEXTHOP + ROUTE_TABLE, 1157642404);
     struct spd spd = an_spd(rules, COUNT(rules));
-    struct log log = {.level = LOG_WARNING, .sink = keep_line, .arg = why};
+    char said[LINES_KEPT] = "";
+    struct log log = {.level = LOG_WARNING, .sink = keep_line, .arg = said};
     struct routes *routes;
     assert_int_equal(routes_install(&spd, &device, &log, &routes, why, sizeof why), OK);
-    assert_has(why, "guard = yes");
+    assert_has(said, "guard = yes");
     assert_goes("fd02::9", "dev esp0");
     assert_null(strstr(output_of("ip -6 rule", out, sizeof out), "14503:"));
     routes_remove(routes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tun/prefix.h"
+#include "policy/prefix.h"
 
-#include "tun_test.h"
+#include "policy_test.h"
 
 static void print_split(const struct prefix *prefixes, size_t count, char *out, size_t len)
 {
@@ -82,6 +82,29 @@ static void test_sweep_covers_exactly(void **state)
         }
 }
 
+/* Every range that ends at most 40 ports behind its start, and both ends of all ports. */
+static void test_ports_are_covered_exactly(void **state)
+{
+    (void)state;
+    static const uint16_t starts[] = {0, 1, 31, 32, 80, 1023, 1024, 32767, 65495};
+    struct port_prefix out[PORT_SPLIT_MAX];
+    for (size_t s = 0; s < COUNT(starts); s++)
+        for (unsigned last = starts[s]; last <= starts[s] + 40u; last++) {
+            unsigned next = starts[s];
+            size_t count = port_split(starts[s], (uint16_t)last, out);
+            for (size_t i = 0; i < count; i++) {
+                assert_int_equal(out[i].base, next);
+                assert_int_equal(next & ((1u << (16 - out[i].len)) - 1), 0);
+                next += 1u << (16 - out[i].len);
+            }
+            assert_int_equal(next, last + 1);
+        }
+    assert_int_equal(port_split(0, 65535, out), 1);
+    assert_int_equal(out[0].len, 0);
+    assert_int_equal(port_split(1, 65534, out), PORT_SPLIT_MAX);
+    assert_int_equal(port_split(2, 1, out), 0);
+}
+
 static void test_shorten_clears_host_bits(void **state)
 {
     (void)state;
@@ -139,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_the_worst_range_fits),
         cmocka_unit_test(test_sweep_covers_exactly),
+        cmocka_unit_test(test_ports_are_covered_exactly),
         cmocka_unit_test(test_shorten_clears_host_bits),
         cmocka_unit_test(test_has),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tun/prefix.h"
+#include "policy/prefix.h"
 
 #include <string.h>
 
@@ -51,6 +51,17 @@ size_t prefix_split(const struct address_range *range, struct prefix out[PREFIX_
         first = end + 1;
     }
     return 0;
+}
+
+size_t port_split(uint16_t first, uint16_t last, struct port_prefix out[PORT_SPLIT_MAX])
+{
+    size_t count = 0;
+    for (uint32_t at = first; at <= last && count < PORT_SPLIT_MAX;) {
+        unsigned bits = block_bits(at, last, 16);
+        out[count++] = (struct port_prefix){.base = (uint16_t)at, .len = (uint8_t)(16 - bits)};
+        at += 1u << bits;
+    }
+    return count;
 }
 
 struct prefix prefix_shorten(const struct prefix *p, uint8_t len)
