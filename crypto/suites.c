@@ -73,8 +73,11 @@ static const struct {
     uint32_t bit;
     const char *name;
 } legacies[] = {
-    {LEGACY_MODP1024, "modp1024"}, {LEGACY_MODP1536, "modp1536"}, {LEGACY_SHA1, "sha1"},           {LEGACY_MD5, "md5"},
-    {LEGACY_3DES, "3des"},         {LEGACY_NULL, "null"},         {LEGACY_SHA256_96, "sha256_96"},
+    {LEGACY_MODP1024, "modp1024"},   {LEGACY_MODP1536, "modp1536"},
+    {LEGACY_SHA1, "sha1"},           {LEGACY_MD5, "md5"},
+    {LEGACY_3DES, "3des"},           {LEGACY_NULL, "null"},
+    {LEGACY_SHA256_96, "sha256_96"}, {LEGACY_RSA1024, "rsa1024"},
+    {LEGACY_SHA1_CERT, "sha1_cert"},
 };
 
 const struct encr_info *encr_at(size_t i)

@@ -73,6 +73,8 @@ enum legacy {
     LEGACY_3DES = 1 << 4,
     LEGACY_NULL = 1 << 5,
     LEGACY_SHA256_96 = 1 << 6,
+    LEGACY_RSA1024 = 1 << 7,   /* RSA keys of 1024 to 2047 bits */
+    LEGACY_SHA1_CERT = 1 << 8, /* certificates and CRLs signed with SHA-1 */
 };
 
 struct encr_info {

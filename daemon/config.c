@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/config_apply.h"
@@ -128,10 +129,56 @@ static void check_psk(struct config_load *load, const struct config_section *sec
     if (psk != NULL && file != NULL)
         config_error(load->errors, psk->line > file->line ? psk->line : file->line,
                      "both psk and psk_file are given: remove one of them");
-    else if (psk == NULL && file == NULL && is_good(keys, "auth"))
+    else if (psk == NULL && file == NULL)
         config_error(load->errors, section->line,
                      "[%s] has no pre-shared key: write psk_file = FILE; `(umask 077; esptun genpsk > FILE)` makes one",
                      section->label);
+}
+
+/* Reports keys of the connection that only another way of authentication has; whether there are none. */
+static bool refuse_foreign(struct config_load *load, const struct section_keys *keys, const char *const names[],
+                           const char *auth)
+{
+    bool good = true;
+    for (; *names != NULL; names++) {
+        const struct config_entry *entry = entry_of(keys, *names);
+        if (entry != NULL)
+            config_error(load->errors, entry->line, "%s belongs to auth = %s: remove it, or write auth = %s", *names,
+                         auth, auth);
+        good &= entry == NULL;
+    }
+    return good;
+}
+
+static void check_certificates(struct config_load *load, const struct config_section *section,
+                               const struct section_keys *keys, struct connection *c)
+{
+    const struct config_entry *key = entry_of(keys, "key"), *cert = entry_of(keys, "cert");
+    const struct config_entry *ca = entry_of(keys, "ca"), *crl = entry_of(keys, "crl");
+    bool lacks_cert = cert == NULL && (key == NULL || (is_good(keys, "key") && c->credentials->chain.count == 0));
+    if (key == NULL || ca == NULL || lacks_cert) {
+        config_error(load->errors, section->line,
+                     "[%s] has auth = pubkey, and lacks%s%s%s: write key = FILE (private key), cert = FILE (its "
+                     "certificate) and ca = FILE (whom to believe)",
+                     section->label, key == NULL ? " key" : "", lacks_cert ? " cert" : "", ca == NULL ? " ca" : "");
+        return;
+    }
+    if (is_good(keys, "key") && is_good(keys, "ca") && (cert == NULL || is_good(keys, "cert")) &&
+        (crl == NULL || is_good(keys, "crl")))
+        credentials_review(load, cert != NULL ? cert->line : key->line, c);
+}
+
+static void check_auth(struct config_load *load, const struct config_section *section, const struct section_keys *keys,
+                       struct connection *c)
+{
+    static const char *const of_psk[] = {"psk", "psk_file", NULL};
+    static const char *const of_pubkey[] = {"key_password_file", "key", "cert", "ca", "crl", NULL};
+    if (!is_good(keys, "auth"))
+        return;
+    if (c->auth == AUTH_PSK && refuse_foreign(load, keys, of_pubkey, "pubkey"))
+        check_psk(load, section, keys);
+    else if (c->auth == AUTH_PUBKEY && refuse_foreign(load, keys, of_psk, "psk"))
+        check_certificates(load, section, keys, c);
 }
 
 static void check_ends(struct config_load *load, const struct section_keys *keys, const struct connection *c)
@@ -182,8 +229,14 @@ static void check_mode(struct config_load *load, const struct config_section *se
 {
     const struct config_entry *mode = entry_of(keys, "mode");
     unsigned line = mode != NULL ? mode->line : section->line; /* of the profile */
-    if (!is_good(keys, "mode") || c->mode != MODE_AGGRESSIVE)
+    if (!is_good(keys, "mode") || c->mode != MODE_AGGRESSIVE || !is_good(keys, "auth"))
         return;
+    if (c->auth == AUTH_PUBKEY) {
+        config_error(load->errors, line,
+                     "aggressive mode with auth = pubkey is not available: write mode = main, which hides the "
+                     "certificates too, and set the peer to it");
+        return;
+    }
     config_warning(
         load->errors, line,
         "aggressive mode with a pre-shared key: whoever listens, or only asks, gets a hash with which the key "
@@ -199,15 +252,44 @@ static void check_mode(struct config_load *load, const struct config_section *se
             "local_id, as the peer expects it");
 }
 
+/* As written; NULL where the key is absent. */
+static const char *text_of(const struct config_load *load, const struct config_section *section, const char *name)
+{
+    for (size_t i = section->first; i < section->end; i++)
+        if (strcmp(load->source.entries[i].key, name) == 0)
+            return load->source.entries[i].value;
+    return NULL;
+}
+
+/* Whether two connections name the same files, so that one copy of what is in them will do. */
+static bool same_files(const struct config_load *load, const struct config_section *a, const struct config_section *b)
+{
+    static const char *const names[] = {"profile", "auth", "allow", "key_password_file", "key", "cert", "ca", "crl"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *of_a = text_of(load, a, names[i]), *of_b = text_of(load, b, names[i]);
+        if ((of_a == NULL) != (of_b == NULL) || (of_a != NULL && strcmp(of_a, of_b) != 0))
+            return false;
+    }
+    return true;
+}
+
 static void connection_read(struct config_load *load, const struct config_section *section)
 {
     struct section_keys keys;
     struct connection *c = &load->config->connections[section->index];
+    size_t errors = load->errors->errors;
+    const struct config_section *like = load->with_certificates;
+    load->same_certificates = like != NULL && same_files(load, like, section);
+    if (load->same_certificates)
+        c->credentials = credentials_share(load->config->connections[like->index].credentials);
     c->ike_version = 1;
     section_apply(load, section, SECTION_CONNECTION, c, &keys);
-    check_psk(load, section, &keys);
+    check_auth(load, section, &keys, c);
+    secret_free(&load->key_password);
     check_ends(load, &keys, c);
     check_mode(load, section, &keys, c);
+    if (c->credentials != NULL && load->errors->errors == errors)
+        load->with_certificates = section;
 }
 
 /* Under it the kernel takes IPv6 off an interface (RFC 8200 5), and the routes of the rule with it. */
@@ -332,8 +414,11 @@ enum status config_load_text(const char *path, struct bytes text, bool others_ca
         errors->path = strdup(path);
     if (load == NULL)
         goto out;
-    *load = (struct config_load){
-        .config = config_new(path), .errors = errors, .vault = vault, .others_can_read = others_can_read};
+    *load = (struct config_load){.config = config_new(path),
+                                 .errors = errors,
+                                 .vault = vault,
+                                 .now = (int64_t)time(NULL),
+                                 .others_can_read = others_can_read};
     if (load->config != NULL)
         status = text_read(load, text);
     if (errors->errors > 0 && status != ERR_MEMORY)

@@ -40,9 +40,19 @@ static bool refuse_word(struct config_load *load, const struct config_item *item
     return false;
 }
 
+static bool refuse_later(struct config_load *load, const struct config_item *item)
+{
+    char words[QUOTE_TEXT];
+    config_error(load->errors, item->line, "%s = %s is not available in this version: write %s = %s", item->key->name,
+                 item->text, item->key->name, list_words(item->key->words, words));
+    return false;
+}
+
 bool apply_word(struct config_load *load, const struct config_item *item)
 {
     int index = value_word(item->text, item->key->words);
+    if (index < 0 && item->key->later != NULL && value_word(item->text, item->key->later) >= 0)
+        return refuse_later(load, item);
     if (index < 0)
         return refuse_word(load, item);
     unsigned value = (unsigned)index;
@@ -77,14 +87,9 @@ bool apply_profile(struct config_load *load, const struct config_item *item)
 
 bool apply_fixed(struct config_load *load, const struct config_item *item)
 {
-    char words[QUOTE_TEXT];
     if (value_word(item->text, item->key->words) >= 0)
         return true;
-    if (value_word(item->text, item->key->later) < 0)
-        return refuse_word(load, item);
-    config_error(load->errors, item->line, "%s = %s is not available in this version: write %s = %s", item->key->name,
-                 item->text, item->key->name, list_words(item->key->words, words));
-    return false;
+    return value_word(item->text, item->key->later) < 0 ? refuse_word(load, item) : refuse_later(load, item);
 }
 
 bool apply_later(struct config_load *load, const struct config_item *item)
@@ -285,12 +290,12 @@ bool apply_identity(struct config_load *load, const struct config_item *item)
         return true;
     if (status == ERR_UNSUPPORTED)
         config_error(load->errors, item->line,
-                     "%s = '%s' is a distinguished name, not available in this version: "
-                     "write an address, a name or user@name",
+                     "%s = '%s' is no distinguished name that can be read: write it as the certificate has it, such as "
+                     "C=CH, O=Example, CN=gw.example.org, with a backslash before a comma inside a value",
                      item->key->name, quote(item->text, shown));
     else
         config_error(load->errors, item->line,
-                     "%s cannot be '%s': write an address, a name, user@name, @name, or "
+                     "%s cannot be '%s': write an address, a name, user@name, @name, a distinguished name, or "
                      "remove the key for the address of that end",
                      item->key->name, quote(item->text, shown));
     return false;

@@ -26,6 +26,11 @@ config_apply apply_allow;
 config_apply apply_proposals; /* after apply_allow */
 config_apply apply_psk;
 config_apply apply_psk_file;
+config_apply apply_key_password_file;
+config_apply apply_key;  /* daemon/config_credentials.c; after apply_allow and the password */
+config_apply apply_cert; /* after apply_key */
+config_apply apply_ca;
+config_apply apply_crl;
 config_apply apply_rule; /* daemon/config_acl.c */
 
 /* Text of the file for a message: escaped and cut. Returns out. */
@@ -37,6 +42,26 @@ const char *quote(const char *text, char out[QUOTE_TEXT]);
  * On failure `why` says what is wrong. *only_environment: nothing but ${NAME} and blanks stood there.
  */
 MUST_USE bool value_expand(const char *text, char *out, bool *only_environment, char *why, size_t why_len);
+
+/* --- daemon/config_file.c --- */
+
+struct config_file {
+    uint8_t *data; /* owned */
+    size_t size, len;
+};
+
+/*
+ * The first `most` bytes of the file that a key names; false after it reported why not. secret: it must be open to its
+ * owner alone. remedy: what to add when it cannot be opened, ": do this", or "".
+ */
+MUST_USE bool config_file_read(struct config_load *load, const struct config_item *item, bool secret, size_t most,
+                               const char *remedy, struct config_file *out);
+void config_file_free(struct config_file *file); /* wipes */
+
+/* --- daemon/config_credentials.c --- */
+
+/* What certificate, key and CA of a connection are together, once all its keys are there. line: of its section. */
+void credentials_review(struct config_load *load, unsigned line, struct connection *c);
 
 /* --- daemon/config_acl.c --- */
 

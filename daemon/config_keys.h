@@ -11,6 +11,10 @@ struct config_load {
     struct config_source source;
     struct config_errors *errors;
     struct vault *vault;
+    int64_t now;                                    /* seconds since 1970: certificates that have expired */
+    struct secret key_password;                     /* of the connection at hand */
+    const struct config_section *with_certificates; /* the last connection whose files were good */
+    bool same_certificates;       /* the one at hand names the same files: they are shared, not read */
     bool others_can_read;         /* the file */
     char value[CONFIG_VALUE_MAX]; /* of the entry at hand, ${NAME} expanded; wiped at the end */
 };

@@ -117,6 +117,23 @@ static void print_tunnel(const struct tunnel *t, FILE *out)
     print_word_or_number(out, "mss", t->mss, t->mss == MSS_AUTO ? "auto" : t->mss == MSS_OFF ? "off" : NULL);
 }
 
+static void print_cert(const char *what, const struct cert *cert, FILE *out)
+{
+    char names[CERT_NAMES_TEXT], issuer[DN_TEXT], date[CERT_DATE_TEXT];
+    fprintf(out, "; %s: %s; issued by %s; expires %s\n", what, cert_names_print(cert, names),
+            dn_print(cert_issuer(cert), issuer, sizeof issuer), cert_date_print(cert_not_after(cert), date));
+}
+
+static void print_credentials(const struct credentials *c, FILE *out)
+{
+    const struct cert_list *cas = trust_cas(c->trust);
+    fprintf(out, "; key: %s, %u bits, not shown\n", sign_method_name(sign_key_method(c->key)), sign_key_bits(c->key));
+    for (size_t i = 0; i < c->chain.count; i++)
+        print_cert(i == 0 ? "cert" : "cert, intermediate", c->chain.items[i], out);
+    for (size_t i = 0; i < cas->count; i++)
+        print_cert("ca", cas->items[i], out);
+}
+
 static void print_connection(const struct connection *c, FILE *out)
 {
     char text[VALUE_TEXT];
@@ -128,9 +145,13 @@ static void print_connection(const struct connection *c, FILE *out)
     print_address(out, "local", &c->local);
     print_address(out, "remote", &c->remote);
     print_identity(out, "local_id", &c->local_id, &c->local, "its address");
-    print_identity(out, "remote_id", &c->remote_id, &c->remote, "whoever has the key");
-    print_key(out, "auth", "psk");
-    fprintf(out, "; the pre-shared key has %zu bytes and is not shown\n", c->psk.len);
+    print_identity(out, "remote_id", &c->remote_id, &c->remote,
+                   c->auth == AUTH_PSK ? "whoever has the key" : "whoever has a certificate of ca");
+    print_choice(out, "auth", c->auth);
+    if (c->auth == AUTH_PSK)
+        fprintf(out, "; the pre-shared key has %zu bytes and is not shown\n", c->psk.len);
+    else
+        print_credentials(c->credentials, out);
     print_allow(out, c->allow);
     print_proposals(out, "ike", &c->ike);
     print_proposals(out, "esp", &c->esp);

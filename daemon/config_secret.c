@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where secrets come from: the file itself, the environment, a file of their own. */
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "daemon/config_apply.h"
 #include "daemon/config_errors.h"
@@ -76,6 +71,12 @@ bool value_expand(const char *text, char *out, bool *only_environment, char *why
 
 enum { PSK_SHORT = 16 };
 
+static void refuse_memory(struct config_load *load, const struct config_item *item)
+{
+    config_error(load->errors, item->line, "%s: no memory for a secret: raise the limit of locked memory (ulimit -l)",
+                 item->key->name);
+}
+
 static bool keep_secret(struct config_load *load, const struct config_item *item, const void *data, size_t len)
 {
     struct secret *psk = &((struct connection *)item->target)->psk;
@@ -85,8 +86,7 @@ static bool keep_secret(struct config_load *load, const struct config_item *item
                        item->key->name, PSK_SHORT);
     if (secret_copy(load->vault, data, len, psk) == OK)
         return true;
-    config_error(load->errors, item->line, "%s: no memory for a secret: raise the limit of locked memory (ulimit -l)",
-                 item->key->name);
+    refuse_memory(load, item);
     return false;
 }
 
@@ -112,74 +112,45 @@ bool apply_psk(struct config_load *load, const struct config_item *item)
     return keep_secret(load, item, item->text, len);
 }
 
-/* A relative path starts at the folder of the configuration. */
-static bool resolve(const char *config_path, const char *path, char out[PATH_MAX])
+/* Without the line end that editors put there. */
+static size_t line_len(const struct config_file *file)
 {
-    const char *slash = strrchr(config_path, '/');
-    int folder = path[0] == '/' || slash == NULL ? 0 : (int)(slash - config_path + 1);
-    int len = snprintf(out, PATH_MAX, "%.*s%s", folder, config_path, path);
-    return len > 0 && len < PATH_MAX;
+    size_t len = file->len;
+    if (len > 0 && file->data[len - 1] == '\n')
+        len -= len > 1 && file->data[len - 2] == '\r' ? 2 : 1;
+    return len;
 }
 
-/* Opens it when it is fit to hold a secret; else -1, reported. */
-static int open_secret(struct config_load *load, const struct config_item *item, const char *path)
+bool apply_key_password_file(struct config_load *load, const struct config_item *item)
 {
-    char shown[QUOTE_TEXT];
-    struct stat info;
-    quote(path, shown);
-    /* Not to hang at a FIFO; what is no plain file is refused below. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &info) != 0)
-        config_error(load->errors, item->line,
-                     "cannot read psk_file %s: %s: `(umask 077; esptun genpsk > FILE)` makes one", shown,
-                     strerror(errno));
-    else if (!S_ISREG(info.st_mode))
-        config_error(load->errors, item->line, "psk_file %s is not a plain file: write the path of one", shown);
-    else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        config_error(load->errors, item->line, "psk_file %s is open to others (mode %04o): chmod 600 %s", shown,
-                     (unsigned)info.st_mode & 07777U, shown);
+    struct config_file file;
+    bool good = false;
+    if (load->same_certificates)
+        return true;
+    if (!config_file_read(load, item, true, SECRET_MAX + 3, "", &file))
+        return false;
+    size_t len = line_len(&file);
+    if (len == 0 || len > SECRET_MAX)
+        config_error(load->errors, item->line, "key_password_file is %s: write the password in one line into it",
+                     len == 0 ? "empty" : "too long");
+    else if (secret_copy(load->vault, file.data, len, &load->key_password) == OK)
+        good = true;
     else
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
-/* Up to room bytes; the count, or -1. */
-static ssize_t read_all(int fd, char *out, size_t room)
-{
-    size_t used = 0;
-    while (used < room) {
-        ssize_t got = read(fd, out + used, room - used);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        used += (size_t)got;
-    }
-    return (ssize_t)used;
+        refuse_memory(load, item);
+    config_file_free(&file);
+    return good;
 }
 
 bool apply_psk_file(struct config_load *load, const struct config_item *item)
 {
-    char path[PATH_MAX], data[SECRET_MAX + 3]; /* a line end, and one byte to see that it is too long */
+    struct config_file file;
     bool good = false;
     if (((const struct connection *)item->target)->psk.data != NULL)
         return true; /* psk and psk_file are both there: reported with the connection */
-    if (item->text[0] == '\0' || !resolve(load->config->path, item->text, path)) {
-        config_error(load->errors, item->line, "psk_file is not a path: write psk_file = FILE");
+    /* A line end, and one byte to see that it is too long. */
+    if (!config_file_read(load, item, true, SECRET_MAX + 3, ": `(umask 077; esptun genpsk > FILE)` makes one", &file))
         return false;
-    }
-    int fd = open_secret(load, item, path);
-    if (fd < 0)
-        return false;
-    ssize_t len = read_all(fd, data, sizeof data);
-    if (len < 0)
-        config_error(load->errors, item->line, "cannot read psk_file: %s", strerror(errno));
-    if (len > 0 && data[len - 1] == '\n')
-        len -= len > 1 && data[len - 2] == '\r' ? 2 : 1;
+    size_t len = line_len(&file);
     if (len == 0)
         config_error(load->errors, item->line, "psk_file is empty: `(umask 077; esptun genpsk > FILE)` makes a key");
     else if (len > SECRET_MAX)
@@ -187,9 +158,8 @@ bool apply_psk_file(struct config_load *load, const struct config_item *item)
                      "psk_file holds more than %d bytes: `(umask 077; esptun genpsk > FILE)` makes a key "
                      "that is long enough",
                      SECRET_MAX);
-    else if (len > 0)
-        good = keep_secret(load, item, data, (size_t)len);
-    wipe(data, sizeof data);
-    close(fd);
+    else
+        good = keep_secret(load, item, file.data, len);
+    config_file_free(&file);
     return good;
 }

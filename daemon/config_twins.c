@@ -9,7 +9,8 @@
 
 static bool psks_differ(const struct connection *a, const struct connection *b)
 {
-    return a->psk.len != b->psk.len || !equal_constant_time(a->psk.data, b->psk.data, a->psk.len);
+    return a->auth != AUTH_PUBKEY &&
+           (a->psk.len != b->psk.len || !equal_constant_time(a->psk.data, b->psk.data, a->psk.len));
 }
 
 static int compare_identities(const struct identity *a, const struct identity *b)
@@ -22,8 +23,8 @@ static int compare_identities(const struct identity *a, const struct identity *b
     return name ? strncasecmp((const char *)a->data, (const char *)b->data, a->len) : memcmp(a->data, b->data, a->len);
 }
 
-/* Main mode knows its peer by the addresses alone (RFC 2409 5.4), aggressive mode by its name too. 0: a peer that calls
- * cannot be told which of the two it means. */
+/* What a first message shows: addresses, mode and method; in aggressive mode the name too (RFC 2409 5.4). 0: until the
+ * peer has said its name, it cannot be told which of the two it means, so with a pre-shared key both must have one. */
 static int compare_ends(const struct connection *a, const struct connection *b)
 {
     int order = address_compare(&a->remote, &b->remote);
@@ -31,6 +32,8 @@ static int compare_ends(const struct connection *a, const struct connection *b)
         order = address_compare(&a->local, &b->local);
     if (order == 0)
         order = (int)a->mode - (int)b->mode;
+    if (order == 0)
+        order = (int)a->auth - (int)b->auth;
     return order != 0 || a->mode == MODE_MAIN ? order : compare_identities(&a->remote_id, &b->remote_id);
 }
 
@@ -42,10 +45,32 @@ static int by_ends(const void *a, const void *b)
     return order != 0 ? order : (*left > *right) - (*left < *right);
 }
 
-/* Of two connections that cannot be told apart only the first can be called. */
-static void review_twin(struct config_load *load, unsigned line, const struct connection *first,
-                        const struct connection *c)
+/* The same with the name. 0: nothing at all tells the two apart. */
+static int compare_names(const struct connection *a, const struct connection *b)
 {
+    int order = compare_ends(a, b);
+    return order != 0 ? order : compare_identities(&a->remote_id, &b->remote_id);
+}
+
+static int by_names(const void *a, const void *b)
+{
+    const struct connection *const *left = a, *const *right = b;
+    int order = compare_names(*left, *right);
+    return order != 0 ? order : (*left > *right) - (*left < *right);
+}
+
+/* What the first ones are that a connection, each by its number, cannot be told apart from; most often it itself. */
+struct twins {
+    const struct connection **by_ends, **by_name;
+    const struct connection **sorted; /* room */
+};
+
+static void review_twin(struct config_load *load, unsigned line, const struct twins *twins, const struct connection *c)
+{
+    const struct connection *all = load->config->connections;
+    const struct connection *first = twins->by_ends[c - all], *same = twins->by_name[c - all];
+    if (c->remote_id.type == ID_NONE) /* a connection without a name is never gone on to from another one */
+        same = first;
     if (psks_differ(first, c))
         config_error(load->errors, line,
                      "[connection %s] has the local and remote of [connection %s], but another psk: %s cannot tell "
@@ -53,49 +78,51 @@ static void review_twin(struct config_load *load, unsigned line, const struct co
                      c->name, first->name,
                      c->mode == MODE_AGGRESSIVE ? "without another remote_id aggressive mode" : "main mode",
                      c->mode == MODE_AGGRESSIVE ? "remote_id" : "local");
-    else
-        config_warning(load->errors, line,
-                       "[connection %s] has the local and remote of [connection %s]: when the peer calls, only %s "
-                       "answers; put all rules for this peer into one connection",
-                       c->name, first->name, first->name);
+    else if (same != c)
+        config_warning(
+            load->errors, line,
+            "[connection %s] has the local and remote of [connection %s]: when the peer calls, only %s "
+            "answers; put all rules for this peer into one connection, or give each the remote_id of its own",
+            c->name, same->name, same->name);
 }
 
-/* first[i]: the first connection that cannot be told apart from number i; most often that one itself. sorted: room. */
-static void find_twins(const struct config *config, const struct connection **sorted, const struct connection **first)
+typedef int sort_order(const void *a, const void *b);
+typedef int comparison(const struct connection *a, const struct connection *b);
+
+static void find_twins(const struct config *config, sort_order *sort_by, comparison *compare,
+                       const struct connection **sorted, const struct connection **first)
 {
     const struct connection *all = config->connections;
     for (size_t i = 0; i < config->connection_count; i++)
         sorted[i] = &all[i];
-    qsort(sorted, config->connection_count, sizeof(struct connection *), by_ends);
+    qsort(sorted, config->connection_count, sizeof(struct connection *), sort_by);
     for (size_t i = 0, group = 0; i < config->connection_count; i++) {
-        if (compare_ends(sorted[i], sorted[group]) != 0)
+        if (compare(sorted[i], sorted[group]) != 0)
             group = i;
         first[sorted[i] - all] = sorted[group];
     }
 }
 
 /* In the order of the file. */
-static void tell_twins(struct config_load *load, const struct connection *const *first)
+static void tell_twins(struct config_load *load, const struct twins *twins)
 {
-    const struct connection *all = load->config->connections;
     for (size_t i = 0; i < load->source.section_count; i++) {
         const struct config_section *section = &load->source.sections[i];
-        if (section->kind == SECTION_CONNECTION && !section->skip && first[section->index] != &all[section->index])
-            review_twin(load, section->line, first[section->index], &all[section->index]);
+        if (section->kind == SECTION_CONNECTION && !section->skip)
+            review_twin(load, section->line, twins, &load->config->connections[section->index]);
     }
 }
 
 enum status twins_review(struct config_load *load)
 {
-    const size_t room = load->config->connection_count + 1;
-    const struct connection **sorted = calloc(room, sizeof(struct connection *));
-    const struct connection **first = calloc(room, sizeof(struct connection *));
-    const bool enough = sorted != NULL && first != NULL;
-    if (enough) {
-        find_twins(load->config, sorted, first);
-        tell_twins(load, first);
-    }
-    free(sorted);
-    free(first);
-    return enough ? OK : ERR_MEMORY;
+    const size_t count = load->config->connection_count;
+    const struct connection **room = calloc(3 * count + 1, sizeof(struct connection *));
+    if (room == NULL)
+        return ERR_MEMORY;
+    const struct twins twins = {.by_ends = room, .by_name = room + count, .sorted = room + 2 * count};
+    find_twins(load->config, by_ends, compare_ends, twins.sorted, twins.by_ends);
+    find_twins(load->config, by_names, compare_names, twins.sorted, twins.by_name);
+    tell_twins(load, &twins);
+    free(room);
+    return OK;
 }

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/why.h"
 #include "policy/protocol.h"
-#include "policy/why.h"
 
 enum { WORDS_MAX = 8, PORT_DIGITS = 5, END_TEXT = ADDRESS_TEXT + 10 };
 

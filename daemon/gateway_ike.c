@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/keylog.h"
 #include "daemon/outgoing.h"
@@ -103,6 +104,12 @@ static uint64_t child_packets_in(void *arg, uint64_t child_id)
     return sa != NULL ? counter_get(&sa->in.packets) : 0;
 }
 
+static int64_t unix_time(void *arg)
+{
+    (void)arg;
+    return (int64_t)time(NULL);
+}
+
 static void on_event(void *arg, const struct ike_event *event)
 {
     struct gateway *g = arg;
@@ -123,6 +130,7 @@ struct ike_ops gateway_ike_ops(struct gateway *g)
         .child_move = child_move,
         .child_packets_in = child_packets_in,
         .event = on_event,
+        .unix_time = unix_time,
 #ifdef ESPTUN_KEYLOG
         .keylog = keylog_line,
 #endif

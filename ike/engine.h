@@ -64,6 +64,7 @@ struct phase1 {
     uint8_t *peer_id; /* aggressive mode, responder: body of the initiator's ID payload; owned */
     size_t peer_id_len;
     unsigned attempts; /* key exchanges computed */
+    unsigned checks;   /* signatures looked at */
     bool refused;      /* one "authentication failed" has been sent */
 };
 
@@ -96,7 +97,7 @@ struct ike_sa {
     uint64_t created_ms, established_ms, soft_ms, moved_ms;
     struct timer retransmit, life, renew, probe, keepalive, linger, collecting;
     struct collected *collected; /* of a message in fragments; owned */
-    char hint[160];              /* an unauthenticated reason from the network, already escaped */
+    char hint[512];              /* an unauthenticated reason from the network, already escaped */
 
     struct quick *quicks;                /* list; owned */
     size_t quick_count, quick_lingering; /* under way; finished, but still answering repeats */

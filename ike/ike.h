@@ -59,6 +59,8 @@ struct ike_ops {
      * (dead-peer detection). */
     uint64_t (*child_packets_in)(void *arg, uint64_t child_id);
     void (*event)(void *arg, const struct ike_event *event);
+    /* Seconds since 1970, to judge certificates by; 0: not known, and then none is valid. */
+    int64_t (*unix_time)(void *arg);
     /* Test builds with ESPTUN_KEYLOG only, else never called: a line of Wireshark's ikev1_decryption_table or esp_sa
      * table. May be NULL. */
     void (*keylog)(void *arg, const char *table, const char *line);

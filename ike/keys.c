@@ -63,16 +63,17 @@ static size_t cipher_key_len(const struct proposal *suite)
     return (size_t)(encr->fixed_key ? encr->key_bits[0] : suite->key_bits) / 8;
 }
 
-enum status v1_keys_derive(struct vault *vault, const struct proposal *suite, struct bytes psk,
-                           const struct v1_phase1_values *values, struct bytes shared, struct v1_keys *out)
+/* All from SKEYID, which is prf(key, parts). */
+static enum status derive(struct vault *vault, const struct proposal *suite, struct bytes key,
+                          const struct bytes parts[], size_t count, const struct v1_phase1_values *values,
+                          struct bytes shared, struct v1_keys *out)
 {
     v1_keys_free(out); /* of a first try that a bad message 3 or 4 has spoiled */
     *out = (struct v1_keys){.prf = suite->prf, .encr = suite->encr};
     struct secret skeyid_e = {0};
-    const struct bytes nonces[] = {values->nonce_i, values->nonce_r};
     enum status status = secret_new(vault, prf_info(out->prf)->len, &out->skeyid);
     if (status == OK)
-        status = prf_parts(out->prf, psk, nonces, 2, out->skeyid.data);
+        status = prf_parts(out->prf, key, parts, count, out->skeyid.data);
     if (status == OK)
         status = derive_next(vault, out->prf, &out->skeyid, (struct bytes){0}, shared, values, 0, &out->skeyid_d);
     if (status == OK)
@@ -88,6 +89,24 @@ enum status v1_keys_derive(struct vault *vault, const struct proposal *suite, st
     return status;
 }
 
+enum status v1_keys_derive(struct vault *vault, const struct proposal *suite, struct bytes psk,
+                           const struct v1_phase1_values *values, struct bytes shared, struct v1_keys *out)
+{
+    const struct bytes nonces[] = {values->nonce_i, values->nonce_r};
+    return derive(vault, suite, psk, nonces, 2, values, shared, out);
+}
+
+enum status v1_keys_derive_signed(struct vault *vault, const struct proposal *suite,
+                                  const struct v1_phase1_values *values, struct bytes shared, struct v1_keys *out)
+{
+    uint8_t nonces[2 * NONCE_MAX];
+    struct writer w = writer_of(nonces, sizeof nonces);
+    write_bytes(&w, values->nonce_i.data, values->nonce_i.len);
+    write_bytes(&w, values->nonce_r.data, values->nonce_r.len);
+    enum status status = writer_finish(&w);
+    return status == OK ? derive(vault, suite, writer_bytes(&w), &shared, 1, values, shared, out) : status;
+}
+
 void v1_keys_free(struct v1_keys *keys)
 {
     secret_free(&keys->skeyid);
@@ -96,15 +115,21 @@ void v1_keys_free(struct v1_keys *keys)
     secret_free(&keys->cipher);
 }
 
-enum status v1_auth_hash(const struct v1_keys *keys, const struct v1_phase1_values *v, bool of_initiator,
+enum status v1_auth_hash(const struct v1_keys *keys, const struct v1_phase1_values *values, bool of_initiator,
                          struct bytes id_body, uint8_t out[HASH_MAX])
+{
+    return v1_auth_hash_of(keys->prf, keys, values, of_initiator, id_body, out);
+}
+
+enum status v1_auth_hash_of(enum prf prf, const struct v1_keys *keys, const struct v1_phase1_values *v,
+                            bool of_initiator, struct bytes id_body, uint8_t out[HASH_MAX])
 {
     uint8_t cookies[16];
     store_u64(cookies + (of_initiator ? 0 : 8), v->spi_i);
     store_u64(cookies + (of_initiator ? 8 : 0), v->spi_r);
     const struct bytes parts[] = {of_initiator ? v->public_i : v->public_r, of_initiator ? v->public_r : v->public_i,
                                   bytes_of(cookies, sizeof cookies), v->sai_b, id_body};
-    return prf_parts(keys->prf, secret_bytes(&keys->skeyid), parts, 5, out);
+    return prf_parts(prf, secret_bytes(&keys->skeyid), parts, 5, out);
 }
 
 enum status v1_phase1_iv(const struct v1_keys *keys, const struct v1_phase1_values *v, uint8_t iv[IV_MAX])

@@ -30,11 +30,19 @@ struct v1_phase1_values {
  * which are freed. On failure it holds no secret. */
 MUST_USE enum status v1_keys_derive(struct vault *vault, const struct proposal *suite, struct bytes psk,
                                     const struct v1_phase1_values *values, struct bytes shared, struct v1_keys *out);
+/* Signatures: SKEYID = prf(Ni_b | Nr_b, g^xy). Never with a pre-shared key: here anyone who takes part has SKEYID. */
+MUST_USE enum status v1_keys_derive_signed(struct vault *vault, const struct proposal *suite,
+                                           const struct v1_phase1_values *values, struct bytes shared,
+                                           struct v1_keys *out);
 void v1_keys_free(struct v1_keys *keys);
 
 /* HASH_I (of_initiator) or HASH_R over the ID body exactly as it stands in the message (RFC 2409 5). */
 MUST_USE enum status v1_auth_hash(const struct v1_keys *keys, const struct v1_phase1_values *values, bool of_initiator,
                                   struct bytes id_body, uint8_t out[HASH_MAX]);
+
+/* The same with another hash than the negotiated one, for a signature that is bound to it (RFC 2409 5, RFC 4754 5). */
+MUST_USE enum status v1_auth_hash_of(enum prf prf, const struct v1_keys *keys, const struct v1_phase1_values *values,
+                                     bool of_initiator, struct bytes id_body, uint8_t out[HASH_MAX]);
 
 /* hash(g^xi | g^xr), truncated to the cipher's block; and hash(last phase 1 block | message id). */
 MUST_USE enum status v1_phase1_iv(const struct v1_keys *keys, const struct v1_phase1_values *values,

@@ -10,6 +10,9 @@ enum {
     PAYLOADS_MAX = 48,       /* per message (B6) */
     TRANSFORMS_MAX = 128,    /* per SA payload, all proposals together (B7) */
     DELETE_SPIS_MAX = 64,    /* per delete payload (B13) */
+    ANSWER_TIMES = 3,        /* so much longer than an unauthenticated request its answer may be */
+    CERTREQ_MAX = 1024,      /* bytes of authorities that we name; with more, none is named */
+    CHAIN_MAX = 6144,        /* bytes of certificates that we send: IKE_SEND_MAX less an identity and a signature */
     NONCE_MIN = 8,           /* RFC 2409 5 */
     NONCE_MAX = 256,
     NONCE_OURS = 32,
@@ -28,6 +31,7 @@ enum {
     HALF_OPEN_PER_ADDRESS = 16, /* per IPv4 address, per IPv6 /64 */
     MOVE_PAUSE_MS = 1000,       /* between changes of the peer's address: each touches all its SAs */
     KEY_ATTEMPTS = 16,          /* key exchanges per half-open SA */
+    SIGNATURE_ATTEMPTS = 16,    /* certificates and signatures looked at per half-open SA */
     /* The first message of aggressive mode makes us compute, and nothing in IKEv1 tells a forged one from a real one.
      */
     AGGRESSIVE_PER_SECOND = 50,

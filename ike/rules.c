@@ -26,6 +26,13 @@ static const struct rule_row rows[] = {
     {MESSAGE_MAIN_AUTH,  PAYLOAD_NOTIFY,  0,  4,            false},
     {MESSAGE_MAIN_AUTH,  PAYLOAD_VENDOR,  0,  PAYLOADS_MAX, false},
 
+    {MESSAGE_MAIN_SIGNED, PAYLOAD_ID,     1,  1,            true},
+    {MESSAGE_MAIN_SIGNED, PAYLOAD_SIG,    1,  1,            false},
+    {MESSAGE_MAIN_SIGNED, PAYLOAD_CERT,   0,  PAYLOADS_MAX, false},
+    {MESSAGE_MAIN_SIGNED, PAYLOAD_CERTREQ, 0, 8,            false},
+    {MESSAGE_MAIN_SIGNED, PAYLOAD_NOTIFY, 0,  4,            false},
+    {MESSAGE_MAIN_SIGNED, PAYLOAD_VENDOR, 0,  PAYLOADS_MAX, false},
+
     {MESSAGE_AGGRESSIVE_SA, PAYLOAD_SA,       1,  1,            true},
     {MESSAGE_AGGRESSIVE_SA, PAYLOAD_KE,       1,  1,            false},
     {MESSAGE_AGGRESSIVE_SA, PAYLOAD_NONCE,    1,  1,            false},

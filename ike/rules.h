@@ -10,6 +10,7 @@ enum message_kind {
     MESSAGE_MAIN_SA,          /* main mode 1 and 2, clear */
     MESSAGE_MAIN_KE,          /* 3 and 4, clear */
     MESSAGE_MAIN_AUTH,        /* 5 and 6, encrypted */
+    MESSAGE_MAIN_SIGNED,      /* the same with a signature instead of a hash */
     MESSAGE_AGGRESSIVE_SA,    /* aggressive mode 1, clear */
     MESSAGE_AGGRESSIVE_REPLY, /* 2, clear */
     MESSAGE_AGGRESSIVE_HASH,  /* 3, clear or encrypted */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/auth.h"
 #include "ike/child.h"
 #include "ike/peer.h"
 
@@ -363,10 +364,8 @@ static void give_up(struct ike *ike, struct ike_sa *sa)
         snprintf(why, sizeof why, "%s", sa->hint);
     else if (sa->state == SA_SENT_AUTH)
         snprintf(why, sizeof why,
-                 "peer not responding at %s once our identity was sent: most likely the pre-shared keys differ (psk), "
-                 "or it does "
-                 "not know our local_id",
-                 end);
+                 "peer not responding at %s once our identity was sent: %s, or it does not know our local_id", end,
+                 auth_remedy(connection_of(ike, sa->connection)));
     else if (sa->state == SA_SENT_ID)
         snprintf(why, sizeof why,
                  "peer not responding at %s: check the address, that UDP 500 and 4500 pass both ways, and that the "

@@ -58,7 +58,7 @@ static enum status send_reply(struct ike *ike, struct ike_sa *sa, const struct v
     struct v1_message m = phase1_begin_answer(ike, sa, chosen);
     phase1_add_values(sa, &m);
     struct bytes id = phase1_add_id(sa, &m);
-    enum status status = phase1_add_proof(sa, id, &m);
+    enum status status = phase1_add_proof(ike, sa, id, &m);
     if (status == OK)
         status = phase1_add_natd(ike, sa, &m);
     phase1_add_common_vendors(ike, sa, p, &m);
@@ -129,7 +129,7 @@ static enum status send_hash(struct ike *ike, struct ike_sa *sa)
     phase1_add_initial_contact(sa, &m);
     /* Last, because it covers nothing of this message: so a changed last block, which is the next IV, cannot pass. */
     if (status == OK)
-        status = phase1_add_proof(sa, our_id(sa, id), &m);
+        status = phase1_add_proof(ike, sa, our_id(sa, id), &m);
     if (status == OK)
         status = v1_message_encrypt(&sa->keys, sa->iv, &m);
     return status == OK ? ike_sa_send(ike, sa, writer_bytes(&m.w), false) : status;
@@ -146,31 +146,33 @@ static void forget_reply(struct ike_sa *sa)
 
 /* ERR_AUTHENTICATION: the proof is wrong. */
 static enum status verify_reply(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
-                                const struct path *path, const struct payloads *p, struct identity *id)
+                                const struct path *path, const struct payloads *p, struct claim *claim)
 {
     struct bytes id_body = payload_body(p, PAYLOAD_ID);
+    claim->connection = sa->connection;
+    claim->why[0] = '\0';
     enum status status = phase1_take_answer(ike, sa, header, path, p);
     if (status == OK)
         status = phase1_keep_peer_values(sa, p);
     if (status == OK)
-        status = v1_id_read(id_body, id);
+        status = v1_id_read(id_body, &claim->id);
     if (status == OK)
         status = phase1_afford_keys(sa, p);
     if (status == OK)
         status = phase1_make_keys(ike, sa);
-    return status == OK ? phase1_check_proof(sa, p, id_body) : status;
+    return status == OK ? phase1_check_proof(ike, sa, p, id_body, claim) : status;
 }
 
 /* Initiator, message 2. Nothing of it stays before its proof has verified. */
 static void on_reply(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                      uint64_t digest, const struct payloads *p)
 {
-    struct identity id;
-    enum status status = verify_reply(ike, sa, header, path, p, &id);
-    bool is_other = status == OK && !phase1_identity_fits(ike, sa, &id);
+    struct claim claim;
+    enum status status = verify_reply(ike, sa, header, path, p, &claim);
+    bool is_other = status == OK && !phase1_identity_fits(ike, sa->connection, &claim.id);
     if (status != OK || is_other) {
         if (is_other || status == ERR_AUTHENTICATION)
-            phase1_refuse_proof(ike, sa, header, path, is_other ? ERR_MISMATCH : ERR_AUTHENTICATION);
+            phase1_refuse_proof(ike, sa, header, path, is_other ? ERR_MISMATCH : ERR_AUTHENTICATION, &claim);
         else
             phase1_refuse(ike, path, MODE_AGGRESSIVE, status);
         forget_reply(sa);
@@ -188,7 +190,7 @@ static void on_reply(struct ike *ike, struct ike_sa *sa, const struct ike_header
     }
     exchange_answers(&sa->exchange, digest); /* message 2 once more: ours was lost */
     sa->unconfirmed = true;
-    phase1_complete(ike, sa, path, &id);
+    phase1_complete(ike, sa, path, &claim.id);
 }
 
 /* RFC 2409 5.4: message 3 may come in clear, then no block of phase 1 is encrypted, and its first IV stays the one that
@@ -206,22 +208,29 @@ static enum status read_hash(struct ike *ike, struct ike_sa *sa, const struct ik
 
 /* State, the IV too, changes only on OK; a corrupt message leaves room for the right one (B19). */
 static enum status verify_hash(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
-                               struct bytes message, struct payloads *p)
+                               struct bytes message, struct claim *claim)
 {
-    uint8_t next_iv[IV_MAX];
-    bool encrypted = header->flags & FLAG_ENCRYPTION, initial_contact;
-    enum status status = read_hash(ike, sa, header, message, p, next_iv);
-    if (status != OK) /* with another key it decrypts to rubbish */
-        return encrypted ? ERR_AUTHENTICATION : status;
-    status = phase1_check_proof(sa, p, bytes_of(sa->phase1->peer_id, sa->phase1->peer_id_len));
+    bool encrypted = header->flags & FLAG_ENCRYPTION;
+    struct bytes id_body = bytes_of(sa->phase1->peer_id, sa->phase1->peer_id_len);
+    claim->connection = sa->connection;
+    claim->why[0] = '\0';
+    enum status status = read_hash(ike, sa, header, message, &claim->p, claim->next_iv);
+    if (status != OK && encrypted)
+        return why_refuse(&(struct why){claim->why, sizeof claim->why}, ERR_AUTHENTICATION,
+                          "most likely the pre-shared keys differ (psk of this connection and the peer's)");
     if (status == OK)
-        status = phase1_read_notifications(sa, p, &initial_contact);
-    if (status == OK && !phase1_natd_is_sound(sa, p))
+        status = v1_id_read(id_body, &claim->id);
+    if (status != OK)
+        return status;
+    status = phase1_check_proof(ike, sa, &claim->p, id_body, claim);
+    if (status == OK)
+        status = phase1_read_notifications(sa, &claim->p, &claim->initial_contact);
+    if (status == OK && !phase1_natd_is_sound(sa, &claim->p))
         status = ERR_AUTHENTICATION; /* changed on the way */
     if (status != OK)
         return status;
-    sa->initial_contact = initial_contact && encrypted; /* B30: in clear anyone could add it */
-    memcpy(sa->iv, next_iv, sizeof next_iv);
+    sa->initial_contact = claim->initial_contact && encrypted; /* B30: in clear anyone could add it */
+    memcpy(sa->iv, claim->next_iv, sizeof claim->next_iv);
     return OK;
 }
 
@@ -229,20 +238,17 @@ static enum status verify_hash(struct ike *ike, struct ike_sa *sa, const struct 
 static void on_hash(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                     struct bytes message)
 {
-    struct payloads p;
-    struct identity id;
-    enum status status = verify_hash(ike, sa, header, message, &p);
+    struct claim claim;
+    enum status status = verify_hash(ike, sa, header, message, &claim);
     if (status != OK && status != ERR_AUTHENTICATION) {
         phase1_refuse(ike, path, MODE_AGGRESSIVE, status);
         return;
     }
-    if (status == OK)
-        status = v1_id_read(bytes_of(sa->phase1->peer_id, sa->phase1->peer_id_len), &id);
     if (status != OK) {
-        phase1_refuse_proof(ike, sa, header, path, ERR_AUTHENTICATION);
+        phase1_refuse_proof(ike, sa, header, path, status, &claim);
         return;
     }
-    status = phase1_detect_nat(ike, sa, path, &p);
+    status = phase1_detect_nat(ike, sa, path, &claim.p);
     if (status != OK) {
         phase1_refuse(ike, path, MODE_AGGRESSIVE, status);
         return;
@@ -250,7 +256,7 @@ static void on_hash(struct ike *ike, struct ike_sa *sa, const struct ike_header 
     sa->path = *path; /* authentic now: follow the float to 4500 */
     /* NAT-D payloads are not authenticated, the float is: it tells what the initiator has found (RFC 3947 4). */
     sa->udp = sa->peer_natt && path->local.port == IKE_NATT_PORT;
-    phase1_complete(ike, sa, path, &id);
+    phase1_complete(ike, sa, path, &claim.id);
 }
 
 void v1_aggressive_overtaken(struct ike *ike, struct ike_sa *sa, const struct path *path)

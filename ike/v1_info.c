@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ike/auth.h"
 #include "ike/child.h"
 #include "ike/peer.h"
 #include "ike/rules.h"
@@ -197,13 +198,13 @@ static void on_dpd(struct ike *ike, struct ike_sa *sa, const struct path *path, 
 }
 
 /* In clear, about phase 1. */
-static const char *phase1_remedy(unsigned type)
+static const char *phase1_remedy(const struct connection *c, unsigned type)
 {
     switch (type) {
     case NOTIFY_NO_PROPOSAL_CHOSEN: return "it accepts none of our `ike` proposals: compare them at both ends";
     case NOTIFY_INVALID_ID_INFORMATION: return "it does not know our identity: compare local_id with what it expects";
     case NOTIFY_PAYLOAD_MALFORMED:
-    case NOTIFY_AUTHENTICATION_FAILED: return "most likely the pre-shared keys differ (psk)";
+    case NOTIFY_AUTHENTICATION_FAILED: return auth_remedy(c);
     case NOTIFY_INVALID_KEY_INFORMATION: return "it does not like our key exchange: compare the group of `ike`";
     case NOTIFY_UNSUPPORTED_EXCHANGE_TYPE: return "it does not do this mode of phase 1: compare `mode` at both ends";
     default: return "see the log of the peer";
@@ -296,7 +297,8 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
     ike_drop(ike, IKE_DROP_STATE, path, "an unauthenticated %s: noted as a hint", v1_notify_name(n.type));
     if (sa->hint[0] != '\0')
         return;
-    snprintf(sa->hint, sizeof sa->hint, "the peer answered %s: %s", v1_notify_name(n.type), phase1_remedy(n.type));
+    snprintf(sa->hint, sizeof sa->hint, "the peer answered %s: %s", v1_notify_name(n.type),
+             phase1_remedy(connection_of(ike, sa->connection), n.type));
     exchange_hurry(&sa->exchange);
     timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
 }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Main mode with a pre-shared key (RFC 2409 5.4):
+ * Main mode with a pre-shared key (RFC 2409 5.4), or with signatures (5.1):
  *
- *   1  SA, VID        ->                     clear
- *   2                 <-  SA, VID            clear: the one proposal chosen
- *   3  KE, Ni, NAT-D  ->                     clear
- *   4                 <-  KE, Nr, NAT-D      clear: keys are known from here on
- *   5  ID, HASH_I     ->                     encrypted, on port 4500 where there is NAT
- *   6                 <-  ID, HASH_R         encrypted
+ *   1  SA, VID               ->                          clear
+ *   2                        <-  SA, VID                 clear: the one proposal chosen
+ *   3  KE, Ni, NAT-D         ->                          clear; signatures: CERTREQ too
+ *   4                        <-  KE, Nr, NAT-D           clear: keys are known from here on
+ *   5  ID, HASH_I            ->                          encrypted, on port 4500 where there is NAT
+ *   6                        <-  ID, HASH_R              encrypted
+ *
+ *   5  ID, CERT..., SIG_I    ->                          with signatures
+ *   6                        <-  ID, CERT..., SIG_R
  *
  * Until 5 and 6 have verified, nothing is authenticated: messages 1 to 4 advance this one half-open SA and nothing
  * else.
  */
+#include <stdio.h>
 #include <string.h>
 
+#include "ike/auth.h"
 #include "ike/sa.h"
 #include "ike/v1_body.h"
 #include "ike/v1_phase1.h"
@@ -55,12 +60,14 @@ static void on_first(struct ike *ike, const struct ike_header *header, const str
 
 /* --- messages 3 and 4 --- */
 
-/* Key exchange, nonce and NAT-D: the same in both. */
-static enum status send_key_exchange(struct ike *ike, struct ike_sa *sa, bool waits)
+/* Key exchange, nonce and NAT-D: the same in both. most: bytes that the message may have on account of what we ask for.
+ */
+static enum status send_key_exchange(struct ike *ike, struct ike_sa *sa, size_t most, bool waits)
 {
     struct v1_message m = v1_message_begin(ike, sa, EXCHANGE_MAIN, 0, false);
     phase1_add_values(sa, &m);
     enum status status = phase1_add_natd(ike, sa, &m);
+    auth_write_request(connection_of(ike, sa->connection), &m.chain, &m.w, most);
     if (status == OK)
         status = v1_message_finish(&m);
     return status == OK ? ike_sa_send(ike, sa, writer_bytes(&m.w), waits) : status;
@@ -76,7 +83,7 @@ static enum status on_answer(struct ike *ike, struct ike_sa *sa, const struct ik
     phase1_say_selected(ike, sa);
     status = phase1_make_values(ike, sa);
     if (status == OK)
-        status = send_key_exchange(ike, sa, true);
+        status = send_key_exchange(ike, sa, IKE_SEND_MAX, true);
     if (status == OK)
         sa->state = SA_SENT_KE;
     return status;
@@ -96,7 +103,9 @@ static enum status on_key_exchange(struct ike *ike, struct ike_sa *sa, const str
     if (status == OK)
         status = phase1_detect_nat(ike, sa, path, p); /* last: a message that is refused must not switch it off */
     if (status == OK)
-        status = send_key_exchange(ike, sa, false);
+        status = send_key_exchange(ike, sa, ANSWER_TIMES * (IKE_HEADER_LEN + p->whole.len), false);
+    if (status == OK)
+        auth_heed_request(ike, sa, p);
     if (status == OK)
         sa->state = SA_WAIT_AUTH;
     return status;
@@ -108,7 +117,7 @@ static enum status send_auth(struct ike *ike, struct ike_sa *sa, bool waits)
 {
     struct v1_message m = v1_message_begin(ike, sa, EXCHANGE_MAIN, 0, true);
     struct bytes id = phase1_add_id(sa, &m);
-    enum status status = phase1_add_proof(sa, id, &m);
+    enum status status = phase1_add_proof(ike, sa, id, &m);
     phase1_add_initial_contact(sa, &m);
     if (status == OK)
         status = v1_message_encrypt(&sa->keys, sa->iv, &m);
@@ -128,47 +137,79 @@ static enum status on_key_answer(struct ike *ike, struct ike_sa *sa, const struc
     if (status != OK)
         return status;
     phase1_float(sa);
+    auth_heed_request(ike, sa, p);
     sa->state = SA_SENT_AUTH;
     return send_auth(ike, sa, true);
+}
+
+/* With another key it decrypts to rubbish. */
+static enum status read_claim(struct ike *ike, const struct ike_sa *sa, const struct ike_header *header,
+                              struct bytes message, struct claim *claim)
+{
+    bool is_signed = auth_is_signed(connection_of(ike, sa->connection));
+    enum status status = v1_message_decrypt(ike, &sa->keys, header, sa->iv, message, &claim->p, claim->next_iv);
+    if (status == OK)
+        status = rules_check(is_signed ? MESSAGE_MAIN_SIGNED : MESSAGE_MAIN_AUTH, &claim->p);
+    if (status == OK)
+        return OK;
+    snprintf(claim->why, sizeof claim->why, "%s",
+             is_signed ? "the message does not decrypt, or is not what main mode with signatures sends"
+                       : "most likely the pre-shared keys differ (psk of this connection and the peer's)");
+    return ERR_AUTHENTICATION;
 }
 
 /* Decrypts and verifies 5 or 6. State (also the IV) changes only on OK; a corrupt one leaves room for the right one
  * (B19). */
 static enum status verify_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
-                               struct bytes message, struct payloads *p, struct identity *id)
+                               const struct path *path, struct bytes message, struct claim *claim)
 {
-    uint8_t next_iv[IV_MAX];
-    bool initial_contact;
-    enum status status = v1_message_decrypt(ike, &sa->keys, header, sa->iv, message, p, next_iv);
-    if (status == OK)
-        status = rules_check(MESSAGE_MAIN_AUTH, p);
-    if (status != OK)
-        return ERR_AUTHENTICATION; /* with another key it decrypts to rubbish */
-    struct bytes id_body = payload_body(p, PAYLOAD_ID);
-    status = phase1_check_proof(sa, p, id_body);
-    if (status == OK)
-        status = phase1_read_notifications(sa, p, &initial_contact);
-    if (status == OK)
-        status = v1_id_read(id_body, id);
-    if (status == OK && !phase1_identity_fits(ike, sa, id))
-        status = ERR_MISMATCH;
+    claim->why[0] = '\0';
+    enum status status = read_claim(ike, sa, header, message, claim);
     if (status != OK)
         return status;
-    sa->initial_contact = initial_contact;
-    memcpy(sa->iv, next_iv, sizeof next_iv);
-    return OK;
+    struct bytes id_body = payload_body(&claim->p, PAYLOAD_ID);
+    enum status id_status = v1_id_read(id_body, &claim->id);
+    claim->connection = id_status == OK ? auth_connection(ike, sa, path, &claim->id) : sa->connection;
+    /* A signature is bound to the name, so the name must make sense; of a hash the key alone decides. */
+    if (auth_is_signed(connection_of(ike, claim->connection)) && id_status != OK)
+        return id_status;
+    status = phase1_check_proof(ike, sa, &claim->p, id_body, claim);
+    if (status == OK)
+        status = phase1_read_notifications(sa, &claim->p, &claim->initial_contact);
+    if (status == OK)
+        status = id_status;
+    if (status == OK && !phase1_identity_fits(ike, claim->connection, &claim->id))
+        status = ERR_MISMATCH;
+    return status;
+}
+
+/* What has been verified becomes state. */
+static void believe(struct ike *ike, struct ike_sa *sa, const struct claim *claim)
+{
+    sa->initial_contact = claim->initial_contact;
+    memcpy(sa->iv, claim->next_iv, sizeof claim->next_iv);
+    if (claim->connection == sa->connection)
+        return;
+    const struct connection *c = connection_of(ike, claim->connection);
+    sa->connection = claim->connection;
+    if (c->ike_lifetime_s < sa->lifetime_s) {
+        sa->lifetime_s = c->ike_lifetime_s;
+        sa->lifetime_cut = true;
+    }
+    sa->peer_fragments = sa->peer_fragments && c->fragmentation;
+    sa->local_id = c->local_id.type != ID_NONE ? c->local_id : identity_of_address(&sa->path.local.address);
 }
 
 static void on_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                     uint64_t digest, struct bytes message)
 {
-    struct payloads p;
-    struct identity id;
-    enum status status = verify_auth(ike, sa, header, message, &p, &id);
+    struct claim claim;
+    enum status status = verify_auth(ike, sa, header, path, message, &claim);
     if (status != OK) {
-        phase1_refuse_proof(ike, sa, header, path, status);
+        phase1_refuse_proof(ike, sa, header, path, status, &claim);
         return;
     }
+    believe(ike, sa, &claim);
     if (sa->initiator) {
         exchange_clear(&sa->exchange); /* nothing answers message 6 */
     } else {
@@ -183,7 +224,7 @@ static void on_auth(struct ike *ike, struct ike_sa *sa, const struct ike_header 
         }
         exchange_answers(&sa->exchange, digest);
     }
-    phase1_complete(ike, sa, path, &id);
+    phase1_complete(ike, sa, path, &claim.id);
 }
 
 /* --- the door --- */

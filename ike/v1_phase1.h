@@ -16,7 +16,7 @@ const char *phase1_mode_name(enum ike_mode mode);
 /* --- v1_phase1.c: the door, the SA payload of the initiator --- */
 
 enum exchange_type phase1_exchange(enum ike_mode mode);
-struct v1_terms phase1_terms(const struct connection *c);
+struct v1_terms phase1_terms(const struct connection *c, bool we_start);
 /* Masks of enum vendor: what we announce; and what both ends have, of NAT traversal only the newest. */
 unsigned phase1_vendors(const struct connection *c);
 unsigned phase1_common_vendors(const struct connection *c, const struct payloads *p);
@@ -100,16 +100,29 @@ MUST_USE enum status phase1_make_keys(struct ike *ike, struct ike_sa *sa);
 /* With NAT between, or UDP forced, everything goes by port 4500 from now on (RFC 3947 4). */
 void phase1_float(struct ike_sa *sa);
 
-/* --- v1_phase1_auth.c: who is it, and does it have the key? --- */
+/* --- v1_phase1_auth.c: who is it, and can it prove that? --- */
 
 /* Our ID payload; returns its body, which the proof covers. Points into the message. */
 struct bytes phase1_add_id(const struct ike_sa *sa, struct v1_message *m);
 
 /* Our proof over our ID body, in the payloads that the authentication method has. */
-MUST_USE enum status phase1_add_proof(const struct ike_sa *sa, struct bytes id_body, struct v1_message *m);
+MUST_USE enum status phase1_add_proof(struct ike *ike, const struct ike_sa *sa, struct bytes id_body,
+                                      struct v1_message *m);
 
-/* The peer's proof over its ID body. ERR_AUTHENTICATION: wrong or missing. */
-MUST_USE enum status phase1_check_proof(const struct ike_sa *sa, const struct payloads *p, struct bytes id_body);
+/* What a message that should prove the peer says, until it is believed. */
+struct claim {
+    struct payloads p;
+    struct identity id;
+    uint32_t connection; /* that it belongs to */
+    bool initial_contact;
+    uint8_t next_iv[IV_MAX];
+    char why[800]; /* the reason, where it is not believed */
+};
+
+/* The peer's proof over its ID body, for claim->connection; claim->why: the reason of a refusal. ERR_AUTHENTICATION:
+ * wrong or missing; ERR_LIMIT: too many tries. */
+MUST_USE enum status phase1_check_proof(struct ike *ike, struct ike_sa *sa, const struct payloads *p,
+                                        struct bytes id_body, struct claim *claim);
 
 /* INITIAL_CONTACT, when we call and have nothing with this peer. */
 void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m);
@@ -122,16 +135,16 @@ void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m);
 MUST_USE enum status phase1_read_notifications(const struct ike_sa *sa, const struct payloads *p,
                                                bool *initial_contact);
 
-/* May this be the peer of c? remote = %any without remote_id: whoever has the key. */
+/* May this be the peer of c? remote = %any without remote_id: whoever has the key, or a certificate of ca. */
 bool phase1_id_is_expected(const struct connection *c, const struct identity *id);
 
 /* The authenticated identity against the configured one; a difference is logged with its remedy. */
-bool phase1_identity_fits(struct ike *ike, const struct ike_sa *sa, const struct identity *id);
+bool phase1_identity_fits(struct ike *ike, uint32_t connection, const struct identity *id);
 
 /* A message that failed to authenticate, or another identity: counted, noted as a hint (initiator), answered once
  * (responder). The SA waits on for the right one. */
 void phase1_refuse_proof(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
-                         enum status why);
+                         enum status status, const struct claim *claim);
 
 /* All is verified. Frees the SA when it cannot be established. */
 void phase1_complete(struct ike *ike, struct ike_sa *sa, const struct path *path, const struct identity *id);

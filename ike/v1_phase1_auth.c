@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Phase 1 of either mode: who is it, and does it have the key? (RFC 2409 5.4) */
+/* Phase 1 of either mode: who is it, and can it prove that? (RFC 2409 5.1, 5.4) */
 #include <stdio.h>
 #include <string.h>
 
+#include "ike/auth.h"
 #include "ike/peer.h"
 #include "ike/sa.h"
 #include "ike/v1_body.h"
@@ -18,24 +19,18 @@ struct bytes phase1_add_id(const struct ike_sa *sa, struct v1_message *m)
     return body;
 }
 
-enum status phase1_add_proof(const struct ike_sa *sa, struct bytes id_body, struct v1_message *m)
+enum status phase1_add_proof(struct ike *ike, const struct ike_sa *sa, struct bytes id_body, struct v1_message *m)
 {
-    uint8_t hash[HASH_MAX];
     const struct v1_phase1_values values = phase1_values(sa);
-    enum status status = m->w.failed ? ERR_LIMIT : v1_auth_hash(&sa->keys, &values, sa->initiator, id_body, hash);
-    if (status == OK)
-        chain_add(&m->chain, &m->w, PAYLOAD_HASH, bytes_of(hash, v1_hash_len(&sa->keys)));
-    return status;
+    return m->w.failed ? ERR_LIMIT : auth_write(ike, sa, &values, id_body, &m->chain, &m->w);
 }
 
-enum status phase1_check_proof(const struct ike_sa *sa, const struct payloads *p, struct bytes id_body)
+enum status phase1_check_proof(struct ike *ike, struct ike_sa *sa, const struct payloads *p, struct bytes id_body,
+                               struct claim *claim)
 {
-    uint8_t expected[HASH_MAX];
     const struct v1_phase1_values values = phase1_values(sa);
-    enum status status = v1_auth_hash(&sa->keys, &values, !sa->initiator, id_body, expected);
-    if (status == OK && !v1_hash_equal(&sa->keys, p, expected))
-        status = ERR_AUTHENTICATION;
-    return status;
+    const struct why why = {claim->why, sizeof claim->why};
+    return auth_check(ike, sa, claim->connection, &values, p, id_body, &claim->id, &why);
 }
 
 void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m)
@@ -65,14 +60,14 @@ bool phase1_id_is_expected(const struct connection *c, const struct identity *id
     return identity_equal(&expected, id);
 }
 
-bool phase1_identity_fits(struct ike *ike, const struct ike_sa *sa, const struct identity *id)
+bool phase1_identity_fits(struct ike *ike, uint32_t connection, const struct identity *id)
 {
-    const struct connection *c = connection_of(ike, sa->connection);
+    const struct connection *c = connection_of(ike, connection);
     if (phase1_id_is_expected(c, id))
         return true;
     struct identity expected = expected_id(c);
     char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
-    ike_say(ike, LOG_ERROR, sa->connection,
+    ike_say(ike, LOG_ERROR, connection,
             "INVALID_ID_INFORMATION: the peer calls itself %s, but remote_id expects %s; if that is the right peer, "
             "write remote_id = %s",
             identity_print(id, got), identity_print(&expected, want), identity_print(id, got));
@@ -101,22 +96,25 @@ enum status phase1_read_notifications(const struct ike_sa *sa, const struct payl
 }
 
 void phase1_refuse_proof(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
-                         enum status why)
+                         enum status status, const struct claim *claim)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    ike_drop(ike, IKE_DROP_AUTHENTICATION, path,
-             why == ERR_AUTHENTICATION
-                 ? "%s: AUTHENTICATION_FAILED in %s: most likely the pre-shared keys differ (psk of "
-                   "this connection and the peer's)"
-             : why == ERR_MISMATCH ? "%s: INVALID_ID_INFORMATION in %s: the identity of the peer is not remote_id"
-                                   : "%s: what should authenticate the peer in %s makes no sense",
-             c->name, phase1_mode_name(c->mode));
+    const char *mode = phase1_mode_name(c->mode);
+    const char *said = claim->why[0] != '\0' ? claim->why : "something in it was changed on the way";
+    if (status == ERR_AUTHENTICATION)
+        ike_drop(ike, IKE_DROP_AUTHENTICATION, path, "%s: AUTHENTICATION_FAILED in %s: %s", c->name, mode, said);
+    else if (status == ERR_MISMATCH)
+        ike_drop(ike, IKE_DROP_AUTHENTICATION, path,
+                 "%s: INVALID_ID_INFORMATION in %s: the identity of the peer is not remote_id", c->name, mode);
+    else
+        ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_AUTHENTICATION, path,
+                 "%s: what should authenticate the peer in %s: %s", c->name, mode,
+                 claim->why[0] != '\0' ? claim->why : status_text(status));
     if (sa->initiator) {
-        if (why == ERR_AUTHENTICATION)
-            snprintf(sa->hint, sizeof sa->hint,
-                     "AUTHENTICATION_FAILED: the peer's answer does not verify: most likely the pre-shared keys differ "
-                     "(psk)");
-        else if (why == ERR_MISMATCH)
+        if (status == ERR_AUTHENTICATION)
+            snprintf(sa->hint, sizeof sa->hint, "AUTHENTICATION_FAILED: the peer's answer does not verify: %.400s",
+                     said);
+        else if (status == ERR_MISMATCH)
             snprintf(sa->hint, sizeof sa->hint,
                      "INVALID_ID_INFORMATION: the peer's identity is not the configured remote_id");
         exchange_hurry(&sa->exchange);
@@ -126,7 +124,7 @@ void phase1_refuse_proof(struct ike *ike, struct ike_sa *sa, const struct ike_he
         return;
     sa->phase1->refused = true;
     v1_info_notify_clear(ike, header, path,
-                         why == ERR_AUTHENTICATION ? NOTIFY_AUTHENTICATION_FAILED : NOTIFY_INVALID_ID_INFORMATION);
+                         status == ERR_AUTHENTICATION ? NOTIFY_AUTHENTICATION_FAILED : NOTIFY_INVALID_ID_INFORMATION);
 }
 
 void phase1_complete(struct ike *ike, struct ike_sa *sa, const struct path *path, const struct identity *id)

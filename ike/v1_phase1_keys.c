@@ -2,6 +2,7 @@
 /* Phase 1 of either mode: key exchange, nonces and NAT detection. */
 #include <string.h>
 
+#include "ike/auth.h"
 #include "ike/keylog.h"
 #include "ike/natd.h"
 #include "ike/v1_phase1.h"
@@ -130,8 +131,7 @@ enum status phase1_make_keys(struct ike *ike, struct ike_sa *sa)
     if (status != OK)
         return status;
     const struct v1_phase1_values values = phase1_values(sa);
-    const struct secret *psk = &connection_of(ike, sa->connection)->psk;
-    status = v1_keys_derive(ike->setup.vault, &sa->suite, secret_bytes(psk), &values, secret_bytes(&shared), &sa->keys);
+    status = auth_derive(ike, sa, &values, secret_bytes(&shared));
     secret_free(&shared);
     if (status == OK)
         status = v1_phase1_iv(&sa->keys, &values, sa->iv);

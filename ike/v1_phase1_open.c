@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Phase 1 of either mode, the responder's first step: which connection is it, and how many half-open SAs do we hold? */
+#include "ike/auth.h"
 #include "ike/sa.h"
 #include "ike/v1_body.h"
 #include "ike/v1_phase1.h"
@@ -37,7 +38,7 @@ static struct choice judge(const struct ike *ike, uint32_t i, const struct first
                            const struct v1_offer *offer)
 {
     const struct connection *c = connection_of(ike, i);
-    const struct v1_terms terms = phase1_terms(c);
+    const struct v1_terms terms = phase1_terms(c, false);
     struct choice choice = {.got = CHOICE_MODE_DIFFERS, .connection = i};
     if (c->mode != first->mode)
         return choice;
@@ -104,6 +105,19 @@ static bool may_compute(struct ike *ike)
     return ike->aggressive.count++ < AGGRESSIVE_PER_SECOND;
 }
 
+/* The suites may fit, and the method not: then no transform has ours. */
+static void explain_method(struct ike *ike, uint32_t connection, const struct v1_offer *offer)
+{
+    const struct connection *c = connection_of(ike, connection);
+    char ours[AUTH_TEXT], theirs[AUTH_TEXT];
+    for (size_t i = 0; i < offer->count; i++)
+        if (offer->items[i].auth == auth_number(c, false))
+            return;
+    ike_say(ike, LOG_ERROR, connection,
+            "the peer authenticates with %s, this connection with %s: compare auth, and the kinds of the keys",
+            auth_print(offer->count > 0 ? offer->items[0].auth : 0, theirs), auth_print(auth_number(c, false), ours));
+}
+
 static void explain_mismatch(struct ike *ike, uint32_t connection, const struct path *path,
                              const struct v1_offer *offer)
 {
@@ -117,6 +131,7 @@ static void explain_mismatch(struct ike *ike, uint32_t connection, const struct 
     ike_say(ike, LOG_ERROR, connection,
             "NO_PROPOSAL_CHOSEN for phase 1 offered by %s:", endpoint_print(&path->remote, end));
     ike_say_lines(ike, LOG_ERROR, connection, text);
+    explain_method(ike, connection, offer);
 }
 
 /* RFC 2409 5.4: the group cannot be negotiated in aggressive mode, its KE payload is already there. */
@@ -232,7 +247,7 @@ struct ike_sa *phase1_open(struct ike *ike, const struct first_message *first, s
 struct v1_message phase1_begin_answer(struct ike *ike, const struct ike_sa *sa, const struct v1_transform *chosen)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    const struct v1_terms terms = phase1_terms(c);
+    const struct v1_terms terms = phase1_terms(c, false);
     struct v1_message m = v1_message_begin(ike, sa, phase1_exchange(c->mode), 0, false);
     chain_open(&m.chain, &m.w, PAYLOAD_SA);
     v1_answer_write(&m.w, &terms, chosen);

@@ -11,7 +11,14 @@
 #include "policy/proposal.h"
 
 enum { V1_PROTOCOL_ISAKMP = 1, V1_PROTOCOL_AH = 2, V1_PROTOCOL_ESP = 3 };
-enum { V1_AUTH_PSK = 1 };
+/* RFC 2409 App. A, RFC 4754 4. 4 and 5, encryption with RSA, are never used. */
+enum v1_auth {
+    V1_AUTH_PSK = 1,
+    V1_AUTH_RSA = 3,
+    V1_AUTH_ECDSA_256 = 9,
+    V1_AUTH_ECDSA_384 = 10,
+    V1_AUTH_ECDSA_521 = 11,
+};
 enum { V1_ENCAP_NONE = 0, V1_ENCAP_TUNNEL = 1, V1_ENCAP_UDP_TUNNEL = 3, V1_ENCAP_UDP_TUNNEL_DRAFT = 61443 };
 
 /* One transform with the proposal that holds it: one complete alternative. */

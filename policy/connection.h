@@ -4,6 +4,7 @@
 #define POLICY_CONNECTION_H
 
 #include "crypto/secret.h"
+#include "policy/credentials.h"
 #include "policy/identity.h"
 #include "policy/proposal.h"
 #include "policy/tunnel.h"
@@ -11,6 +12,7 @@
 enum { CONNECTION_NAME_MAX = 63 };
 
 enum ike_mode { MODE_MAIN, MODE_AGGRESSIVE };
+enum auth_choice { AUTH_PSK, AUTH_PUBKEY };
 enum encap_choice { ENCAP_YES, ENCAP_AUTO, ENCAP_NO };
 enum start_action { START_TRAP, START_START, START_NONE };
 enum dpd_action { DPD_RESTART, DPD_TRAP, DPD_CLEAR };
@@ -22,7 +24,9 @@ struct connection {
     enum ike_mode mode;
     struct address local, remote;        /* family 0: %any */
     struct identity local_id, remote_id; /* ID_NONE: the address of that end */
-    struct secret psk;                   /* owned */
+    enum auth_choice auth;
+    struct secret psk;               /* owned; AUTH_PSK */
+    struct credentials *credentials; /* owned; AUTH_PUBKEY, else NULL */
     struct proposal_list ike, esp;
     uint32_t allow;                      /* enum legacy mask */
     uint64_t ike_lifetime_s, lifetime_s; /* seconds, hard limits */
@@ -37,7 +41,7 @@ struct connection {
     struct tunnel tunnel;
 };
 
-/* Wipes the secret; the struct itself belongs to the caller. */
+/* Wipes the secrets; the struct itself belongs to the caller. */
 void connection_clear(struct connection *c);
 
 #endif

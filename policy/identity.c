@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-
-enum { DER_SEQUENCE = 0x30 };
+#include "crypto/dn.h"
 
 static const char letters_and_digits[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
@@ -47,6 +46,19 @@ static enum status parse_user(const char *text, const char *at, struct identity 
     return one_at && is_visible(text) ? set(out, ID_USER_FQDN, text) : ERR_MALFORMED;
 }
 
+static enum status parse_dn(const char *text, struct identity *out)
+{
+    struct writer w = writer_of(out->data, sizeof out->data);
+    enum status status = dn_parse(text, &w);
+    if (status != OK) {
+        *out = (struct identity){0};
+        return status == ERR_LIMIT ? ERR_LIMIT : ERR_UNSUPPORTED;
+    }
+    out->type = ID_DER_ASN1_DN;
+    out->len = (uint16_t)w.len;
+    return OK;
+}
+
 enum status identity_parse(const char *text, struct identity *out)
 {
     *out = (struct identity){0};
@@ -60,7 +72,7 @@ enum status identity_parse(const char *text, struct identity *out)
     if (text[0] == '@')
         return is_visible(text + 1) ? set(out, ID_FQDN, text + 1) : ERR_MALFORMED;
     if (strchr(text, '=') != NULL)
-        return ERR_UNSUPPORTED;
+        return parse_dn(text, out);
     const char *at = strchr(text, '@');
     if (at != NULL)
         return parse_user(text, at, out);
@@ -75,27 +87,6 @@ struct identity identity_of_address(const struct address *a)
     return id;
 }
 
-/* The outermost shape of a distinguished name: one DER SEQUENCE that fills the body (X.690 8.1.3, 10.1). */
-static bool is_der_sequence(struct bytes body)
-{
-    struct reader r = reader_of_bytes(body);
-    uint8_t tag = read_u8(&r);
-    size_t len = read_u8(&r);
-    if (len == 0x81) {
-        len = read_u8(&r);
-        if (len < 0x80)
-            return false;
-    } else if (len == 0x82) {
-        len = read_u16(&r);
-        if (len < 0x100)
-            return false;
-    } else if (len >= 0x80) {
-        return false;
-    }
-    read_bytes(&r, len);
-    return tag == DER_SEQUENCE && reader_finish(&r) == OK;
-}
-
 static bool is_sound(unsigned type, struct bytes body)
 {
     switch (type) {
@@ -103,7 +94,7 @@ static bool is_sound(unsigned type, struct bytes body)
     case ID_IPV6_ADDR: return body.len == 16;
     case ID_FQDN:
     case ID_USER_FQDN: return body.len > 0 && memchr(body.data, 0, body.len) == NULL;
-    case ID_DER_ASN1_DN: return is_der_sequence(body);
+    case ID_DER_ASN1_DN: return dn_is_sound(body);
     default: return body.len > 0; /* ID_KEY_ID: opaque (RFC 2407 4.6.2.12) */
     }
 }
@@ -130,6 +121,15 @@ enum status identity_read(unsigned type, struct bytes body, struct identity *out
     return OK;
 }
 
+enum status identity_of_dn(struct bytes der, struct identity *out)
+{
+    if (der.len <= 2) { /* an empty SEQUENCE names nobody */
+        *out = (struct identity){0};
+        return ERR_MALFORMED;
+    }
+    return identity_read(ID_DER_ASN1_DN, der, out);
+}
+
 /* ASCII alone, whatever the locale: a peer's bytes are no text of ours. */
 static uint8_t lower(uint8_t c)
 {
@@ -138,6 +138,8 @@ static uint8_t lower(uint8_t c)
 
 bool identity_equal(const struct identity *a, const struct identity *b)
 {
+    if (a->type == ID_DER_ASN1_DN && b->type == ID_DER_ASN1_DN)
+        return dn_equal(bytes_of(a->data, a->len), bytes_of(b->data, b->len));
     if (a->type != b->type || a->len != b->len)
         return false;
     if (a->type != ID_FQDN && a->type != ID_USER_FQDN)
@@ -166,7 +168,7 @@ const char *identity_print(const struct identity *id, char out[IDENTITY_TEXT])
     }
     case ID_FQDN:
     case ID_USER_FQDN: return print_name("", id, out);
-    case ID_DER_ASN1_DN: return print_name("dn:", id, out);
+    case ID_DER_ASN1_DN: return dn_print(bytes_of(id->data, id->len), out, IDENTITY_TEXT);
     case ID_KEY_ID: return print_name("keyid:", id, out);
     case ID_NONE: return print_name("none", id, out);
     default: snprintf(out, IDENTITY_TEXT, "unknown type %u", id->type); return out;

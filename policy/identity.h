@@ -24,8 +24,9 @@ struct identity {
     uint8_t data[IDENTITY_MAX];
 };
 
-/* "192.0.2.1", "gw.example.org", "user@example.org", "@gw" (the @ forces a name), "keyid:TEXT".
- * ERR_UNSUPPORTED: a distinguished name ("CN=..."). ERR_LIMIT: too long. */
+/* "192.0.2.1", "gw.example.org", "user@example.org", "@gw" (the @ forces a name), "keyid:TEXT", and distinguished
+ * names: "C=CH, O=Example, CN=gw" (crypto/dn.h). ERR_UNSUPPORTED: a distinguished name that cannot be read. ERR_LIMIT:
+ * too long. */
 MUST_USE enum status identity_parse(const char *text, struct identity *out);
 
 struct identity identity_of_address(const struct address *a);
@@ -34,7 +35,10 @@ struct identity identity_of_address(const struct address *a);
  * its exact size, names are 1 to IDENTITY_MAX bytes without NUL. ERR_UNSUPPORTED: unknown type. */
 MUST_USE enum status identity_read(unsigned type, struct bytes body, struct identity *out);
 
-/* Type and bytes; names without regard to case. */
+/* A distinguished name in DER, as a certificate has it. ERR_LIMIT: too long; ERR_MALFORMED: unsound, or empty. */
+MUST_USE enum status identity_of_dn(struct bytes der, struct identity *out);
+
+/* Type and bytes; names without regard to case, distinguished names as dn_equal compares them. */
 bool identity_equal(const struct identity *a, const struct identity *b);
 
 /* Escaped text that may be logged. Returns out. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "policy/why.h"
+#include "base/why.h"
 
 enum { WORD_MAX = 31, WORDS_OF_A_KIND = 8, ACCEPTED_TEXT = 320 };
 

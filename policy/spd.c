@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/why.h"
 #include "policy/protocol.h"
 #include "policy/spd_index.h"
-#include "policy/why.h"
 
 enum { TOKENS_MAX = 8, RULE_INPUT_MAX = 512, SPD_RULES_MAX = 10 * 1000 * 1000 };
 

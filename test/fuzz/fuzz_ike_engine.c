@@ -6,7 +6,8 @@
  *      (which go in fragments)
  *   1  which datagram of the run is changed
  *   2  how: as it lies on the wire, or its plain text with a hash that verifies again (an authenticated peer that means
- * harm) 3  milliseconds between raw datagrams, times 64
+ * harm); and whether certificates take the place of the pre-shared key
+ *   3  milliseconds between raw datagrams, times 64
  *
  * The rest is a list of edits of that datagram; and, when the run is over, raw datagrams and sealed payloads for both
  * ends. At the end no secret may be alive.
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/key_file.h"
+#include "test/pki.h"
 #include "test/sim/craft.h"
 #include "test/sim/rig.h"
 
@@ -86,6 +89,19 @@ static bool open_phase2(struct plan *plan, const struct ike_sa *sa, struct bytes
     return true;
 }
 
+/* Message 5 or 6 of main mode, which the other end waits for. */
+static bool open_phase1(const struct ike_sa *sa, struct bytes message, uint8_t iv[IV_MAX], struct craft *c)
+{
+    struct ike_header h;
+    if (sa == NULL || header_read(message, &h) != OK || h.exchange != EXCHANGE_MAIN || sa->state >= SA_ESTABLISHED ||
+        sa->keys.cipher.data == NULL)
+        return false;
+    memcpy(iv, sa->iv, IV_MAX);
+    uint8_t next[IV_MAX];
+    memcpy(next, iv, sizeof next);
+    return craft_open(sa, next, message, c);
+}
+
 /* The chosen datagram: changed, and put in before the true one. */
 static bool change(void *arg, struct rig *rig, int from, struct rig_datagram *d)
 {
@@ -95,6 +111,10 @@ static bool change(void *arg, struct rig *rig, int from, struct rig_datagram *d)
     const struct ike_sa *sa = craft_sa(rig->ends[from].ike);
     bool answers = plan->quick_id != 0;
     bool open = open_phase2(plan, sa, bytes_of(d->data, d->len), iv, &c);
+    if (!open) {
+        sa = craft_sa(rig->ends[1 - from].ike);
+        open = open_phase1(sa, bytes_of(d->data, d->len), iv, &c);
+    }
     if (plan->seen++ != plan->which % 24)
         return false;
     struct rig_datagram *copy = malloc(sizeof *copy);
@@ -102,7 +122,7 @@ static bool change(void *arg, struct rig *rig, int from, struct rig_datagram *d)
         abort();
     *copy = *d;
     if (open && plan->how & 1) {
-        c.len = edit(&plan->r, c.text, c.len, sizeof c.text - IV_MAX);
+        c.len = edit(&plan->r, c.text, c.len, sizeof copy->data - IKE_HEADER_LEN - IV_MAX);
         craft_rehash(sa, answers ? bytes_of(plan->nonce, plan->nonce_len) : (struct bytes){0}, &c);
         copy->len = craft_seal(sa, iv, &c, out);
         memcpy(copy->data, out, copy->len);
@@ -139,6 +159,36 @@ static void shower(struct rig *rig, struct plan *plan)
     }
 }
 
+/* One authority and one end for the life of the process; both ends are that one. */
+static struct credentials *make_credentials(void)
+{
+    static struct pki *ca, *own;
+    char text[256];
+    const struct why why = {text, sizeof text};
+    struct credentials *c;
+    if (ca == NULL) {
+        ca = pki_ca("CN=Root", PKI_EC256, NULL);
+        own = pki_end("CN=gw", "DNS:gw.example.org", PKI_EC256, ca);
+    }
+    if (credentials_new(0, &c) != OK ||
+        key_file_read(pki_key_pem(own, NULL), (struct bytes){0}, 0, &c->key, &c->chain, &why) != OK ||
+        cert_list_read(pki_cert_pem(own), 1, &c->chain, &why) != OK ||
+        trust_add_ca(c->trust, pki_cert_pem(ca), &why) != OK)
+        abort();
+    return c;
+}
+
+static void use_certificates(struct connection *c)
+{
+    c->auth = AUTH_PUBKEY;
+    c->mode = MODE_MAIN;
+    c->credentials = make_credentials();
+    secret_free(&c->psk);
+    if (identity_parse("gw.example.org", &c->local_id) != OK)
+        abort();
+    c->remote_id = c->local_id;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 4 || size > 4096)
@@ -153,6 +203,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (plan.settings & 64)
             rig_make_long(&rig->ends[i].connection);
         rig->ends[i].connection.dpd_delay_s = 10;
+        if (plan.how & 0x80)
+            use_certificates(&rig->ends[i].connection);
         rig->ends[i].connection.start = i == 0 || plan.settings & 2 ? START_START : START_TRAP;
     }
     rig->filter = change;

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Writes the seed inputs of the targets that read packets into corpus/."""
+import base64
 import pathlib
 import struct
+import subprocess
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -273,6 +276,34 @@ def demux_inputs():
     yield "one_by_one", struct.pack("!BH", 1, 1) + b"\xff\xff\0"
 
 
+NETNS_PKI = HERE.parent.parent / "build" / "test" / "netns_pki"
+
+
+def certificates():
+    """Chains of the tool that the end-to-end tests use; their keys are thrown away. Each time others."""
+    yield "dn", b"\x02" + bytes.fromhex("301a310b3009060355040613024348310b300906035504030c026777")
+    yield "dn_set_of_two", b"\x02" + bytes.fromhex("30163114300806035504030c01613008060355040b0c0162")
+    if not NETNS_PKI.exists():
+        return
+    authority, end = "critical,CA:TRUE|critical,keyCertSign|-|-1|9000", "-|digitalSignature|serverAuth|-1|9000"
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [f"root|ec256|-|C=CH, CN=Root|-|{authority}", f"middle|ec256|root|CN=Middle|-|{authority}",
+                 f"end|ec256|middle|CN=gw|DNS:gw.example.org,IP:192.0.2.1,email:a@example.org|{end}",
+                 f"rsa|rsa2048|-|CN=rsa|DNS:gw.example.org|{end}", f"p521|ec521|-|O=x, CN=p521|-|{end}"]
+        subprocess.run([NETNS_PKI, folder], input="\n".join(lines) + "\n", text=True, check=True)
+        der = {name: base64.b64decode("".join((pathlib.Path(folder) / f"{name}.pem").read_text().split("\n")[1:-2]))
+               for name in ("root", "middle", "end", "rsa", "p521")}
+    for name, value in der.items():
+        yield "one_" + name, b"\x01" + value
+    for chain in (("end", "middle", "root"), ("rsa", "rsa"), ("p521",), ("end", "root")):
+        data = b"".join(struct.pack("!BBHB", 6 if i + 1 < len(chain) else 0, 0, 5 + len(der[name]), 4) + der[name]
+                        for i, name in enumerate(chain))
+        yield "chain_" + "_".join(chain), b"\x00" + data
+    yield "chain_crl", b"\x00" + struct.pack("!BBHB", 0, 0, 8, 7) + b"CRL"
+
+
+for key, value in certificates():
+    write("fuzz_certificates", key, value)
 for key, value in ike_fragments():
     write("fuzz_ike_fragment", key, value)
 for key, value in FLOWS.items():

@@ -8,6 +8,7 @@ from lab import PSK, Failure, Skip, wait_for
 CHARON = "/usr/lib/ipsec/charon"
 PLUGINS = ("random nonce aes sha1 sha2 md5 hmac kdf ctr ccm gcm chapoly openssl curve25519 kernel-libipsec "
            "kernel-netlink socket-default vici")
+CERTIFICATES = PLUGINS + " pem pkcs1 pkcs8 x509 pubkey constraints revocation"
 
 STRONGSWAN_CONF = """
 charon {{
@@ -59,12 +60,13 @@ connections {{
         rekey_time = {ike_rekey}
         dpd_delay = 0
         local {{
-            auth = psk
-            id = {local_id}
+            auth = {auth}
+            id = "{local_id}"
+            {certs}
         }}
         remote {{
-            auth = psk
-            id = {remote_id}
+            auth = {auth}
+            id = "{remote_id}"
         }}
         children {{
             net {{
@@ -82,8 +84,8 @@ connections {{
 }}
 secrets {{
     ike-peer {{
-        id-1 = {local_id}
-        id-2 = {remote_id}
+        id-1 = "{local_id}"
+        id-2 = "{remote_id}"
         secret = "{psk}"
     }}
 }}
@@ -101,7 +103,8 @@ class Strongswan:
 
     def __init__(self, gateway, peer, psk=PSK, ike="aes256-sha256-modp2048", esp="aes256-sha256", encap="yes",
                  start="none", rekey="1h", life=None, ike_rekey="4h", local_id=None, remote_id=None, local_ts=None,
-                 remote_ts=None, aggressive="no", remote=None, plugins=PLUGINS, fragmentation="no", fragment_size=1280):
+                 remote_ts=None, aggressive="no", remote=None, plugins=PLUGINS, fragmentation="no", fragment_size=1280,
+                 credentials=None):
         need()
         self.gateway, self.lab = gateway, gateway.lab
         label = gateway.label
@@ -114,8 +117,13 @@ class Strongswan:
             "encap": encap, "local_id": local_id or gateway.wan, "remote_id": remote_id or peer.wan,
             "local_ts": local_ts or gateway.lan, "remote_ts": remote_ts or peer.lan, "psk": psk, "start": start,
             "rekey": rekey, "life": life or "2h", "ike_rekey": ike_rekey, "more": "",
-            "fragmentation": fragmentation}
-        self.conf = self.lab.file(f"{label}-swanctl.conf", SWANCTL_CONF.format(**self.values))
+            "fragmentation": fragmentation, "auth": "psk", "certs": ""}
+        self.conf_name = f"{label}-swanctl.conf"
+        if credentials is not None:
+            folder, certs = credentials.for_strongswan(label)
+            self.values.update({"auth": "pubkey", "certs": "certs = " + certs})
+            self.conf_name = os.path.join(folder, "swanctl.conf")  # swanctl looks for credentials beside it
+        self.conf = self.lab.file(self.conf_name, SWANCTL_CONF.format(**self.values))
         if os.path.exists(self.vici[len("unix://"):]):  # of one that was killed: not a sign that this one is there
             os.unlink(self.vici[len("unix://"):])
         self.process = gateway.start(
@@ -134,7 +142,7 @@ class Strongswan:
     def change(self, **values):
         """Another configuration for what is negotiated from now on."""
         self.values.update(values)
-        self.conf = self.lab.file(f"{self.gateway.label}-swanctl.conf", SWANCTL_CONF.format(**self.values))
+        self.conf = self.lab.file(self.conf_name, SWANCTL_CONF.format(**self.values))
         self.swanctl("--load-conns", "--file", self.conf)
 
     def log(self, start=0):

@@ -9,7 +9,7 @@
 #include "ike/engine.h"
 #include "ike/payload.h"
 
-enum { CRAFT_MAX = 4096 };
+enum { CRAFT_MAX = 12288 };
 
 /* One message taken apart. */
 struct craft {

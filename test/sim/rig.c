@@ -106,6 +106,12 @@ static void op_event(void *arg, const struct ike_event *event)
         snprintf(end->why, sizeof end->why, "%s", event->why);
 }
 
+static int64_t op_unix_time(void *arg)
+{
+    const struct rig_end *end = arg;
+    return end->unix_time + (int64_t)(end->rig->now_ms / 1000);
+}
+
 static void sink(void *arg, enum log_level level, const char *line)
 {
     const struct rig_end *end = arg;
@@ -135,7 +141,7 @@ static void make_end(struct rig *rig, int i)
     struct rig_end *end = &rig->ends[i];
     struct connection *c = &end->connection;
     char why[256];
-    *end = (struct rig_end){.rig = rig, .index = i};
+    *end = (struct rig_end){.rig = rig, .index = i, .unix_time = 1800000000};
     const uint8_t address[4] = {192, 0, 2, (uint8_t)(1 + i)}, other[4] = {192, 0, 2, (uint8_t)(2 - i)};
     end->address = address_of(4, address);
     *c = (struct connection){.ike_version = 1,
@@ -221,7 +227,8 @@ void rig_start(struct rig *rig)
                     .child_remove = op_child_remove,
                     .child_move = op_child_move,
                     .child_packets_in = op_packets_in,
-                    .event = op_event},
+                    .event = op_event,
+                    .unix_time = op_unix_time},
         };
         if (sad_new(end->spd.count, NULL, &end->random, &end->sad) != OK || ike_new(&setup, &end->ike) != OK)
             abort();

@@ -41,7 +41,8 @@ struct rig_end {
     unsigned events[16]; /* by enum ike_event_kind */
     char why[512];       /* of the last failure */
     unsigned sent, keepalives;
-    bool fail_random; /* randomness of this end fails from now on */
+    int64_t unix_time; /* for certificates, at the start of the rig */
+    bool fail_random;  /* randomness of this end fails from now on */
     struct random_seeded seeded;
     struct random inner, random;
 };

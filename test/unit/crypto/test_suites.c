@@ -127,7 +127,8 @@ static void test_legacy(void **state)
     assert_int_equal(legacy_bit(""), 0);
     assert_int_equal(legacy_bit("modp768"), 0);
     assert_int_equal(legacy_bit("SHA1"), 0);
-    const char *const names[] = {"modp1024", "modp1536", "sha1", "md5", "3des", "null", "sha256_96"};
+    const char *const names[] = {"modp1024", "modp1536",  "sha1",    "md5",      "3des",
+                                 "null",     "sha256_96", "rsa1024", "sha1_cert"};
     uint32_t all = 0;
     for (size_t i = 0; i < COUNT(names); i++) {
         uint32_t bit = legacy_bit(names[i]);
@@ -164,12 +165,12 @@ static void test_lists_of_legacy(void **state)
         {0, 64, ""},
         {LEGACY_3DES, 64, "3des"},
         {LEGACY_SHA256_96 | LEGACY_MODP1024 | LEGACY_NULL, 64, "modp1024, null, sha256_96"},
-        {~0u, 64, "modp1024, modp1536, sha1, md5, 3des, null, sha256_96"},
+        {~0u, 80, "modp1024, modp1536, sha1, md5, 3des, null, sha256_96, rsa1024, sha1_cert"},
         {LEGACY_SHA1 | LEGACY_MD5 | LEGACY_NULL, 10, "sha1, md5"}, /* what has no room is left out */
         {LEGACY_SHA1, 4, ""},
         {LEGACY_SHA1, 1, ""},
     };
-    char out[64];
+    char out[80];
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_ptr_equal(legacy_list(rows[i].mask, ", ", out, rows[i].room), out);
         assert_string_equal(out, rows[i].list);

@@ -196,7 +196,7 @@ static void test_ends_and_keys_of_a_connection_b47(void **state)
         {GOOD "local = eth0\n", 4, "'eth0' is not an IP address", "%any"},
         {GOOD "local = 2001:db8::1\n", 4, "local is IPv6 and remote IPv4", "one family"},
         {GOOD "local = 198.51.100.2\n", 4, "are one address", "remote"},
-        {GOOD "local_id = CN=gw, O=Example\n", 4, "distinguished name", "user@name"},
+        {GOOD "local_id = CN=gw, XX=Example\n", 4, "no distinguished name", "O=Example, CN=gw.example.org"},
         {GOOD "remote_id = %any\n", 4, "remote_id cannot be '%any'", "remove the key"},
     };
     CHECK_WRONG(rows);
@@ -211,11 +211,9 @@ static void test_modes_of_a_connection_b47(void **state)
         {GOOD "mode = aggressive\n", 4, "neither local nor local_id tells", "write local_id"},
         {GOOD "mode = aggressive\nlocal = 198.51.100.1\nike = aes256-sha256-modp2048, aes128-sha256-ecp256\n", 6,
          "aes256-sha256-modp2048 and aes128-sha256-ecp256 differ in their group", "one group"},
-        {GOOD "auth = pubkey\n", 4, "auth = pubkey is not available", "auth = psk"},
-        {GOOD "auth = xauth-psk\n", 4, "auth = xauth-psk is not available", "auth = psk"},
-        {GOOD "cert = gw.pem\n", 4, "cert is not available", "psk_file"},
-        {GOOD "key = gw.pem\n", 4, "key is not available", "psk_file"},
-        {GOOD "ca = ca.pem\n", 4, "ca is not available", "psk_file"},
+        {GOOD "auth = xauth-psk\n", 4, "auth = xauth-psk is not available", "auth = psk or pubkey"},
+        {GOOD "auth = pubkey\n", 3, "psk belongs to auth = psk", "auth = psk"},
+        {CONN REMOTE "auth = pubkey\n", 1, "[connection a] has auth = pubkey, and lacks key cert ca:", "ca = FILE"},
         {GOOD "fragmentation = force\n", 4, "fragmentation cannot be 'force'", "yes or no"},
     };
     CHECK_WRONG(rows);
@@ -237,7 +235,7 @@ static void test_algorithms_of_a_connection_b47(void **state)
          "keep the one"},
         {GOOD "ike = aes256gmac-modp2048\n", 4, "does not encrypt", "aes256"},
         {GOOD "allow = sha0\n", 4, "'sha0' is no legacy algorithm",
-         "modp1024, modp1536, sha1, md5, 3des, null, sha256_96, or nothing"},
+         "modp1024, modp1536, sha1, md5, 3des, null, sha256_96, rsa1024, sha1_cert, or nothing"},
         {GOOD "ike = 3des-sha1-modp1024\nallow = sha1 md5\n", 4, "modp1024, 3des are legacy",
          "allow = modp1024 sha1 md5 3des in"},
     };

@@ -2,6 +2,7 @@
 #include "test/unit/ike/ike_test.h"
 
 #include "ike/keys.h"
+#include "ike/limits.h"
 
 /* The values of one phase 1, as `known` was computed from: by Python's hmac, from the formulas of RFC 2409 5 and App.
  * B. */
@@ -172,6 +173,52 @@ static void phase_1_keys(void **state)
     }
 }
 
+/* Signatures: SKEYID = prf(Ni_b | Nr_b, g^xy), the rest as ever. The prf is a known one (test_hash.c). */
+static void keys_of_signatures(void **state)
+{
+    struct vault *vault = *state;
+    const struct v1_phase1_values v = values();
+    for (size_t i = 0; i < COUNT(known); i++) {
+        const struct proposal suite = suite_of(&known[i]);
+        struct v1_keys keys = {0}, same = {0};
+        uint8_t nonces[sizeof nonce_i + sizeof nonce_r], skeyid[HASH_MAX];
+        memcpy(nonces, nonce_i, sizeof nonce_i);
+        memcpy(nonces + sizeof nonce_i, nonce_r, sizeof nonce_r);
+        const struct bytes secret = bytes_of(shared, sizeof shared);
+        assert_int_equal(v1_keys_derive_signed(vault, &suite, &v, secret, &keys), OK);
+        assert_int_equal(prf_parts(known[i].prf, bytes_of(nonces, sizeof nonces), &secret, 1, skeyid), OK);
+        assert_memory_equal(keys.skeyid.data, skeyid, keys.skeyid.len);
+        derive(vault, &known[i], &same);
+        assert_memory_not_equal(keys.skeyid_a.data, same.skeyid_a.data, keys.skeyid_a.len);
+        v1_keys_free(&keys);
+        v1_keys_free(&same);
+    }
+    struct v1_phase1_values v2 = v;
+    uint8_t huge[2 * NONCE_MAX + 1] = {0};
+    v2.nonce_i = bytes_of(huge, sizeof huge);
+    const struct proposal suite = suite_of(&known[0]);
+    struct v1_keys keys = {0};
+    assert_int_equal(v1_keys_derive_signed(vault, &suite, &v2, bytes_of(shared, sizeof shared), &keys), ERR_LIMIT);
+    assert_null(keys.skeyid.data);
+}
+
+/* The hash of a signature that is bound to it: the same over SKEYID and the values, by another HMAC. */
+static void hashes_bound_to_a_method(void **state)
+{
+    const struct v1_phase1_values v = values();
+    const struct bytes id = bytes_of(id_body, sizeof id_body - 1);
+    struct v1_keys keys = {0};
+    uint8_t plain[HASH_MAX], bound[HASH_MAX];
+    derive(*state, &known[4], &keys);
+    assert_int_equal(v1_auth_hash(&keys, &v, true, id, plain), OK);
+    assert_int_equal(v1_auth_hash_of(keys.prf, &keys, &v, true, id, bound), OK);
+    assert_memory_equal(plain, bound, v1_hash_len(&keys));
+    enum prf other = keys.prf == PRF_HMAC_SHA2_512 ? PRF_HMAC_SHA2_256 : PRF_HMAC_SHA2_512;
+    assert_int_equal(v1_auth_hash_of(other, &keys, &v, true, id, bound), OK);
+    assert_memory_not_equal(plain, bound, 16);
+    v1_keys_free(&keys);
+}
+
 /* A second derivation (of the right message after a spoiled one) leaves nothing of the first behind. */
 static void deriving_again_replaces_the_keys(void **state)
 {
@@ -291,6 +338,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lengths_that_cannot_be_give_no_secret, open_vault, close_vault),
         cmocka_unit_test_setup_teardown(phase_1_keys, open_vault, close_vault),
+        cmocka_unit_test_setup_teardown(keys_of_signatures, open_vault, close_vault),
+        cmocka_unit_test_setup_teardown(hashes_bound_to_a_method, open_vault, close_vault),
         cmocka_unit_test_setup_teardown(deriving_again_replaces_the_keys, open_vault, close_vault),
         cmocka_unit_test_setup_teardown(hashes_of_both_ends, open_vault, close_vault),
         cmocka_unit_test_setup_teardown(every_value_counts_in_the_hash, open_vault, close_vault),

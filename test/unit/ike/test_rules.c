@@ -21,6 +21,7 @@ enum {
     SA = PAYLOAD_SA,
     KE = PAYLOAD_KE,
     ID = PAYLOAD_ID,
+    CERT = PAYLOAD_CERT,
     CERTREQ = PAYLOAD_CERTREQ,
     HASH = PAYLOAD_HASH,
     SIG = PAYLOAD_SIG,
@@ -33,13 +34,15 @@ enum {
     PRIVATE = 130,
 };
 
-static const enum message_kind kinds[] = {
-    MESSAGE_MAIN_SA, MESSAGE_MAIN_KE,    MESSAGE_MAIN_AUTH,     MESSAGE_QUICK_SA,         MESSAGE_QUICK_HASH,
-    MESSAGE_INFO,    MESSAGE_INFO_CLEAR, MESSAGE_AGGRESSIVE_SA, MESSAGE_AGGRESSIVE_REPLY, MESSAGE_AGGRESSIVE_HASH};
+static const enum message_kind kinds[] = {MESSAGE_MAIN_SA,         MESSAGE_MAIN_KE,       MESSAGE_MAIN_AUTH,
+                                          MESSAGE_QUICK_SA,        MESSAGE_QUICK_HASH,    MESSAGE_INFO,
+                                          MESSAGE_INFO_CLEAR,      MESSAGE_AGGRESSIVE_SA, MESSAGE_AGGRESSIVE_REPLY,
+                                          MESSAGE_AGGRESSIVE_HASH, MESSAGE_MAIN_SIGNED};
 
 /* One legal message of each kind, in the order of `kinds`. */
 static const uint8_t legal[][8] = {{SA},      {KE, NONCE}, {ID, HASH},          {HASH, SA, NONCE},         {HASH},
-                                   {HASH, N}, {N},         {SA, KE, NONCE, ID}, {SA, KE, NONCE, ID, HASH}, {HASH}};
+                                   {HASH, N}, {N},         {SA, KE, NONCE, ID}, {SA, KE, NONCE, ID, HASH}, {HASH},
+                                   {ID, SIG}};
 
 static void an_empty_message_is_never_legal(void **state)
 {
@@ -80,6 +83,7 @@ static void every_type_in_every_message(void **state)
         {MESSAGE_AGGRESSIVE_SA, {CERTREQ, N, VID}},
         {MESSAGE_AGGRESSIVE_REPLY, {NATD, CERTREQ, N, VID}},
         {MESSAGE_AGGRESSIVE_HASH, {NATD, N, VID}},
+        {MESSAGE_MAIN_SIGNED, {CERT, CERTREQ, N, VID}},
     };
     for (size_t i = 0; i < COUNT(table); i++)
         for (unsigned type = 1; type < 256; type++) {
@@ -101,6 +105,10 @@ static void a_needed_payload_is_missing(void **state)
     assert_int_equal(CHECK(MESSAGE_MAIN_KE, NONCE), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, ID), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, ID, CERT, SIG), ERR_MALFORMED); /* a signature where a hash is due */
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, ID, HASH), ERR_MALFORMED);    /* and the reverse */
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, ID, CERT), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, SIG), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, HASH, SA), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, HASH, NONCE), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, SA, NONCE), ERR_MALFORMED);
@@ -125,6 +133,9 @@ static void one_too_many(void **state)
     assert_int_equal(CHECK(MESSAGE_MAIN_KE, KE, NONCE, NONCE), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, ID, HASH, HASH), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, ID, ID, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, ID, SIG, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, ID, ID, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, ID, SIG, HASH), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, HASH, SA, SA, NONCE), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, HASH, SA, NONCE, KE, KE), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, HASH, SA, NONCE, ID, ID, ID), ERR_MALFORMED);
@@ -145,6 +156,7 @@ static void the_wrong_one_first(void **state)
     (void)state;
     assert_int_equal(CHECK(MESSAGE_MAIN_SA, VID, SA), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, HASH, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, CERT, ID, SIG), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, SA, HASH, NONCE), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_HASH, N, HASH), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_INFO, D, HASH), ERR_MALFORMED);
@@ -174,6 +186,8 @@ static void the_usual_messages_pass(void **state)
     assert_int_equal(CHECK(MESSAGE_MAIN_SA, SA, VID, VID, VID, PRIVATE), OK);
     assert_int_equal(CHECK(MESSAGE_MAIN_KE, KE, NONCE, VID, NATD, NATD), OK);
     assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, ID, HASH, N), OK);
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, ID, CERT, CERT, SIG, CERTREQ, N), OK);
+    assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, ID, SIG, CERT), OK);
     assert_int_equal(CHECK(MESSAGE_INFO, HASH, N, D), OK);
 }
 

@@ -44,9 +44,10 @@ static void test_bad_words_in_a_configuration(void **state)
         {".example.org", ERR_MALFORMED},
         {"gw\x1b[31m", ERR_MALFORMED},
         {"gw\xc3\xa4", ERR_MALFORMED},
-        {"CN=gw", ERR_UNSUPPORTED},
-        {"C=CH, O=Example, CN=gw.example.org", ERR_UNSUPPORTED},
-        {"CN=user@example.org", ERR_UNSUPPORTED},
+        {"CN=", ERR_UNSUPPORTED},
+        {"XX=gw", ERR_UNSUPPORTED},
+        {"C=CH, O=Example, CN=gw,", ERR_UNSUPPORTED},
+        {"gw=a", ERR_UNSUPPORTED},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct identity id;
@@ -180,7 +181,8 @@ static void test_bad_distinguished_names_b10(void **state)
         {"\x30", 1, false},
         {"\x30\x00", 2, true}, /* the empty name */
         {"\x30\x01", 2, false},
-        {"\x30\x02\x31\x00", 4, true},
+        {"\x30\x02\x31\x00", 4, false}, /* an empty SET */
+        {"\x30\x0d\x31\x0b\x30\x09\x06\x03\x55\x04\x03\x0c\x02gw", 15, true},
         {"\x30\x01\x31\x00", 4, false}, /* bytes behind it */
         {"\x30\x03\x31\x00", 4, false},
         {"\x31\x02\x31\x00", 4, false}, /* a SET */
@@ -197,11 +199,45 @@ static void test_bad_distinguished_names_b10(void **state)
         assert_int_equal(identity_read(ID_DER_ASN1_DN, bytes_of(cases[i].body, cases[i].len), &id),
                          cases[i].good ? OK : ERR_MALFORMED);
     }
-    uint8_t dn[3 + 0x80] = {0x30, 0x81, 0x80};
+}
+
+static void test_distinguished_names(void **state)
+{
+    (void)state;
+    char shown[IDENTITY_TEXT];
+    struct identity id = an_identity("C=CH, O=Example, CN=gw.example.org"), again;
+    assert_int_equal(id.type, ID_DER_ASN1_DN);
+    assert_string_equal(identity_print(&id, shown), "C=CH, O=Example, CN=gw.example.org");
+    assert_int_equal(identity_read(ID_DER_ASN1_DN, bytes_of(id.data, id.len), &again), OK);
+    assert_true(identity_equal(&id, &again));
+    assert_int_equal(identity_of_dn(bytes_of(id.data, id.len), &again), OK);
+    assert_true(identity_equal(&id, &again));
+    again = an_identity("c=ch,o=EXAMPLE,cn=gw.example.org"); /* of the same length, other bytes */
+    assert_true(identity_equal(&id, &again));
+    again = an_identity("C=CH, O=Example, CN=*");
+    assert_false(identity_equal(&id, &again));
+    again = an_identity("@gw.example.org");
+    assert_false(identity_equal(&id, &again));
+    assert_int_equal(identity_of_dn(bytes_of("\x30\x00", 2), &again), ERR_MALFORMED); /* names nobody */
+    assert_int_equal(again.type, ID_NONE);
+}
+
+/* Up to the limit and over it, from text and from bytes (B10). */
+static void test_long_distinguished_names(void **state)
+{
+    (void)state;
+    char text[IDENTITY_MAX + 8] = "CN=";
     struct identity id;
-    assert_int_equal(identity_read(ID_DER_ASN1_DN, bytes_of(dn, sizeof dn), &id), OK);
-    uint8_t longer[4 + 0x100] = {0x30, 0x82, 0x01, 0x00};
-    assert_int_equal(identity_read(ID_DER_ASN1_DN, bytes_of(longer, sizeof longer), &id), OK);
+    memset(text + 3, 'x', IDENTITY_MAX);
+    for (size_t len = IDENTITY_MAX - 30; len <= IDENTITY_MAX; len++) {
+        text[3 + len] = '\0';
+        enum status status = identity_parse(text, &id);
+        assert_int_equal(status, id.type == ID_NONE ? ERR_LIMIT : OK);
+        if (status == OK)
+            assert_true(id.len <= IDENTITY_MAX && id.len > len);
+        text[3 + len] = 'x';
+    }
+    assert_int_equal(id.type, ID_NONE);
 }
 
 static void test_names_are_equal_without_regard_to_case(void **state)
@@ -274,6 +310,8 @@ int main(void)
         cmocka_unit_test(test_embedded_nul_b10),
         cmocka_unit_test(test_type_changed_b10),
         cmocka_unit_test(test_bad_distinguished_names_b10),
+        cmocka_unit_test(test_distinguished_names),
+        cmocka_unit_test(test_long_distinguished_names),
         cmocka_unit_test(test_names_are_equal_without_regard_to_case),
         cmocka_unit_test(test_identity_of_an_address),
         cmocka_unit_test(test_print_escapes_and_is_bounded_b43),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/why.h"
+#include "base/why.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reason of a refusal, for people: what is wrong, and what would be right. */
-#ifndef POLICY_WHY_H
-#define POLICY_WHY_H
+#ifndef BASE_WHY_H
+#define BASE_WHY_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test/unit/unit_test.h"
+#include "base_test.h"
 
-#include "policy/why.h"
+#include "base/why.h"
 
 static void test_the_reason_fits_every_buffer(void **state)
 {

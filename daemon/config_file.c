@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that a key names: secrets, which must be open to their owner alone, and certificates. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/config_apply.h"
+#include "daemon/config_errors.h"
+
+/* A relative path starts at the folder of the configuration. */
+static bool resolve(const char *config_path, const char *path, char out[PATH_MAX])
+{
+    const char *slash = strrchr(config_path, '/');
+    int folder = path[0] == '/' || slash == NULL ? 0 : (int)(slash - config_path + 1);
+    int len = snprintf(out, PATH_MAX, "%.*s%s", folder, config_path, path);
+    return len > 0 && len < PATH_MAX;
+}
+
+/* Opens it when it is fit; else -1, reported. */
+static int open_file(struct config_load *load, const struct config_item *item, const char *path, bool secret,
+                     const char *remedy)
+{
+    char shown[QUOTE_TEXT];
+    const char *name = item->key->name;
+    struct stat info;
+    quote(path, shown);
+    /* Not to hang at a FIFO; what is no plain file is refused below. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &info) != 0)
+        config_error(load->errors, item->line, "cannot read %s %s: %s%s", name, shown, strerror(errno), remedy);
+    else if (!S_ISREG(info.st_mode))
+        config_error(load->errors, item->line, "%s %s is not a plain file: write the path of one", name, shown);
+    else if (secret && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        config_error(load->errors, item->line, "%s %s is open to others (mode %04o): chmod 600 %s", name, shown,
+                     (unsigned)info.st_mode & 07777U, shown);
+    else
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Up to room bytes; the count, or -1. */
+static ssize_t read_all(int fd, uint8_t *out, size_t room)
+{
+    size_t used = 0;
+    while (used < room) {
+        ssize_t got = read(fd, out + used, room - used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        used += (size_t)got;
+    }
+    return (ssize_t)used;
+}
+
+bool config_file_read(struct config_load *load, const struct config_item *item, bool secret, size_t most,
+                      const char *remedy, struct config_file *out)
+{
+    char path[PATH_MAX];
+    *out = (struct config_file){0};
+    if (item->text[0] == '\0' || !resolve(load->config->path, item->text, path)) {
+        config_error(load->errors, item->line, "%s is not a path: write %s = FILE", item->key->name, item->key->name);
+        return false;
+    }
+    int fd = open_file(load, item, path, secret, remedy);
+    if (fd < 0)
+        return false;
+    uint8_t *data = malloc(most);
+    ssize_t len = data != NULL ? read_all(fd, data, most) : -1;
+    if (len < 0)
+        config_error(load->errors, item->line, "cannot read %s: %s", item->key->name, strerror(errno));
+    close(fd);
+    *out = (struct config_file){.data = data, .size = data != NULL ? most : 0, .len = len > 0 ? (size_t)len : 0};
+    if (len < 0)
+        config_file_free(out);
+    return len >= 0;
+}
+
+void config_file_free(struct config_file *file)
+{
+    if (file->data != NULL)
+        wipe(file->data, file->size);
+    free(file->data);
+    *file = (struct config_file){0};
+}
