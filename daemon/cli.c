@@ -15,6 +15,7 @@
 #include "daemon/config.h"
 #include "daemon/explain.h"
 #include "daemon/gateway.h"
+#include "daemon/passwd.h"
 #include "daemon/show.h"
 #include "daemon/stamp.h"
 
@@ -23,7 +24,7 @@
 #endif
 
 static const char usage[] =
-    "usage: esptun run|check|status|up|down|rekey|explain|genpsk [options]; esptun --help tells more\n";
+    "usage: esptun run|check|status|up|down|rekey|explain|genpsk|passwd [options]; esptun --help tells more\n";
 
 static const char help[] =
     "esptun: an IPsec VPN gateway in one userspace process\n"
@@ -38,6 +39,7 @@ static const char help[] =
     "                                 which rule and which SA a packet would meet, and why; e.g.\n"
     "                                 esptun explain tcp 10.1.0.5 10.3.0.9:443, or [2001:db8::1]:443\n"
     "  esptun genpsk                  print a fresh 256-bit pre-shared key\n"
+    "  esptun passwd USER             ask for a password, print USER and its hash: a line of `users`\n"
     "  esptun --help, --version\n"
     "\n"
     "  -c, --config FILE    configuration, default " CONFIG_PATH_DEFAULT "\n"
@@ -233,6 +235,13 @@ static int genpsk(FILE *out, FILE *err)
     return code;
 }
 
+static int make_user(const struct cli *cli, FILE *out, FILE *err)
+{
+    char why[PASSWD_WHY];
+    forbid_core_dumps();
+    return passwd(cli->name, stdin, out, err, why) == OK ? EXIT_OK : fail(err, why);
+}
+
 static bool named_before(const struct aead_library *library, size_t i, const char *backend)
 {
     struct aead_use use;
@@ -291,6 +300,7 @@ static int act(const struct cli *cli, FILE *out, FILE *err)
     case VERB_DOWN: return ask_about(cli, "down", out, err);
     case VERB_REKEY: return ask_about(cli, "rekey", out, err);
     case VERB_GENPSK: return genpsk(out, err);
+    case VERB_PASSWD: return make_user(cli, out, err);
     case VERB_RELOAD: return fail(err, "reload is not available in this version; restart the daemon instead");
     case VERB_EXPLAIN: return ask_to_explain(cli, out, err);
     case VERB_HELP: fputs(help, out); return EXIT_OK;

@@ -20,6 +20,7 @@ enum cli_verb {
     VERB_DOWN,
     VERB_REKEY,
     VERB_GENPSK,
+    VERB_PASSWD,
     VERB_RELOAD,
     VERB_EXPLAIN,
     VERB_HELP,
@@ -30,7 +31,7 @@ struct cli {
     enum cli_verb verb;
     const char *config; /* -c; NULL when absent. Strings are borrowed from argv */
     const char *socket; /* -s; NULL when absent */
-    const char *name;   /* of up, down, rekey */
+    const char *name;   /* of up, down, rekey: a connection; of passwd: a user */
     bool json;
     struct explain_query query; /* of explain */
 };

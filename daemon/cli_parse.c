@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
     {"down", VERB_DOWN, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"rekey", VERB_REKEY, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"genpsk", VERB_GENPSK, 0},
+    {"passwd", VERB_PASSWD, TAKES_NAME},
     {"reload", VERB_RELOAD, TAKES_ANYTHING},
     {"explain", VERB_EXPLAIN, TAKES_CONFIG | TAKES_SOCKET | TAKES_PACKET},
     {"help", VERB_HELP, 0},
@@ -150,7 +151,8 @@ static enum status take_word(struct arguments *args)
     if ((args->verb->takes & TAKES_NAME) == 0 || args->out->name != NULL)
         return refuse(args, "one word too many:", word);
     if (word[0] == '\0' || strpbrk(word, " \t\r\n") != NULL)
-        return refuse(args, "not the name of a connection:", word);
+        return refuse(
+            args, args->verb->verb == VERB_PASSWD ? "not the name of a user:" : "not the name of a connection:", word);
     args->out->name = word;
     return OK;
 }
@@ -174,7 +176,10 @@ enum status cli_parse(int argc, char *const argv[], struct cli *out, char why[CL
     if (status != OK || out->verb == VERB_HELP)
         return status;
     if ((args.verb->takes & TAKES_NAME) != 0 && out->name == NULL)
-        return refuse(&args, "the name of a connection is missing behind", argv[1]);
+        return refuse(&args,
+                      out->verb == VERB_PASSWD ? "the name of a user is missing behind"
+                                               : "the name of a connection is missing behind",
+                      argv[1]);
     if ((args.verb->takes & TAKES_PACKET) != 0)
         return explain_query_parse(bytes_of(args.packet, args.packet_len), &out->query, why, CLI_WHY);
     return OK;

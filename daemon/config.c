@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/config_access.h"
 #include "daemon/config_apply.h"
 #include "daemon/config_errors.h"
 #include "daemon/config_profile.h"
@@ -288,6 +288,7 @@ static void connection_read(struct config_load *load, const struct config_sectio
     secret_free(&load->key_password);
     check_ends(load, &keys, c);
     check_mode(load, section, &keys, c);
+    access_check(load, c, keys.entry, section->line);
     if (c->credentials != NULL && load->errors->errors == errors)
         load->with_certificates = section;
 }
@@ -368,6 +369,16 @@ static unsigned count_lines(const uint8_t *data, size_t len)
     return lines;
 }
 
+/* Needs the rules. */
+static void review_access(struct config_load *load)
+{
+    for (size_t i = 0; i < load->source.section_count; i++) {
+        const struct config_section *section = &load->source.sections[i];
+        if (section->kind == SECTION_CONNECTION && !section->skip)
+            access_review(load, &load->config->connections[section->index], section->line);
+    }
+}
+
 static enum status text_read(struct config_load *load, struct bytes text)
 {
     if (text.len > CONFIG_SIZE_MAX) {
@@ -385,6 +396,8 @@ static enum status text_read(struct config_load *load, struct bytes text)
     sections_read(load);
     if (load->errors->errors == 0)
         status = twins_review(load);
+    if (status == OK && load->errors->errors == 0)
+        review_access(load);
     if (status == OK)
         status = rules_compile(load);
     if (status == OK)

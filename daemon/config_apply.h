@@ -32,6 +32,17 @@ config_apply apply_cert; /* after apply_key */
 config_apply apply_ca;
 config_apply apply_crl;
 config_apply apply_rule; /* daemon/config_acl.c */
+config_apply apply_auth; /* daemon/config_access.c, and so are the next; they come after apply_auth */
+config_apply apply_users;
+config_apply apply_pool;
+config_apply apply_dns;
+config_apply apply_split;
+config_apply apply_domain;
+config_apply apply_banner;
+config_apply apply_xauth_user;
+config_apply apply_xauth_password;
+config_apply apply_xauth_password_file;
+config_apply apply_mode_config;
 
 /* Text of the file for a message: escaped and cut. Returns out. */
 enum { QUOTE_TEXT = 96 };
@@ -57,6 +68,9 @@ struct config_file {
 MUST_USE bool config_file_read(struct config_load *load, const struct config_item *item, bool secret, size_t most,
                                const char *remedy, struct config_file *out);
 void config_file_free(struct config_file *file); /* wipes */
+
+/* The length of what is in it, without the line end that editors put there. */
+size_t config_file_line(const struct config_file *file);
 
 /* --- daemon/config_credentials.c --- */
 

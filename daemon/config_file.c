@@ -91,3 +91,11 @@ void config_file_free(struct config_file *file)
     free(file->data);
     *file = (struct config_file){0};
 }
+
+size_t config_file_line(const struct config_file *file)
+{
+    size_t len = file->len;
+    if (len > 0 && file->data[len - 1] == '\n')
+        len -= len > 1 && file->data[len - 2] == '\r' ? 2 : 1;
+    return len;
+}

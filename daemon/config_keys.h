@@ -45,7 +45,7 @@ struct config_key {
     uint64_t min, max; /* of numbers, seconds and bytes */
 };
 
-enum { CONFIG_KEYS_MAX = 64 };
+enum { CONFIG_KEYS_MAX = 80 };
 
 /* In the order in which they are applied; NULL past the end. */
 const struct config_key *config_key_at(size_t i);
@@ -57,7 +57,7 @@ int config_key_find(enum section_kind section, const char *name);
 const char *config_key_nearest(enum section_kind section, const char *name);
 
 /* The keys of a section that this version knows, for a message: "tun, mtu, ...". Returns out. */
-enum { CONFIG_KEYS_TEXT = 512 };
+enum { CONFIG_KEYS_TEXT = 768 };
 const char *config_keys_print(enum section_kind section, char out[CONFIG_KEYS_TEXT]);
 
 /* "[gateway]", "[connection NAME]", "[acl]". */

@@ -112,15 +112,6 @@ bool apply_psk(struct config_load *load, const struct config_item *item)
     return keep_secret(load, item, item->text, len);
 }
 
-/* Without the line end that editors put there. */
-static size_t line_len(const struct config_file *file)
-{
-    size_t len = file->len;
-    if (len > 0 && file->data[len - 1] == '\n')
-        len -= len > 1 && file->data[len - 2] == '\r' ? 2 : 1;
-    return len;
-}
-
 bool apply_key_password_file(struct config_load *load, const struct config_item *item)
 {
     struct config_file file;
@@ -129,7 +120,7 @@ bool apply_key_password_file(struct config_load *load, const struct config_item 
         return true;
     if (!config_file_read(load, item, true, SECRET_MAX + 3, "", &file))
         return false;
-    size_t len = line_len(&file);
+    size_t len = config_file_line(&file);
     if (len == 0 || len > SECRET_MAX)
         config_error(load->errors, item->line, "key_password_file is %s: write the password in one line into it",
                      len == 0 ? "empty" : "too long");
@@ -150,7 +141,7 @@ bool apply_psk_file(struct config_load *load, const struct config_item *item)
     /* A line end, and one byte to see that it is too long. */
     if (!config_file_read(load, item, true, SECRET_MAX + 3, ": `(umask 077; esptun genpsk > FILE)` makes one", &file))
         return false;
-    size_t len = line_len(&file);
+    size_t len = config_file_line(&file);
     if (len == 0)
         config_error(load->errors, item->line, "psk_file is empty: `(umask 077; esptun genpsk > FILE)` makes a key");
     else if (len > SECRET_MAX)

@@ -34,6 +34,8 @@ static int compare_ends(const struct connection *a, const struct connection *b)
         order = (int)a->mode - (int)b->mode;
     if (order == 0)
         order = (int)a->auth - (int)b->auth;
+    if (order == 0) /* XAUTH is a method of its own there */
+        order = (int)(a->access != NULL) - (int)(b->access != NULL);
     return order != 0 || a->mode == MODE_MAIN ? order : compare_identities(&a->remote_id, &b->remote_id);
 }
 

@@ -110,7 +110,9 @@ static enum status copy_connections(struct gateway *g)
     g->released = calloc(g->config->spd.count + 1, sizeof *g->released);
     g->released_rules = calloc(g->config->spd.count + 1, sizeof *g->released_rules);
     g->seen = calloc(g->config->spd.count + 1, sizeof *g->seen);
-    if (g->connections == NULL || g->released == NULL || g->released_rules == NULL || g->seen == NULL)
+    g->virtual = calloc(count + 1, sizeof *g->virtual);
+    if (g->connections == NULL || g->released == NULL || g->released_rules == NULL || g->seen == NULL ||
+        g->virtual == NULL)
         return ERR_MEMORY;
     for (size_t i = 0; i < count; i++) {
         struct connection *c = &g->connections[i];
@@ -273,6 +275,7 @@ static enum status start(struct gateway *g, char *why)
         status = open_sockets(g, why);
     if (status == OK)
         status = make_data_plane(g, why);
+    gateway_open_access(g);
     if (status == OK)
         status = make_ike(g);
     if (status == OK)
@@ -290,6 +293,7 @@ static void release(struct gateway *g)
     loop_unwatch_all(&g->loop);
     routes_remove(g->routes);
     control_close(g->control);
+    gateway_close_access(g);
     loop_close(&g->loop);
     ike_free(g->ike);
     sad_free(g->sad);
@@ -305,6 +309,7 @@ static void release(struct gateway *g)
     free(g->released);
     free(g->released_rules);
     free(g->ranks);
+    free(g->virtual);
     free(g->seen);
     free(g->worst_mtu);
     free(g->live_mtu);

@@ -131,6 +131,9 @@ struct ike_ops gateway_ike_ops(struct gateway *g)
         .child_packets_in = child_packets_in,
         .event = on_event,
         .unix_time = unix_time,
+        .xauth_check = gateway_xauth_check,
+        .net_up = gateway_net_up,
+        .net_down = gateway_net_down,
 #ifdef ESPTUN_KEYLOG
         .keylog = keylog_line,
 #endif

@@ -13,6 +13,7 @@
 #include "daemon/command.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
+#include "daemon/login.h"
 #include "daemon/loop.h"
 #include "daemon/path_errors.h"
 #include "daemon/shards.h"
@@ -75,7 +76,9 @@ struct gateway {
     struct control *control;
     struct routes *routes;
     struct commands commands;
-    bool *released; /* by rule: a child may seal since; what waits for it is to leave */
+    struct logins logins;
+    struct virtual_net *virtual; /* by connection: what is on the TUN */
+    bool *released;              /* by rule: a child may seal since; what waits for it is to leave */
     uint32_t *released_rules;
     size_t released_count;
     bool *seen;                  /* by rule: scratch of view_of */
@@ -100,6 +103,15 @@ struct worker_ops gateway_worker_ops(struct gateway *g);
 
 /* After anything that may have called into IKE: waiting packets leave, clients get outcomes, the timer is set. */
 void gateway_settle(struct gateway *g);
+
+/* --- gateway_access.c --- */
+
+void gateway_open_access(struct gateway *g);
+void gateway_close_access(struct gateway *g);
+enum xauth_verdict gateway_xauth_check(void *arg, uint64_t ticket, uint32_t connection, struct bytes user,
+                                       struct bytes password);
+void gateway_net_up(void *arg, uint32_t connection, const struct virtual_net *net);
+void gateway_net_down(void *arg, uint32_t connection);
 
 /* --- gateway_path.c --- */
 

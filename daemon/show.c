@@ -138,6 +138,10 @@ static void show_ike_sa(const json_t *sa, FILE *out)
     show_times(sa, out);
     fprintf(out, "  %s [%s]", text_of(sa, "local", a), text_of(sa, "local_id", b));
     fprintf(out, " <-> %s [%s]\n", text_of(sa, "remote", a), text_of(sa, "remote_id", b));
+    if (json_is_string(json_object_get(sa, "user")))
+        fprintf(out, "  user %s\n", text_of(sa, "user", a));
+    if (json_is_string(json_object_get(sa, "virtual_ip")))
+        fprintf(out, "  virtual address %s\n", text_of(sa, "virtual_ip", a));
     fprintf(out, "  %s, nat %s\n", text_of(sa, "proposal", proposal), text_of(sa, "nat", nat));
     json_array_foreach(json_object_get(sa, "children"), index, child) show_child(child, out);
 }

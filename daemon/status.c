@@ -35,6 +35,26 @@ static json_t *identity(const struct identity *id)
     return id != NULL ? json_string(identity_print(id, text)) : json_null();
 }
 
+/* A user is a name and nothing else: without the word for its kind. */
+static json_t *identity_name(const struct identity *id)
+{
+    char text[IDENTITY_TEXT];
+    return json_string(log_escape(text, sizeof text, (const char *)id->data, id->len));
+}
+
+/* "10.9.0.1", or "10.9.0.1, 2001:db8::1". */
+static json_t *virtual_ip(const struct virtual_net *net)
+{
+    char all[2 * ADDRESS_TEXT + 4] = "", text[ADDRESS_TEXT];
+    for (size_t f = 0; net != NULL && f < FAMILIES; f++) {
+        size_t used = strlen(all);
+        if (net->address[f].family != 0)
+            (void)snprintf(all + used, sizeof all - used, "%s%s", used > 0 ? ", " : "",
+                           address_print(&net->address[f], text));
+    }
+    return all[0] != '\0' ? json_string(all) : json_null();
+}
+
 static json_t *proposal(const struct proposal *p)
 {
     char text[PROPOSAL_TEXT];
@@ -97,6 +117,8 @@ static void on_sa(void *arg, const struct ike_sa_info *info)
     set(d, sa, "remote", endpoint(&info->path.remote));
     set(d, sa, "local_id", identity(info->local_id));
     set(d, sa, "remote_id", identity(info->remote_id));
+    set(d, sa, "user", info->user != NULL ? identity_name(info->user) : json_null());
+    set(d, sa, "virtual_ip", virtual_ip(info->net));
     set(d, sa, "nat", json_boolean(info->nat_local || info->nat_remote));
     set(d, sa, "proposal", proposal(info->proposal));
     add_times(d, sa, info->established_ms, info->rekey_at_ms);

@@ -22,7 +22,7 @@ static const struct {
     {4, SIGN_NONE, "RSA encryption"},
     {5, SIGN_NONE, "revised RSA encryption"},
     {64221, SIGN_NONE, "hybrid authentication"},
-    {65001, SIGN_NONE, "XAUTH with a pre-shared key"},
+    {V1_AUTH_XAUTH_INIT_PSK, SIGN_NONE, "XAUTH with a pre-shared key"},
     {65005, SIGN_NONE, "XAUTH with RSA signatures"},
 };
 
@@ -41,7 +41,10 @@ static enum sign_method sign_method_of(const struct connection *c)
 
 uint16_t auth_number(const struct connection *c, bool we_start)
 {
-    (void)we_start; /* XAUTH has a number for each direction */
+    /* XAUTH has a number for each direction. It is the initiator who logs in: a server only ever responds. */
+    (void)we_start;
+    if (c->access != NULL)
+        return V1_AUTH_XAUTH_INIT_PSK;
     enum sign_method method = sign_method_of(c);
     for (size_t i = 0; i < METHODS; i++)
         if (methods[i].sign == method)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "ike/net.h"
 #include "ike/peer.h"
 #include "ike/sa.h"
 
@@ -185,6 +186,7 @@ void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, 
     free(c);
     if (event && was_up)
         ike_tell(ike, down);
+    net_left(ike, peer);
 }
 
 struct child_sa *child_by_id(const struct ike *ike, uint64_t id)

@@ -17,6 +17,7 @@
 #include "ike/ike.h"
 #include "ike/keys.h"
 #include "ike/limits.h"
+#include "ike/throttle.h"
 #include "ike/v1_proposal.h"
 
 /* Every timer of the engine. */
@@ -28,6 +29,7 @@ enum timer_kind {
     TIMER_SA_KEEPALIVE,  /* hold the NAT mapping open */
     TIMER_SA_LINGER,     /* forget the cached last message of phase 1 */
     TIMER_SA_FRAGMENTS,  /* forget a message of which fragments are missing */
+    TIMER_CONFIG,        /* version 1, XAUTH and mode-config: send again, or give up */
     TIMER_QUICK,         /* version 1, phase 2: send again, give up, or forget */
     TIMER_CHILD_SOFT,    /* installed: activate after the grace; active: rekey; replaced: delete */
     TIMER_CHILD_HARD,    /* end of life */
@@ -41,13 +43,14 @@ struct timer {
 };
 
 enum sa_state {
-    SA_SENT_SA,   /* initiator, waits for message 2 */
-    SA_SENT_KE,   /* initiator, waits for message 4 */
-    SA_SENT_AUTH, /* initiator, waits for message 6 */
-    SA_WAIT_KE,   /* responder, waits for message 3 */
-    SA_WAIT_AUTH, /* responder, waits for message 5 */
-    SA_SENT_ID,   /* initiator of aggressive mode, waits for message 2 */
-    SA_WAIT_HASH, /* responder of aggressive mode, waits for message 3 */
+    SA_SENT_SA,     /* initiator, waits for message 2 */
+    SA_SENT_KE,     /* initiator, waits for message 4 */
+    SA_SENT_AUTH,   /* initiator, waits for message 6 */
+    SA_WAIT_KE,     /* responder, waits for message 3 */
+    SA_WAIT_AUTH,   /* responder, waits for message 5 */
+    SA_SENT_ID,     /* initiator of aggressive mode, waits for message 2 */
+    SA_WAIT_HASH,   /* responder of aggressive mode, waits for message 3 */
+    SA_CONFIGURING, /* phase 1 is done; XAUTH and mode-config come before phase 2 */
     SA_ESTABLISHED,
     SA_REPLACED, /* a newer one took over; a little later it is deleted */
 };
@@ -92,6 +95,7 @@ struct ike_sa {
     bool initial_contact;       /* the peer said that it knows no other SA of ours */
     struct identity *remote_id; /* owned; NULL before authentication */
     struct identity local_id;
+    struct identity *user; /* owned; who has logged in by XAUTH; NULL: nobody has to, or has yet */
     uint64_t lifetime_s;
     bool lifetime_cut; /* responder: the peer offered more */
     uint64_t created_ms, established_ms, soft_ms, moved_ms;
@@ -99,6 +103,7 @@ struct ike_sa {
     struct collected *collected; /* of a message in fragments; owned */
     char hint[512];              /* an unauthenticated reason from the network, already escaped */
 
+    struct config *config;               /* XAUTH and mode-config; owned; NULL: there is none */
     struct quick *quicks;                /* list; owned */
     size_t quick_count, quick_lingering; /* under way; finished, but still answering repeats */
     struct id_set quick_ids, info_ids;   /* message ids used under this phase 1; owned */
@@ -136,8 +141,9 @@ struct child_sa {
 /* A connection at run time: with one peer, or with one of several when remote = %any. */
 struct peer {
     uint32_t connection;
-    struct identity id; /* of %any: who it is; else ID_NONE */
-    struct ike_sa *sas; /* lists; owned */
+    struct identity id;      /* of %any: who it is, by its user where there is one; else ID_NONE */
+    struct virtual_net *net; /* the address that it has from us, or we from it; owned; NULL: none */
+    struct ike_sa *sas;      /* lists; owned */
     struct child_sa *children;
     size_t sa_count, child_count;
     const uint32_t *rules; /* protect rules of the connection (indices into the SPD); owned by the engine */
@@ -168,6 +174,8 @@ struct ike {
     struct peer *peers;             /* list */
     struct child_sa *children;      /* table by child id */
     struct connection_rules *rules; /* per connection */
+    struct pools **pools;           /* likewise; NULL, and NULL for a connection, where there are none */
+    struct throttle login_users, login_sites;
     uint64_t last_child_id;
     uint8_t seed[HASH_SEED];
     uint64_t drops[IKE_DROP_COUNT];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ike/child.h"
+#include "ike/net.h"
 #include "ike/peer.h"
 #include "ike/sa.h"
 #include "ike/v1.h"
@@ -59,7 +60,8 @@ enum status ike_new(const struct ike_setup *setup, struct ike **out)
         status = find_rules(ike);
     for (uint32_t i = 0; i < setup->connection_count && status == OK; i++) {
         struct peer *peer;
-        if (setup->connections[i].remote.family != 0)
+        status = net_pools_new(ike, i);
+        if (status == OK && setup->connections[i].remote.family != 0)
             status = peer_new(ike, i, NULL, &peer);
     }
     if (status != OK) {
@@ -80,6 +82,7 @@ void ike_free(struct ike *ike)
         ike_sa_free(ike, sa);
     DL_FOREACH_SAFE (ike->peers, peer, next)
         peer_free(ike, peer);
+    net_pools_free(ike);
     for (size_t i = 0; ike->rules != NULL && i < ike->setup.connection_count; i++)
         free(ike->rules[i].rules);
     free(ike->rules);
@@ -250,6 +253,7 @@ void ike_shutdown(struct ike *ike, uint64_t now_ms)
 static void fire(struct ike *ike, struct timer *t)
 {
     switch (t->kind) {
+    case TIMER_CONFIG: v1_config_timer(ike, t->owner); break;
     case TIMER_QUICK: v1_quick_timer(ike, t->owner); break;
     case TIMER_CHILD_SOFT:
     case TIMER_CHILD_HARD: child_timer(ike, t->owner, t->kind); break;
@@ -302,6 +306,8 @@ static void visit_sa(const struct ike_sa *sa, const struct ike_visitor *v)
         .path = sa->path,
         .local_id = &sa->local_id,
         .remote_id = sa->remote_id,
+        .user = sa->user,
+        .net = sa->peer != NULL ? sa->peer->net : NULL,
         .nat_local = sa->nat_local,
         .nat_remote = sa->nat_remote,
         .proposal = sa->suite.encr != ENCR_NONE ? &sa->suite : NULL,

@@ -39,6 +39,8 @@ struct ike_event {
     const char *why; /* text for people, escaped, maybe several lines; "" when there is nothing to say */
 };
 
+enum xauth_verdict { XAUTH_WRONG, XAUTH_RIGHT, XAUTH_LATER };
+
 struct ike_ops {
     void *arg;
     /* One UDP datagram with an IKE message; when path->local.port is 4500 the sender adds the non-ESP marker. May be
@@ -61,6 +63,14 @@ struct ike_ops {
     void (*event)(void *arg, const struct ike_event *event);
     /* Seconds since 1970, to judge certificates by; 0: not known, and then none is valid. */
     int64_t (*unix_time)(void *arg);
+    /* Is this the password of this user of the connection? At once, or XAUTH_LATER, and ike_xauth_answer with the
+     * ticket. Both are borrowed for the call. Only called where a connection has access->server. */
+    enum xauth_verdict (*xauth_check)(void *arg, uint64_t ticket, uint32_t connection, struct bytes user,
+                                      struct bytes password);
+    /* As client of a concentrator: this is the address that we have now (put it on the TUN), also when another was told
+     * before; and it is over. Only called where a connection has access, and is no server. */
+    void (*net_up)(void *arg, uint32_t connection, const struct virtual_net *net);
+    void (*net_down)(void *arg, uint32_t connection);
     /* Test builds with ESPTUN_KEYLOG only, else never called: a line of Wireshark's ikev1_decryption_table or esp_sa
      * table. May be NULL. */
     void (*keylog)(void *arg, const char *table, const char *line);
@@ -99,6 +109,9 @@ void ike_child_hard(struct ike *ike, uint64_t now_ms, uint64_t child_id);
 /* An authentic ESP packet of this child came from another outer address: follow it (B42). Unknown ids are ignored. */
 void ike_child_moved(struct ike *ike, uint64_t now_ms, uint64_t child_id, const struct endpoint *remote);
 
+/* The outcome of an xauth_check that was answered with XAUTH_LATER. Tickets of what is gone by now are ignored. */
+void ike_xauth_answer(struct ike *ike, uint64_t now_ms, uint64_t ticket, bool right);
+
 /* Connections with start = start are initiated. Call once, when the daemon is ready. */
 void ike_start(struct ike *ike, uint64_t now_ms);
 
@@ -127,6 +140,8 @@ struct ike_sa_info {
     uint64_t spi_i, spi_r; /* cookies */
     struct path path;
     const struct identity *local_id, *remote_id; /* remote NULL before it is authenticated */
+    const struct identity *user;                 /* XAUTH; NULL: none */
+    const struct virtual_net *net;               /* the virtual address of this peer, or ours; NULL: none */
     bool nat_local, nat_remote;
     const struct proposal *proposal; /* NULL before it is chosen */
     uint64_t established_ms, rekey_at_ms;

@@ -13,6 +13,7 @@ enum {
     ANSWER_TIMES = 3,        /* so much longer than an unauthenticated request its answer may be */
     CERTREQ_MAX = 1024,      /* bytes of authorities that we name; with more, none is named */
     CHAIN_MAX = 6144,        /* bytes of certificates that we send: IKE_SEND_MAX less an identity and a signature */
+    ATTRS_MAX = 64,          /* per attribute payload */
     NONCE_MIN = 8,           /* RFC 2409 5 */
     NONCE_MAX = 256,
     NONCE_OURS = 32,
@@ -55,7 +56,8 @@ enum {
     REPEAT_EVERY = 200, /* a repeated request is answered at most this often (B16) */
 
     HALF_OPEN_LIFE = 60000,
-    LINGER = 60000, /* how long a finished exchange still answers repeats */
+    CONFIG_LIFE = 120000, /* XAUTH and mode-config: people may have to type their password */
+    LINGER = 60000,       /* how long a finished exchange still answers repeats */
     /* As initiator we seal on a new SA only a moment after message 3, since some responders (strongSwan) install theirs
      * only when that has arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
     CONFIRM_GRACE = 50,
@@ -67,6 +69,13 @@ enum {
     RETRY_LONGEST = 300000,
     REKEY_RETRY = 10000,
     DPD_SEQUENCE_SLACK = 8,
+
+    /* Passwords that may be tried: so many at once, then one in each interval. By user, and by site (an office behind
+     * one address). */
+    LOGIN_USER_BURST = 5,
+    LOGIN_USER_EVERY = 10000,
+    LOGIN_SITE_BURST = 20,
+    LOGIN_SITE_EVERY = 2000,
 
     /* Soft expiry in percent of the lifetime; up to SOFT_JITTER percent are taken off at random. The two ends differ,
      * so that they seldom renew at once: the initiator at 75 to 80, the responder at 85 to 90. */

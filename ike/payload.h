@@ -23,6 +23,7 @@ enum payload_type {
     PAYLOAD_NOTIFY = 11,
     PAYLOAD_DELETE = 12,
     PAYLOAD_VENDOR = 13,
+    PAYLOAD_ATTR = 14,     /* draft-ietf-ipsec-isakmp-mode-cfg-05 3.2 */
     PAYLOAD_NATD = 20,     /* RFC 3947 3.2 */
     PAYLOAD_NATOA = 21,    /* RFC 3947 5.2 */
     PAYLOAD_PRIVATE = 128, /* from here on: private use, ignored where it is not understood (RFC 2408 3.1) */

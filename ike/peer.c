@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ike/child.h"
+#include "ike/net.h"
 #include "ike/sa.h"
 
 enum status peer_new(struct ike *ike, uint32_t connection, const struct identity *id, struct peer **out)
@@ -32,6 +33,7 @@ void peer_free(struct ike *ike, struct peer *peer)
 {
     struct ike_sa *sa, *next;
     struct child_sa *child, *next_child;
+    net_forget(peer);
     DL_FOREACH_SAFE (peer->sas, sa, next)
         ike_sa_free(ike, sa);
     DL_FOREACH_SAFE (peer->children, child, next_child)
@@ -133,7 +135,9 @@ bool peer_wants(const struct peer *peer, uint32_t rule)
 static void cannot_create(struct ike *ike, struct peer *peer, uint32_t rule, enum status status)
 {
     const char *why = status == ERR_UNSUPPORTED ? "IKEv1 carries one port or all, not a range: write one rule a port"
-                                                : status_text(status);
+                      : status == ERR_MISMATCH
+                          ? "the rule does not cover the virtual address: write 'any' for that side"
+                          : status_text(status);
     peer_unwant(peer, rule);
     ike_say(ike, LOG_ERROR, peer->connection, "phase 2 cannot be started: %s", why);
     ike_tell(ike, (struct ike_event){
@@ -221,6 +225,8 @@ void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *wh
             ike_sa_end(ike, sa, tell_peer, why);
             continue;
         }
+        if (tell_peer && sa->state == SA_CONFIGURING)
+            sa->version->delete_sa(ike, sa);
         ike_sa_free(ike, sa);
         ike_say(ike, LOG_INFO, peer->connection, "phase 1 given up: %s", why);
         ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = why});

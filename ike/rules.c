@@ -73,6 +73,11 @@ static const struct rule_row rows[] = {
     {MESSAGE_INFO,       PAYLOAD_DELETE,  0,  8,            false},
     {MESSAGE_INFO,       PAYLOAD_VENDOR,  0,  8,            false},
 
+    {MESSAGE_CONFIG,     PAYLOAD_HASH,    1,  1,            true},
+    {MESSAGE_CONFIG,     PAYLOAD_ATTR,    1,  1,            false},
+    {MESSAGE_CONFIG,     PAYLOAD_NOTIFY,  0,  4,            false},
+    {MESSAGE_CONFIG,     PAYLOAD_VENDOR,  0,  8,            false},
+
     {MESSAGE_INFO_CLEAR, PAYLOAD_NOTIFY,  1,  8,            false},
     {MESSAGE_INFO_CLEAR, PAYLOAD_VENDOR,  0,  8,            false},
 };

@@ -16,6 +16,7 @@ enum message_kind {
     MESSAGE_AGGRESSIVE_HASH,  /* 3, clear or encrypted */
     MESSAGE_QUICK_SA,         /* quick mode 1 and 2, encrypted */
     MESSAGE_QUICK_HASH,       /* quick mode 3, encrypted */
+    MESSAGE_CONFIG,           /* transaction exchange, encrypted */
     MESSAGE_INFO,             /* informational, encrypted */
     MESSAGE_INFO_CLEAR,       /* informational, clear: never more than a hint */
 };

@@ -7,6 +7,7 @@
 
 #include "ike/auth.h"
 #include "ike/child.h"
+#include "ike/net.h"
 #include "ike/peer.h"
 
 static void init_timers(struct ike_sa *sa)
@@ -123,8 +124,12 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
     id_set_free(&sa->quick_ids);
     id_set_free(&sa->info_ids);
     free(sa->remote_id);
+    free(sa->user);
+    struct peer *peer = sa->peer;
     wipe(sa, sizeof *sa);
     free(sa);
+    if (peer != NULL)
+        net_left(ike, peer);
 }
 
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r)
@@ -180,6 +185,15 @@ enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagra
     return OK;
 }
 
+/* A user who logs in again may do so from another device, of which the former one knows nothing. */
+static void tell_former(struct ike *ike, const struct ike_sa *sa, struct ike_sa *former)
+{
+    const struct child_sa *child;
+    DL_FOREACH (sa->peer->children, child)
+        if (child->established_ms < sa->created_ms)
+            former->version->delete_child(ike, former, child);
+}
+
 /* A restarted peer says that it knows nothing of the past: forget it here too (RFC 2407 4.6.3.3). Bound to the
  * identity, and only what is older than this exchange: when both ends call at once, the other exchange is not the past.
  */
@@ -188,9 +202,13 @@ void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa)
     struct peer *peer = sa->peer;
     struct ike_sa *other, *next;
     struct child_sa *child, *next_child;
-    DL_FOREACH_SAFE (peer->sas, other, next)
-        if (other != sa && other->state >= SA_ESTABLISHED && other->established_ms < sa->created_ms)
-            ike_sa_end(ike, other, false, "the peer started anew (INITIAL_CONTACT)");
+    DL_FOREACH_SAFE (peer->sas, other, next) {
+        if (other == sa || other->state < SA_ESTABLISHED || other->established_ms >= sa->created_ms)
+            continue;
+        if (sa->user != NULL)
+            tell_former(ike, sa, other);
+        ike_sa_end(ike, other, sa->user != NULL, "the peer started anew (INITIAL_CONTACT)");
+    }
     DL_FOREACH_SAFE (peer->children, child, next_child)
         if (child->state != CHILD_INSTALLED && child->established_ms < sa->created_ms)
             child_end(ike, child, false, true, "the peer started anew (INITIAL_CONTACT)");
@@ -239,7 +257,8 @@ static void start_life(struct ike *ike, struct ike_sa *sa)
 
 static enum status adopt(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id)
 {
-    struct peer *peer = sa->peer != NULL ? sa->peer : peer_of_identity(ike, sa->connection, remote_id);
+    const struct identity *who = sa->user != NULL ? sa->user : remote_id; /* users may share one identity */
+    struct peer *peer = sa->peer != NULL ? sa->peer : peer_of_identity(ike, sa->connection, who);
     struct identity *id = malloc(sizeof *id);
     if (peer == NULL || id == NULL) {
         free(id);
@@ -258,6 +277,35 @@ static enum status adopt(struct ike *ike, struct ike_sa *sa, const struct identi
         DL_APPEND(peer->sas, sa);
         peer->sa_count++;
     }
+    return OK;
+}
+
+static enum status set_identity(struct identity **to, const struct identity *from)
+{
+    struct identity *copy = malloc(sizeof *copy);
+    if (copy == NULL)
+        return ERR_MEMORY;
+    *copy = *from;
+    free(*to);
+    *to = copy;
+    return OK;
+}
+
+enum status ike_sa_set_user(struct ike_sa *sa, const struct identity *user)
+{
+    return set_identity(&sa->user, user);
+}
+
+/* A responder's SA stays among the half-open ones, and counts as one, until its user is known. */
+enum status ike_sa_configure(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id)
+{
+    enum status status = set_identity(&sa->remote_id, remote_id);
+    if (status != OK)
+        return status;
+    free_phase1(sa);
+    timer_stop(ike, &sa->retransmit);
+    sa->state = SA_CONFIGURING;
+    timer_in(ike, &sa->life, CONFIG_LIFE);
     return OK;
 }
 
@@ -390,7 +438,9 @@ static void on_retransmit(struct ike *ike, struct ike_sa *sa)
 static void on_life(struct ike *ike, struct ike_sa *sa)
 {
     if (sa->state < SA_ESTABLISHED)
-        ike_sa_fail(ike, sa, "the peer did not finish phase 1");
+        ike_sa_fail(ike, sa,
+                    sa->state == SA_CONFIGURING ? "the peer did not finish XAUTH and mode-config"
+                                                : "the peer did not finish phase 1");
     else
         ike_sa_end(ike, sa, true, "its lifetime is over");
 }

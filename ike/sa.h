@@ -32,6 +32,12 @@ void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa);
 /* Keeps and sends a message of phase 1. `waits`: send it again by the timer until something comes. */
 MUST_USE enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits);
 
+/* Phase 1 is complete and remote_id authenticated, but XAUTH and mode-config come first. */
+MUST_USE enum status ike_sa_configure(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);
+
+/* Who has logged in: ike_sa_establish then adopts under this name. ERR_MEMORY. */
+MUST_USE enum status ike_sa_set_user(struct ike_sa *sa, const struct identity *user);
+
 /* Phase 1 is complete and remote_id authenticated: adopts, tells, starts timers. The caller then pursues what waits
  * (peer_pursue), or ends the SA when this fails. */
 MUST_USE enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);

@@ -24,6 +24,7 @@ static void dispatch(struct ike *ike, struct ike_sa *sa, const struct ike_header
         return;
     }
     switch (header->exchange) {
+    case EXCHANGE_TRANSACTION: v1_config_input(ike, sa, header, path, message); break;
     case EXCHANGE_QUICK: v1_quick_input(ike, sa, header, path, message); break;
     case EXCHANGE_INFORMATIONAL: v1_info_input(ike, sa, header, path, message); break;
     default: ike_drop(ike, IKE_DROP_STATE, path, "exchange type %u is not spoken here", header->exchange); break;
@@ -50,6 +51,12 @@ static enum status initiate(struct ike *ike, struct peer *peer)
                                                                          : v1_main_initiate(ike, peer);
 }
 
+static void forget_exchanges(struct ike *ike, struct ike_sa *sa, const char *why)
+{
+    v1_quick_forget_all(ike, sa, why);
+    v1_config_free(ike, sa);
+}
+
 const struct version ike_version1 = {
     .number = 1,
     .input = input,
@@ -60,7 +67,7 @@ const struct version ike_version1 = {
     .delete_child = v1_info_delete_child,
     .delete_sa = v1_info_delete_sa,
     .probe = v1_info_probe,
-    .forget_exchanges = v1_quick_forget_all,
+    .forget_exchanges = forget_exchanges,
     .is_creating = v1_quick_is_creating,
     .has_room = v1_quick_has_room,
 };

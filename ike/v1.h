@@ -22,6 +22,18 @@ void v1_aggressive_input(struct ike *ike, struct ike_sa *sa, const struct ike_he
 /* Something of phase 2 came while message 3 is still due: was it lost? */
 void v1_aggressive_overtaken(struct ike *ike, struct ike_sa *sa, const struct path *path);
 
+/* --- v1_config.c: transaction exchanges, XAUTH and mode-config --- */
+
+/* Phase 1 is complete and remote_id authenticated: what comes before phase 2 begins, or else the SA is established. The
+ * caller then pursues what waits, when sa->state is SA_ESTABLISHED, or ends the SA when this fails. */
+MUST_USE enum status v1_phase1_done(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);
+void v1_config_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
+                     struct bytes message);
+void v1_config_timer(struct ike *ike, struct ike_sa *sa);
+void v1_config_free(struct ike *ike, struct ike_sa *sa);
+/* An authenticated informational message while the SA is being configured: the peer may end it. Frees sa then. */
+void v1_config_deleted(struct ike *ike, struct ike_sa *sa, const struct payloads *p);
+
 /* --- v1_quick.c: quick mode, RFC 2409 5.5 --- */
 
 struct quick; /* one quick mode */

@@ -290,7 +290,7 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
         status = rules_check(MESSAGE_INFO_CLEAR, &p);
     if (status == OK)
         status = v1_notify_read(payload_body(&p, PAYLOAD_NOTIFY), &n);
-    if (status != OK || sa->state >= SA_ESTABLISHED || !sa->initiator || n.type == 0 || n.type > NOTIFY_ERROR_LAST) {
+    if (status != OK || sa->state >= SA_CONFIGURING || !sa->initiator || n.type == 0 || n.type > NOTIFY_ERROR_LAST) {
         ike_drop(ike, status != OK ? IKE_DROP_MALFORMED : IKE_DROP_STATE, path, "an unauthenticated notification");
         return;
     }
@@ -326,7 +326,7 @@ void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
         on_clear(ike, sa, header, path, message);
         return;
     }
-    if (sa->state < SA_ESTABLISHED || header->message_id == 0) {
+    if (sa->state < SA_CONFIGURING || header->message_id == 0) {
         ike_drop(ike, IKE_DROP_STATE, path, "informational before phase 1 is complete");
         return;
     }
@@ -344,6 +344,10 @@ void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
     status = ike_sa_remember(ike, sa, &sa->info_ids, header->message_id, INFO_IDS_MAX);
     if (status != OK) {
         ike_drop(ike, IKE_DROP_LIMIT, path, "informational: %s", status_text(status));
+        return;
+    }
+    if (sa->state == SA_CONFIGURING) { /* it has no peer yet to speak of */
+        v1_config_deleted(ike, sa, &p);
         return;
     }
     /* Notifications first: a delete may end the SA that they speak of. */

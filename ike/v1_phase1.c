@@ -23,7 +23,8 @@ struct v1_terms phase1_terms(const struct connection *c, bool we_start)
 unsigned phase1_vendors(const struct connection *c)
 {
     return VENDOR_DPD | (c->fragmentation ? (unsigned)VENDOR_FRAGMENTATION : 0u) |
-           (c->encap != ENCAP_NO ? (unsigned)VENDOR_NATT_ANY : 0u);
+           (c->encap != ENCAP_NO ? (unsigned)VENDOR_NATT_ANY : 0u) |
+           (c->access != NULL ? (unsigned)(VENDOR_XAUTH | VENDOR_UNITY) : 0u);
 }
 
 unsigned phase1_common_vendors(const struct connection *c, const struct payloads *p)

@@ -129,13 +129,11 @@ void phase1_refuse_proof(struct ike *ike, struct ike_sa *sa, const struct ike_he
 
 void phase1_complete(struct ike *ike, struct ike_sa *sa, const struct path *path, const struct identity *id)
 {
-    enum status status = ike_sa_establish(ike, sa, id);
-    if (status == OK) {
-        if (sa->lifetime_cut)
-            v1_info_lifetime(ike, sa);
+    enum status status = v1_phase1_done(ike, sa, id);
+    if (status == OK && sa->state == SA_ESTABLISHED)
         peer_pursue(ike, sa->peer);
+    if (status == OK)
         return;
-    }
     ike_drop(ike, IKE_DROP_INTERNAL, path, "phase 1 cannot be completed: %s", status_text(status));
     ike_sa_fail(ike, sa, status_text(status));
 }

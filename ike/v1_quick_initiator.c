@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "ike/child.h"
+#include "ike/net.h"
 #include "ike/peer.h"
 #include "ike/sa.h"
 #include "ike/v1_quick.h"
@@ -66,7 +67,9 @@ enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule,
     q->replaces = replaces != NULL ? replaces->child.id : 0;
     q->udp = sa->udp;
     q->selector = replaces != NULL ? replaces->child.selector : ike->setup.spd->rules[rule].selector;
-    status = quick_new_nonce(ike, q);
+    status = net_narrow(ike, sa->peer, &q->selector);
+    if (status == OK)
+        status = quick_new_nonce(ike, q);
     if (status == OK)
         status = quick_new_spi(ike, q);
     if (status == OK)
@@ -82,6 +85,16 @@ enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule,
     ike_say(ike, LOG_INFO, sa->connection, "initiating phase 2 (quick mode) for %s, offering %s",
             selector_print(&q->selector, text), ike_list_suites(&offered, suites));
     return OK;
+}
+
+/* Concentrators narrow what a client asks for, although IKEv1 has no word for it: what falls out of the SA is then not
+ * carried, but never sent in clear. */
+static bool may_narrow_to(const struct ike *ike, const struct quick *q, const struct selector *answer)
+{
+    if (selector_equal(answer, &q->selector))
+        return true;
+    return connection_of(ike, q->sa->connection)->access != NULL && selector_contains(&q->selector, answer) &&
+           net_admits(ike, q->sa->peer, answer);
 }
 
 static enum status check_answer(struct ike *ike, struct quick *q, const struct payloads *p)
@@ -101,8 +114,10 @@ static enum status check_answer(struct ike *ike, struct quick *q, const struct p
         status = ERR_MALFORMED;
     if (status == OK && payload_find(p, PAYLOAD_ID, 0) != NULL) {
         status = quick_read_selector(q->sa, p, false, &selector);
-        if (status == OK && !selector_equal(&selector, &q->selector))
+        if (status == OK && !may_narrow_to(ike, q, &selector))
             status = ERR_MISMATCH;
+        if (status == OK)
+            q->selector = selector;
     }
     if (status != OK)
         return status;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/child.h"
+#include "ike/net.h"
 #include "ike/sa.h"
 #include "ike/v1_quick.h"
 
@@ -31,6 +32,15 @@ static void say_no_rule(struct ike *ike, const struct quick *q)
                 rule_print(&ike->setup.spd->rules[peer->rules[i]], rule));
 }
 
+static void say_not_its_address(const struct ike *ike, const struct quick *q)
+{
+    char text[SELECTOR_TEXT];
+    ike_say(ike, LOG_ERROR, q->sa->connection,
+            "INVALID_ID_INFORMATION: the peer asks for %s (seen from here), but may use its virtual address alone%s",
+            selector_print(&q->selector, text),
+            q->sa->peer->net == NULL ? "; it has none: it must ask for one by mode-config" : "");
+}
+
 static void say_no_proposal(struct ike *ike, const struct quick *q, const struct v1_offer *offer)
 {
     struct proposal_list offered;
@@ -55,6 +65,20 @@ static bool may_differ_in_encap(const struct ike_sa *sa)
     return sa->peer_natt && !(sa->udp && (sa->nat_local || sa->nat_remote));
 }
 
+/* The rule that covers what the peer asks for, which may become less. */
+static int find_rule(const struct ike *ike, struct quick *q)
+{
+    char text[SELECTOR_TEXT];
+    int rule = spd_find_protect(ike->setup.spd, q->sa->connection, &q->selector);
+    if (rule != SPD_RULE_NONE)
+        return rule;
+    rule = net_give_all(ike, q->sa->peer, &q->selector);
+    if (rule != SPD_RULE_NONE)
+        ike_say(ike, LOG_INFO, q->sa->connection, "the client asks for everything, and gets %s; the rest is dropped",
+                selector_print(&q->selector, text));
+    return rule;
+}
+
 /* Everything that the offer says, on the locals of this exchange. 0: fine; else the notification that refuses it. */
 static unsigned read_offer(struct ike *ike, struct quick *q, const struct payloads *p, struct v1_terms *terms,
                            struct v1_offer *offer, const struct v1_transform **chosen)
@@ -66,7 +90,11 @@ static unsigned read_offer(struct ike *ike, struct quick *q, const struct payloa
         q->spi_out = load_u32(offer->items[0].spi.data);
     if (quick_read_selector(q->sa, p, true, &q->selector) != OK)
         return NOTIFY_INVALID_ID_INFORMATION;
-    int rule = spd_find_protect(ike->setup.spd, q->sa->connection, &q->selector);
+    if (!net_admits(ike, q->sa->peer, &q->selector)) {
+        say_not_its_address(ike, q);
+        return NOTIFY_INVALID_ID_INFORMATION;
+    }
+    int rule = find_rule(ike, q);
     if (rule == SPD_RULE_NONE) {
         say_no_rule(ike, q);
         return NOTIFY_INVALID_ID_INFORMATION;

@@ -14,6 +14,8 @@ enum vendor {
     VENDOR_NATT_02N = 1 << 3,
     VENDOR_NATT_02 = 1 << 4,
     VENDOR_FRAGMENTATION = 1 << 5, /* of IKE messages: see v1_fragment.h */
+    VENDOR_XAUTH = 1 << 8,         /* draft-ietf-ipsec-isakmp-xauth-06 2.1 */
+    VENDOR_UNITY = 1 << 9,         /* split networks, banner and more in mode-config */
 
     VENDOR_NATT_DRAFTS = VENDOR_NATT_03 | VENDOR_NATT_02N | VENDOR_NATT_02,
     VENDOR_NATT_ANY = VENDOR_NATT | VENDOR_NATT_DRAFTS,

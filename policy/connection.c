@@ -6,4 +6,6 @@ void connection_clear(struct connection *c)
     secret_free(&c->psk);
     credentials_free(c->credentials);
     c->credentials = NULL;
+    access_free(c->access);
+    c->access = NULL;
 }

@@ -4,6 +4,7 @@
 #define POLICY_CONNECTION_H
 
 #include "crypto/secret.h"
+#include "policy/access.h"
 #include "policy/credentials.h"
 #include "policy/identity.h"
 #include "policy/proposal.h"
@@ -27,6 +28,7 @@ struct connection {
     enum auth_choice auth;
     struct secret psk;               /* owned; AUTH_PSK */
     struct credentials *credentials; /* owned; AUTH_PUBKEY, else NULL */
+    struct access *access;           /* XAUTH and mode-config; owned; NULL: none */
     struct proposal_list ike, esp;
     uint32_t allow;                      /* enum legacy mask */
     uint64_t ike_lifetime_s, lifetime_s; /* seconds, hard limits */

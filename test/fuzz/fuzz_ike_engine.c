@@ -3,7 +3,7 @@
  * Two whole engines, no stubs. The first four bytes are the plan:
  *
  *   0  settings: encapsulation, which end is meant, whether the true message follows, mode of phase 1, long messages
- *      (which go in fragments)
+ *      (which go in fragments), XAUTH and mode-config
  *   1  which datagram of the run is changed
  *   2  how: as it lies on the wire, or its plain text with a hash that verifies again (an authenticated peer that means
  * harm); and whether certificates take the place of the pre-shared key
@@ -26,7 +26,7 @@ struct plan {
     uint8_t settings, which, how, wait;
     struct reader r;
     unsigned seen;
-    /* Of the quick mode in progress: IV, and the initiator's nonce. */
+    /* Of the quick mode or transaction in progress: IV, and the initiator's nonce. */
     uint32_t quick_id;
     uint8_t iv[IV_MAX], nonce[NONCE_MAX];
     size_t nonce_len;
@@ -66,9 +66,10 @@ static bool open_phase2(struct plan *plan, const struct ike_sa *sa, struct bytes
                         struct craft *c)
 {
     struct ike_header h;
-    if (sa == NULL || header_read(message, &h) != OK || h.message_id == 0 || sa->state < SA_ESTABLISHED)
+    if (sa == NULL || header_read(message, &h) != OK || h.message_id == 0 || sa->state < SA_CONFIGURING)
         return false;
-    bool goes_on = h.exchange == EXCHANGE_QUICK && h.message_id == plan->quick_id;
+    bool chained = h.exchange == EXCHANGE_QUICK || h.exchange == EXCHANGE_TRANSACTION;
+    bool goes_on = chained && h.message_id == plan->quick_id;
     if (goes_on)
         memcpy(iv, plan->iv, IV_MAX);
     else
@@ -77,11 +78,12 @@ static bool open_phase2(struct plan *plan, const struct ike_sa *sa, struct bytes
     memcpy(next, iv, sizeof next);
     if (!craft_open(sa, next, message, c))
         return false;
-    if (h.exchange == EXCHANGE_QUICK) {
+    if (chained) {
         memcpy(plan->iv, next, sizeof next);
         struct bytes nonce = craft_body(c, PAYLOAD_NONCE);
-        if (!goes_on && nonce.len > 0 && nonce.len <= sizeof plan->nonce) {
-            memcpy(plan->nonce, nonce.data, nonce.len);
+        if (!goes_on && nonce.len <= sizeof plan->nonce) {
+            if (nonce.len > 0)
+                memcpy(plan->nonce, nonce.data, nonce.len);
             plan->nonce_len = nonce.len;
         }
         plan->quick_id = goes_on ? 0 : h.message_id;
@@ -148,9 +150,11 @@ static void shower(struct rig *rig, struct plan *plan)
         struct bytes body = read_bytes(&plan->r, len < plan->r.left ? len : plan->r.left);
         int to = kind & 1;
         const struct ike_sa *sa = craft_sa(rig->ends[to].ike);
-        if (kind & 2 && sa != NULL && sa->state >= SA_ESTABLISHED) {
-            size_t n =
-                craft_phase2(sa, kind & 4 ? EXCHANGE_QUICK : EXCHANGE_INFORMATIONAL, 0x1000u + type, type, body, out);
+        if (kind & 2 && sa != NULL && sa->state >= SA_CONFIGURING) {
+            enum exchange_type exchange = kind & 16  ? EXCHANGE_TRANSACTION
+                                          : kind & 4 ? EXCHANGE_QUICK
+                                                     : EXCHANGE_INFORMATIONAL;
+            size_t n = craft_phase2(sa, exchange, 0x1000u + type, kind & 16 ? PAYLOAD_ATTR : type, body, out);
             rig_inject(rig, to, kind & 8 ? 4500 : 500, bytes_of(out, n));
         } else {
             rig_inject(rig, to, kind & 8 ? 4500 : 500, body);
@@ -206,6 +210,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (plan.how & 0x80)
             use_certificates(&rig->ends[i].connection);
         rig->ends[i].connection.start = i == 0 || plan.settings & 2 ? START_START : START_TRAP;
+    }
+    if (plan.settings & 128 && !(plan.how & 0x80)) {
+        rig_use_access(rig);
+        rig->ends[0].connection.access->push = rig->ends[1].connection.access->push = plan.settings & 16;
+        rig->ends[1].login_takes_ms = plan.wait & 1 ? 700 : 0;
     }
     rig->filter = change;
     rig->filter_arg = &plan;

@@ -302,6 +302,32 @@ def certificates():
     yield "chain_crl", b"\x00" + struct.pack("!BBHB", 0, 0, 8, 7) + b"CRL"
 
 
+def attrs(kind, *items):
+    """An attribute payload: numbers are of the short form."""
+    body = b"".join(struct.pack("!HH", 0x8000 | name, value) if isinstance(value, int) else
+                    struct.pack("!HH", name, len(value)) + value for name, value in items)
+    return struct.pack("!BBH", kind, 0, 7) + body
+
+
+SPLIT = bytes([10, 1, 0, 0, 255, 255, 0, 0]) + b"\0" * 6
+ATTRS = {
+    "login_question": attrs(1, (16520, 0), (16521, b""), (16522, b"")),
+    "login_answer": attrs(2, (16521, b"alice"), (16522, b"open sesame")),
+    "status": attrs(3, (16527, 1), (16524, b"welcome")),
+    "status_long": attrs(3, (16527, b"\0\0\0\1")),
+    "otp": attrs(1, (16520, 2), (16523, b""), (16525, b"12345")),
+    "ask": attrs(1, *((name, b"") for name in (1, 2, 3, 4, 5, 7, 8, 10, 28672, 28673, 28674, 28675, 28676, 28679))),
+    "give": attrs(2, (1, b"\x0a\x09\0\x07"), (2, b"\xff" * 4), (3, b"\x0a\2\0\x35" * 2), (28672, b"hi"),
+                  (28674, b"example.org\0"), (28676, SPLIT * 3)),
+    "give_v6": attrs(3, (8, b"\x20\1" + b"\0" * 13 + b"\x09\x40"), (10, b"\x20\1" + b"\0" * 14)),
+    "bad_mask": attrs(2, (28676, SPLIT[:5] + b"\0\xff" + SPLIT[7:])),
+    "loopback": attrs(2, (1, b"\x7f\0\0\1")),
+    "full": attrs(1, *((n, 0) for n in range(64))),
+    "too_many": attrs(1, *((n, 0) for n in range(65))),
+    "cut": attrs(2, (16521, b"alice"))[:-2],
+}
+for key, value in ATTRS.items():
+    write("fuzz_v1_attr", key, value)
 for key, value in certificates():
     write("fuzz_certificates", key, value)
 for key, value in ike_fragments():

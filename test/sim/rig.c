@@ -112,6 +112,42 @@ static int64_t op_unix_time(void *arg)
     return end->unix_time + (int64_t)(end->rig->now_ms / 1000);
 }
 
+const char rig_user[] = "alice", rig_password[] = "sesame";
+
+static bool is_text(struct bytes b, const char *text)
+{
+    return b.len == strlen(text) && memcmp(b.data, text, b.len) == 0;
+}
+
+static enum xauth_verdict op_xauth_check(void *arg, uint64_t ticket, uint32_t connection, struct bytes user,
+                                         struct bytes password)
+{
+    struct rig_end *end = arg;
+    bool right = is_text(user, rig_user) && is_text(password, rig_password);
+    (void)connection;
+    end->logins++;
+    if (end->login_takes_ms == 0)
+        return right ? XAUTH_RIGHT : XAUTH_WRONG;
+    end->verdict.at_ms = end->rig->now_ms + end->login_takes_ms;
+    end->verdict.ticket = ticket;
+    end->verdict.right = right;
+    return XAUTH_LATER;
+}
+
+static void op_net_up(void *arg, uint32_t connection, const struct virtual_net *net)
+{
+    struct rig_end *end = arg;
+    (void)connection;
+    end->net = *net;
+    end->net_ups++;
+}
+
+static void op_net_down(void *arg, uint32_t connection)
+{
+    (void)connection;
+    ((struct rig_end *)arg)->net_downs++;
+}
+
 static void sink(void *arg, enum log_level level, const char *line)
 {
     const struct rig_end *end = arg;
@@ -205,6 +241,29 @@ static void compile_rules(struct rig_end *end)
         abort();
 }
 
+void rig_set_rule(struct rig_end *end, const char *rule)
+{
+    char why[256];
+    spd_free(&end->spd);
+    if (rule != NULL && spd_add(&end->spd, ACTION_PROTECT, rule, 1, only_connection, NULL, why, sizeof why) != OK)
+        abort();
+}
+
+void rig_use_access(struct rig *rig)
+{
+    struct connection *client = &rig->ends[0].connection, *server = &rig->ends[1].connection;
+    client->access = must(calloc(1, sizeof *client->access));
+    server->access = must(calloc(1, sizeof *server->access));
+    snprintf(client->access->user, sizeof client->access->user, "%s", rig_user);
+    if (secret_copy(rig->vault, rig_password, strlen(rig_password), &client->access->password) != OK ||
+        range_parse("10.1.0.1", &server->access->pool[FAMILY_IPV4]) != OK)
+        abort();
+    server->access->server = true;
+    server->remote = (struct address){0};
+    server->start = START_NONE;
+    rig_set_rule(&rig->ends[0], "0.0.0.0/0 -> 10.2.0.0/24 via peer");
+}
+
 void rig_start(struct rig *rig)
 {
     for (int i = 0; i < RIG_ENDS; i++)
@@ -228,7 +287,10 @@ void rig_start(struct rig *rig)
                     .child_move = op_child_move,
                     .child_packets_in = op_packets_in,
                     .event = op_event,
-                    .unix_time = op_unix_time},
+                    .unix_time = op_unix_time,
+                    .xauth_check = op_xauth_check,
+                    .net_up = op_net_up,
+                    .net_down = op_net_down},
         };
         if (sad_new(end->spd.count, NULL, &end->random, &end->sad) != OK || ike_new(&setup, &end->ike) != OK)
             abort();
@@ -266,6 +328,9 @@ static uint64_t next_event(const struct rig *rig)
     uint64_t next = DEADLINE_NEVER;
     for (int i = 0; i < RIG_ENDS; i++)
         next = earlier(next, ike_next(rig->ends[i].ike));
+    for (int i = 0; i < RIG_ENDS; i++)
+        if (rig->ends[i].verdict.at_ms != 0)
+            next = earlier(next, rig->ends[i].verdict.at_ms);
     for (size_t i = 0; i < rig->in_flight; i++)
         next = earlier(next, rig->flight[i].at_ms);
     return next;
@@ -284,9 +349,21 @@ static void deliver_due(struct rig *rig)
     }
 }
 
+static void answer_logins(struct rig *rig)
+{
+    for (int i = 0; i < RIG_ENDS; i++) {
+        struct rig_end *end = &rig->ends[i];
+        if (end->verdict.at_ms == 0 || end->verdict.at_ms > rig->now_ms)
+            continue;
+        end->verdict.at_ms = 0;
+        ike_xauth_answer(end->ike, rig->now_ms, end->verdict.ticket, end->verdict.right);
+    }
+}
+
 static void step(struct rig *rig)
 {
     deliver_due(rig);
+    answer_logins(rig);
     for (int i = 0; i < RIG_ENDS; i++)
         ike_tick(rig->ends[i].ike, rig->now_ms);
 }

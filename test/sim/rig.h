@@ -41,8 +41,16 @@ struct rig_end {
     unsigned events[16]; /* by enum ike_event_kind */
     char why[512];       /* of the last failure */
     unsigned sent, keepalives;
-    int64_t unix_time; /* for certificates, at the start of the rig */
-    bool fail_random;  /* randomness of this end fails from now on */
+    int64_t unix_time;      /* for certificates, at the start of the rig */
+    struct virtual_net net; /* as client: what it was given last */
+    unsigned net_ups, net_downs;
+    unsigned logins;         /* as server: passwords looked at */
+    uint64_t login_takes_ms; /* 0: at once */
+    struct {
+        uint64_t at_ms, ticket;
+        bool right;
+    } verdict;        /* under way; at_ms 0: none */
+    bool fail_random; /* randomness of this end fails from now on */
     struct random_seeded seeded;
     struct random inner, random;
 };
@@ -71,6 +79,13 @@ struct rig *rig_new(uint64_t seed);
 
 /* So many suites of phase 2 that the offer of this end does not fit one datagram. */
 void rig_make_long(struct connection *c);
+
+/* End 0 becomes a client that logs in at end 1 by XAUTH, and gets 10.1.0.1 from its pool. */
+void rig_use_access(struct rig *rig);
+extern const char rig_user[], rig_password[];
+
+/* Other rules for an end; NULL: none. */
+void rig_set_rule(struct rig_end *end, const char *rule);
 
 /* Makes the engines, after connections and network were set. `rule`: NULL for the default rules of both ends. */
 void rig_start(struct rig *rig);

@@ -211,7 +211,7 @@ static void test_modes_of_a_connection_b47(void **state)
         {GOOD "mode = aggressive\n", 4, "neither local nor local_id tells", "write local_id"},
         {GOOD "mode = aggressive\nlocal = 198.51.100.1\nike = aes256-sha256-modp2048, aes128-sha256-ecp256\n", 6,
          "aes256-sha256-modp2048 and aes128-sha256-ecp256 differ in their group", "one group"},
-        {GOOD "auth = xauth-psk\n", 4, "auth = xauth-psk is not available", "auth = psk or pubkey"},
+        {GOOD "auth = xauth-pubkey\n", 4, "auth = xauth-pubkey is not available", "psk, pubkey or xauth-psk"},
         {GOOD "auth = pubkey\n", 3, "psk belongs to auth = psk", "auth = psk"},
         {CONN REMOTE "auth = pubkey\n", 1, "[connection a] has auth = pubkey, and lacks key cert ca:", "ca = FILE"},
         {GOOD "fragmentation = force\n", 4, "fragmentation cannot be 'force'", "yes or no"},

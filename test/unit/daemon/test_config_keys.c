@@ -121,6 +121,21 @@ static char *example_of(const char *row)
     return strndup(start, (size_t)(end - start));
 }
 
+/* Keys of remote access alone: the others of a server stand in files. */
+static void load_access_example(const struct config_key *key, const char *example, struct vault *vault)
+{
+    struct connection c = {.access = calloc(1, sizeof *c.access)};
+    struct config_errors errors = {0};
+    struct config_load load = {.errors = &errors, .vault = vault};
+    const struct config_item item = {.key = key, .text = strchr(example, '=') + 2, .target = &c};
+    assert_non_null(c.access);
+    if (!key->apply(&load, &item))
+        fail_msg("doc/configuration.md: the example '%s' is refused", example);
+    config_errors_free(&errors);
+    connection_clear(&c);
+    vault_free(vault);
+}
+
 static void load_example(const struct config_key *key, const char *example)
 {
     static const char connection[] = "[connection branch]\n";
@@ -129,6 +144,11 @@ static void load_example(const struct config_key *key, const char *example)
     struct vault *vault = vault_new();
     char text[1024];
     bool psk = strcmp(key->name, "psk") == 0, remote = strcmp(key->name, "remote") == 0;
+    bool access = key->offset == offsetof(struct connection, access) && key->section == SECTION_CONNECTION;
+    if (access) {
+        load_access_example(key, example, vault);
+        return;
+    }
     snprintf(text, sizeof text, "%s%s%s%s%s%s\n", key->section == SECTION_GATEWAY ? "[gateway]\n" : connection,
              key->section == SECTION_GATEWAY || remote ? "" : "remote = 203.0.113.9\n",
              key->section == SECTION_GATEWAY || psk ? "" : "psk = correct horse battery\n",
@@ -147,7 +167,9 @@ static void load_example(const struct config_key *key, const char *example)
 /* Files that are nowhere here; test_config_credentials.c has some. */
 static bool names_a_file(const struct config_key *key)
 {
-    config_apply *const those[] = {apply_psk_file, apply_key_password_file, apply_key, apply_cert, apply_ca, apply_crl};
+    config_apply *const those[] = {
+        apply_psk_file,   apply_key_password_file,  apply_key, apply_cert, apply_ca, apply_crl, apply_users,
+        apply_xauth_user, apply_xauth_password_file};
     for (size_t i = 0; i < COUNT(those); i++)
         if (key->apply == those[i])
             return true;

@@ -176,6 +176,8 @@ static void visit(struct status_document *document, struct fixture *f, bool whol
 {
     static const struct proposal suite = {
         .encr = ENCR_AES_CBC, .key_bits = 256, .integ = INTEG_HMAC_SHA2_256_128, .prf = PRF_HMAC_SHA2_256, .group = 14};
+    static const struct identity user = {.type = ID_KEY_ID, .len = 4, .data = "al\nx"};
+    struct virtual_net net = {.address = {an_address("10.9.0.1"), an_address("2001:db8::9")}};
     struct ike_visitor visitor = status_visitor(document);
     struct ike_sa_info sa = {
         .connection = 0,
@@ -185,6 +187,8 @@ static void visit(struct status_document *document, struct fixture *f, bool whol
         .path = {{an_address("192.0.2.1"), 4500}, {an_address("2001:db8::2"), 500}},
         .local_id = &branch_id,
         .remote_id = whole ? &branch_id : NULL,
+        .user = whole ? &user : NULL,
+        .net = whole ? &net : NULL,
         .nat_remote = whole,
         .proposal = whole ? &suite : NULL,
         .established_ms = whole ? 90500 : 0,
@@ -202,7 +206,7 @@ static void test_an_sa_and_its_child(void **state)
     struct fixture *f = *state;
     static const char *const sa_keys[] = {"connection",    "ike_version", "state",     "initiator", "local",
                                           "remote",        "local_id",    "remote_id", "nat",       "proposal",
-                                          "established_s", "rekey_in_s",  "children"};
+                                          "established_s", "rekey_in_s",  "children",  "user",      "virtual_ip"};
     static const char *const child_keys[] = {"rule",  "state",         "spi_in",     "spi_out",  "proposal",
                                              "encap", "local_ts",      "remote_ts",  "esn",      "in",
                                              "out",   "established_s", "rekey_in_s", "path_mtu", "mtu"};
@@ -221,6 +225,8 @@ static void test_an_sa_and_its_child(void **state)
     assert_string_equal(text_of(sa, "local"), "192.0.2.1:4500");
     assert_string_equal(text_of(sa, "remote"), "[2001:db8::2]:500");
     assert_string_equal(text_of(sa, "remote_id"), "branch");
+    assert_null(strchr(text_of(sa, "user"), '\n')); /* what the peer wrote is escaped */
+    assert_string_equal(text_of(sa, "virtual_ip"), "10.9.0.1, 2001:db8::9");
     assert_string_equal(text_of(sa, "proposal"), "aes256-sha256-modp2048");
     assert_true(json_is_true(json_object_get(sa, "nat")));
     assert_int_equal(number_of(sa, "established_s"), 10);
@@ -262,7 +268,7 @@ static void test_a_child_without_an_sa(void **state)
 static void test_what_is_not_known_yet_is_null(void **state)
 {
     struct fixture *f = *state;
-    static const char *const unknown[] = {"remote_id", "proposal", "established_s", "rekey_in_s"};
+    static const char *const unknown[] = {"remote_id", "proposal", "established_s", "rekey_in_s", "user", "virtual_ip"};
     struct status_document document;
     status_begin(&document, &f->input);
     visit(&document, f, false);

@@ -26,6 +26,7 @@ enum {
     HASH = PAYLOAD_HASH,
     SIG = PAYLOAD_SIG,
     NONCE = PAYLOAD_NONCE,
+    ATTR = PAYLOAD_ATTR,
     N = PAYLOAD_NOTIFY,
     D = PAYLOAD_DELETE,
     VID = PAYLOAD_VENDOR,
@@ -37,12 +38,12 @@ enum {
 static const enum message_kind kinds[] = {MESSAGE_MAIN_SA,         MESSAGE_MAIN_KE,       MESSAGE_MAIN_AUTH,
                                           MESSAGE_QUICK_SA,        MESSAGE_QUICK_HASH,    MESSAGE_INFO,
                                           MESSAGE_INFO_CLEAR,      MESSAGE_AGGRESSIVE_SA, MESSAGE_AGGRESSIVE_REPLY,
-                                          MESSAGE_AGGRESSIVE_HASH, MESSAGE_MAIN_SIGNED};
+                                          MESSAGE_AGGRESSIVE_HASH, MESSAGE_MAIN_SIGNED,   MESSAGE_CONFIG};
 
 /* One legal message of each kind, in the order of `kinds`. */
 static const uint8_t legal[][8] = {{SA},      {KE, NONCE}, {ID, HASH},          {HASH, SA, NONCE},         {HASH},
                                    {HASH, N}, {N},         {SA, KE, NONCE, ID}, {SA, KE, NONCE, ID, HASH}, {HASH},
-                                   {ID, SIG}};
+                                   {ID, SIG}, {HASH, ATTR}};
 
 static void an_empty_message_is_never_legal(void **state)
 {
@@ -84,6 +85,7 @@ static void every_type_in_every_message(void **state)
         {MESSAGE_AGGRESSIVE_REPLY, {NATD, CERTREQ, N, VID}},
         {MESSAGE_AGGRESSIVE_HASH, {NATD, N, VID}},
         {MESSAGE_MAIN_SIGNED, {CERT, CERTREQ, N, VID}},
+        {MESSAGE_CONFIG, {N, VID}},
     };
     for (size_t i = 0; i < COUNT(table); i++)
         for (unsigned type = 1; type < 256; type++) {
@@ -123,6 +125,8 @@ static void a_needed_payload_is_missing(void **state)
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, ID), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, HASH), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, NATD, NATD), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_CONFIG, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_CONFIG, ATTR), ERR_MALFORMED);
 }
 
 static void one_too_many(void **state)
@@ -149,12 +153,14 @@ static void one_too_many(void **state)
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, HASH, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD), OK);
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, HASH, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD),
                      ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_CONFIG, HASH, ATTR, ATTR), ERR_MALFORMED);
 }
 
 static void the_wrong_one_first(void **state)
 {
     (void)state;
     assert_int_equal(CHECK(MESSAGE_MAIN_SA, VID, SA), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_CONFIG, ATTR, HASH), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_MAIN_AUTH, HASH, ID), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_MAIN_SIGNED, CERT, ID, SIG), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_QUICK_SA, SA, HASH, NONCE), ERR_MALFORMED);

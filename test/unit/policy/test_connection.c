@@ -28,11 +28,26 @@ static void test_clear_frees_the_secret_once(void **state)
     vault_free(vault);
 }
 
+static void test_clear_frees_what_remote_access_adds(void **state)
+{
+    (void)state;
+    struct vault *vault = vault_new();
+    struct connection c = {.access = calloc(1, sizeof *c.access)};
+    assert_non_null(vault);
+    assert_non_null(c.access);
+    assert_int_equal(secret_copy(vault, "x", 1, &c.access->password), OK);
+    connection_clear(&c);
+    assert_null(c.access);
+    assert_int_equal(vault_live(vault), 0);
+    vault_free(vault);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clear_without_a_secret_is_harmless),
         cmocka_unit_test(test_clear_frees_the_secret_once),
+        cmocka_unit_test(test_clear_frees_what_remote_access_adds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
