@@ -80,12 +80,21 @@ static void look_at_sa(void *arg, const struct sa *sa)
         *live = mtu;
 }
 
+/* All SAs are looked at: where they come by the thousand, not for each of them. */
+enum { FOLLOW_PAUSE_MS = 50 };
+
+uint64_t gateway_follow_next(const struct gateway *g)
+{
+    return g->mtu_changed ? g->followed_ms + FOLLOW_PAUSE_MS : DEADLINE_NEVER;
+}
+
 void gateway_follow_mtu(struct gateway *g)
 {
     uint32_t suppressed;
-    if (!g->mtu_changed)
+    if (!g->mtu_changed || gateway_now(g) < gateway_follow_next(g))
         return;
     g->mtu_changed = false;
+    g->followed_ms = gateway_now(g);
     if (g->config->gateway.mtu != 0)
         return; /* the administrator's word; packets that do not fit are cut or refused one by one */
     memset(g->live_mtu, 0, g->config->connection_count * sizeof *g->live_mtu);

@@ -66,6 +66,7 @@ struct gateway {
     struct asked_route asked;
     uint32_t *worst_mtu, *live_mtu; /* by connection: see daemon/mtu.h */
     bool mtu_changed;               /* something did that the MTU of the TUN follows from */
+    uint64_t followed_ms;           /* when it last did */
     struct aead_library *crypto;
     struct sad *sad;
     struct shards *shards;
@@ -127,7 +128,8 @@ void gateway_path_forget(struct gateway *g, const struct address *peer); /* a ch
 void gateway_path_expire(struct gateway *g); /* claims that have aged: the path is tried with its full size */
 void gateway_path_set_route(struct gateway *g, const struct address *peer, uint32_t route); /* its MTU; 0: stays */
 void gateway_path_of_connection(struct gateway *g, size_t connection); /* the worst that it can need */
-void gateway_follow_mtu(struct gateway *g); /* sets the MTU of the TUN where it has to change */
+void gateway_follow_mtu(struct gateway *g); /* sets the MTU of the TUN where it has to change; now and then */
+uint64_t gateway_follow_next(const struct gateway *g); /* when that is due, or DEADLINE_NEVER */
 
 /* --- gateway_watch.c --- */
 

@@ -153,17 +153,20 @@ enum status shards_open(const struct shards_setup *setup, struct shards **out, c
     all->setup = *setup;
     all->items = calloc(setup->count, sizeof *all->items);
     all->rules = calloc(setup->spd->count + 1, sizeof *all->rules);
-    enum status status = all->items != NULL && all->rules != NULL ? OK : ERR_MEMORY;
-    for (size_t i = 0; status == OK && i < setup->count; i++) {
+    if (all->items == NULL || all->rules == NULL) {
+        free(all->items);
+        free(all->rules);
+        free(all);
+        return ERR_MEMORY;
+    }
+    for (size_t i = 0; i < setup->count; i++) {
         all->items[i].shards = all;
         all->items[i].index = (uint8_t)i;
         all->items[i].queue.fd = -1;
         all->count++;
     }
-    if (status == OK && !threaded(all))
-        status = make_worker(all, &all->items[0], setup->device, setup->udp, setup->ops);
-    else if (status == OK)
-        status = make_threaded(all, why, why_len);
+    enum status status = threaded(all) ? make_threaded(all, why, why_len)
+                                       : make_worker(all, &all->items[0], setup->device, setup->udp, setup->ops);
     if (status != OK) {
         if (why[0] == '\0')
             (void)snprintf(why, why_len, "%zu workers cannot be made: %s; use 'workers = 1'", setup->count,

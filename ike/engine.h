@@ -99,6 +99,7 @@ struct ike_sa {
     uint64_t lifetime_s;
     bool lifetime_cut; /* responder: the peer offered more */
     uint64_t created_ms, established_ms, soft_ms, moved_ms;
+    uint64_t confirmed_ms; /* when the peer has first shown that it has this SA too; see unconfirmed */
     struct timer retransmit, life, renew, probe, keepalive, linger, collecting;
     struct collected *collected; /* of a message in fragments; owned */
     char hint[512];              /* an unauthenticated reason from the network, already escaped */

@@ -36,6 +36,7 @@ enum {
     /* The first message of aggressive mode makes us compute, and nothing in IKEv1 tells a forged one from a real one.
      */
     AGGRESSIVE_PER_SECOND = 50,
+    AGGRESSIVE_RESERVED = 20, /* of these: only for peers with a configured address */
     HALF_OPEN_RESERVED = 128, /* of HALF_OPEN_MAX: only for peers with a configured address */
 
     /* Memory that an authenticated peer can make us hold. */

@@ -195,15 +195,16 @@ static void tell_former(struct ike *ike, const struct ike_sa *sa, struct ike_sa 
 }
 
 /* A restarted peer says that it knows nothing of the past: forget it here too (RFC 2407 4.6.3.3). Bound to the
- * identity, and only what is older than this exchange: when both ends call at once, the other exchange is not the past.
- */
+ * identity, and only what the peer knew before this exchange: when both ends call at once, the other exchange is not
+ * the past. */
 void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa)
 {
     struct peer *peer = sa->peer;
     struct ike_sa *other, *next;
     struct child_sa *child, *next_child;
     DL_FOREACH_SAFE (peer->sas, other, next) {
-        if (other == sa || other->state < SA_ESTABLISHED || other->established_ms >= sa->created_ms)
+        bool past = other->state >= SA_ESTABLISHED && !other->unconfirmed && other->confirmed_ms < sa->created_ms;
+        if (other == sa || !past)
             continue;
         if (sa->user != NULL)
             tell_former(ike, sa, other);
@@ -242,7 +243,7 @@ static void start_life(struct ike *ike, struct ike_sa *sa)
 {
     const struct connection *c = connection_of(ike, sa->connection);
     uint64_t soft = ike_soft_ms(ike, sa->lifetime_s, sa->initiator);
-    sa->established_ms = sa->heard_ms = ike->now_ms;
+    sa->established_ms = sa->confirmed_ms = sa->heard_ms = ike->now_ms;
     sa->soft_ms = ike->now_ms + soft;
     timer_in(ike, &sa->renew, soft);
     timer_in(ike, &sa->life, sa->lifetime_s * 1000);
@@ -383,7 +384,10 @@ void ike_sa_heard(struct ike *ike, struct ike_sa *sa, const struct path *path)
 {
     sa->heard_ms = ike->now_ms;
     sa->dpd_tries = 0;
-    sa->unconfirmed = false;
+    if (sa->unconfirmed) {
+        sa->unconfirmed = false;
+        sa->confirmed_ms = ike->now_ms;
+    }
     if (!sa->udp || endpoint_equal(&sa->path.remote, &path->remote) || path->local.port != IKE_NATT_PORT)
         return;
     if (sa->moved_ms != 0 && ike->now_ms < sa->moved_ms + MOVE_PAUSE_MS)

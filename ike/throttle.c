@@ -16,3 +16,9 @@ void throttle_forgive(struct throttle *t, uint64_t digest)
 {
     t->paid_until_ms[digest % THROTTLE_SLOTS] = 0;
 }
+
+void throttle_give_back(struct throttle *t, const struct throttle_rate *rate, uint64_t digest)
+{
+    uint64_t *paid = &t->paid_until_ms[digest % THROTTLE_SLOTS];
+    *paid -= *paid < rate->interval_ms ? *paid : rate->interval_ms;
+}

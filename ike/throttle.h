@@ -23,7 +23,9 @@ struct throttle_rate {
 /* Takes one try; false: there is none now. digest: hash_short of the name. */
 bool throttle_take(struct throttle *t, const struct throttle_rate *rate, uint64_t digest, uint64_t now_ms);
 
-/* It was no bad try after all: this name has all its tries again. */
+/* It was no bad try after all. This name has all its tries again: for who has proved to be the one who is named. */
 void throttle_forgive(struct throttle *t, uint64_t digest);
+/* Or only that one: what others have tried under the name stays owed. */
+void throttle_give_back(struct throttle *t, const struct throttle_rate *rate, uint64_t digest);
 
 #endif

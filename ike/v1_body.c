@@ -218,7 +218,8 @@ const char *v1_notify_name(unsigned type)
     }
 }
 
-enum { LIFE_TYPE = 1, LIFE_DURATION = 2, LIFE_SECONDS = 1, LIFE_KILOBYTES = 2 };
+/* RFC 2407 4.5; of phase 1 the same are 11 and 12 (RFC 2409 App. A). */
+enum { LIFE_TYPE = 1, LIFE_DURATION = 2, LIFE_OF_PHASE1 = 10, LIFE_SECONDS = 1, LIFE_KILOBYTES = 2 };
 
 enum status v1_lifetime_read(struct bytes data, uint64_t *seconds, uint64_t *kilobytes)
 {
@@ -237,31 +238,39 @@ enum status v1_lifetime_read(struct bytes data, uint64_t *seconds, uint64_t *kil
             for (size_t i = 0; i < b.len; i++)
                 value = value << 8 | b.data[i];
         }
-        if ((head & 0x7fff) == LIFE_TYPE)
+        uint16_t type = head & 0x7fff;
+        if (type > LIFE_OF_PHASE1)
+            type = (uint16_t)(type - LIFE_OF_PHASE1);
+        if (type == LIFE_TYPE)
             unit = value;
-        else if ((head & 0x7fff) == LIFE_DURATION && unit == LIFE_SECONDS)
+        else if (type == LIFE_DURATION && unit == LIFE_SECONDS)
             *seconds = value;
-        else if ((head & 0x7fff) == LIFE_DURATION && unit == LIFE_KILOBYTES)
+        else if (type == LIFE_DURATION && unit == LIFE_KILOBYTES)
             *kilobytes = value;
     }
     return reader_finish(&r);
 }
 
-static void write_lifetime(struct writer *w, uint16_t unit, uint64_t value)
+static void write_lifetime(struct writer *w, uint16_t phase, uint16_t unit, uint64_t value)
 {
     if (value == 0)
         return;
-    write_u16(w, 0x8000 | LIFE_TYPE);
+    write_u16(w, (uint16_t)(0x8000 | (phase + LIFE_TYPE)));
     write_u16(w, unit);
-    write_u16(w, LIFE_DURATION);
+    write_u16(w, (uint16_t)(phase + LIFE_DURATION));
     write_u16(w, 4);
     write_u32(w, value > UINT32_MAX ? UINT32_MAX : (uint32_t)value);
 }
 
 void v1_lifetime_write(struct writer *w, uint64_t seconds, uint64_t kilobytes)
 {
-    write_lifetime(w, LIFE_SECONDS, seconds);
-    write_lifetime(w, LIFE_KILOBYTES, kilobytes);
+    write_lifetime(w, 0, LIFE_SECONDS, seconds);
+    write_lifetime(w, 0, LIFE_KILOBYTES, kilobytes);
+}
+
+void v1_lifetime_write_phase1(struct writer *w, uint64_t seconds)
+{
+    write_lifetime(w, LIFE_OF_PHASE1, LIFE_SECONDS, seconds);
 }
 
 enum status v1_delete_read(struct bytes body, struct v1_delete *out)

@@ -67,6 +67,8 @@ const char *v1_notify_name(unsigned type); /* "NO_PROPOSAL_CHOSEN", ..., "notify
 /* Lifetimes in the data of RESPONDER-LIFETIME (RFC 2407 4.6.3.1); 0: not said. */
 MUST_USE enum status v1_lifetime_read(struct bytes data, uint64_t *seconds, uint64_t *kilobytes);
 void v1_lifetime_write(struct writer *w, uint64_t seconds, uint64_t kilobytes);
+/* Phase 1 has other attribute numbers; vpnc ends itself when it meets phase 2's. */
+void v1_lifetime_write_phase1(struct writer *w, uint64_t seconds);
 
 /* --- delete (RFC 2408 3.15) --- */
 

@@ -65,11 +65,12 @@ static uint64_t user_digest(const struct ike *ike, const struct identity *user)
     return hash_short(ike->seed, user->data, user->len);
 }
 
+static const struct throttle_rate of_user = {LOGIN_USER_BURST, LOGIN_USER_EVERY};
+static const struct throttle_rate of_site = {LOGIN_SITE_BURST, LOGIN_SITE_EVERY};
+
 /* A try is paid for when it begins, so that many at once do not slip through, and paid back when it was right. */
 static bool may_try(struct ike *ike, const struct ike_sa *sa)
 {
-    static const struct throttle_rate of_user = {LOGIN_USER_BURST, LOGIN_USER_EVERY};
-    static const struct throttle_rate of_site = {LOGIN_SITE_BURST, LOGIN_SITE_EVERY};
     return throttle_take(&ike->login_sites, &of_site, site_digest(ike, &sa->path.remote.address), ike->now_ms) &&
            throttle_take(&ike->login_users, &of_user, user_digest(ike, &sa->config->user), ike->now_ms);
 }
@@ -77,7 +78,8 @@ static bool may_try(struct ike *ike, const struct ike_sa *sa)
 static void accept(struct ike *ike, struct ike_sa *sa)
 {
     char user[IDENTITY_TEXT], end[ENDPOINT_TEXT];
-    throttle_forgive(&ike->login_sites, site_digest(ike, &sa->path.remote.address));
+    /* Who knows one password must not try others without an end by logging in between. */
+    throttle_give_back(&ike->login_sites, &of_site, site_digest(ike, &sa->path.remote.address));
     throttle_forgive(&ike->login_users, user_digest(ike, &sa->config->user));
     ike_say(ike, LOG_INFO, sa->connection, "XAUTH: user %s at %s is logged in", net_name(&sa->config->user, user),
             endpoint_print(&sa->path.remote, end));

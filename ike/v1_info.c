@@ -93,7 +93,7 @@ void v1_info_lifetime(struct ike *ike, struct ike_sa *sa)
 {
     uint8_t data[16];
     struct writer w = writer_of(data, sizeof data);
-    v1_lifetime_write(&w, sa->lifetime_s, 0);
+    v1_lifetime_write_phase1(&w, sa->lifetime_s);
     send_about_sa(ike, sa, NOTIFY_RESPONDER_LIFETIME, writer_bytes(&w));
 }
 

@@ -96,13 +96,18 @@ static bool may_open(struct ike *ike, const struct path *path, size_t from_addre
     return true;
 }
 
-static bool may_compute(struct ike *ike)
+static bool may_compute(struct ike *ike, uint32_t connection)
 {
+    bool configured = connection_of(ike, connection)->remote.family != 0;
+    unsigned most = configured ? AGGRESSIVE_PER_SECOND : AGGRESSIVE_PER_SECOND - AGGRESSIVE_RESERVED;
     if (ike->aggressive.count == 0 || ike->now_ms - ike->aggressive.since_ms >= 1000) {
         ike->aggressive.since_ms = ike->now_ms;
         ike->aggressive.count = 0;
     }
-    return ike->aggressive.count++ < AGGRESSIVE_PER_SECOND;
+    if (ike->aggressive.count >= most)
+        return false;
+    ike->aggressive.count++;
+    return true;
 }
 
 /* The suites may fit, and the method not: then no transform has ours. */
@@ -233,7 +238,7 @@ struct ike_sa *phase1_open(struct ike *ike, const struct first_message *first, s
         refuse_choice(ike, first, &offer, &choice);
         return NULL;
     }
-    if (first->mode == MODE_AGGRESSIVE && !may_compute(ike)) {
+    if (first->mode == MODE_AGGRESSIVE && !may_compute(ike, choice.connection)) {
         ike_drop(ike, IKE_DROP_LIMIT, path, "more than %d first messages of aggressive mode in a second",
                  AGGRESSIVE_PER_SECOND);
         return NULL;

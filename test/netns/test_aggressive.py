@@ -132,6 +132,19 @@ def test_a_peer_that_wants_aggressive_mode_is_refused(lab):
     expect(not left.children(), "a child came up all the same")
 
 
+def test_strongswan_restarted(lab):
+    left, right = aggressive(lab)
+    left.up()
+    right.wait_established()
+    right.process.popen.kill()
+    right.process.wait()
+    again = Strongswan(right.gateway, left.gateway, ike=IKE, esp="aes256gcm16-modp2048", aggressive="yes",
+                       local_id=NAMES["local_id"], remote_id=NAMES["remote_id"])
+    again.up()
+    wait_for("traffic after the peer's reboot",
+             lambda: left.gateway.host.ping(right.gateway.host_address)[1] == 1, 20)
+
+
 def test_wrong_psk(lab):
     left, right = aggressive(lab, psk="not the same at all")
     done = left.verb("up", "peer", check=False, timeout=90)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fragments of IKE messages, with strongSwan at the other end."""
-from esptun import Esptun, config, pair
-from lab import expect
-from strongswan import Strongswan
+from esptun import pair
+from lab import Capture, expect, tshark
+from roads import narrow, pair_over, two_routers
 from test_strongswan import carries, ends
 
 IKE = "aes256-sha256-modp4096"
@@ -78,6 +78,17 @@ def test_behind_nat_by_port_4500(lab):
     right.wait_established()
     carries(left, right)
     expect("received fragment #1, " in right.log(), "we sent no fragments")
+
+
+def test_over_ipv6_and_a_path_of_1280(lab):
+    a, b, r1, r2 = two_routers(lab)
+    narrow(r1, r2, 1280)
+    left, right = pair_over(a, b, family=6, ike=IKE, left={"esp": LONG}, right={"esp": LAST})
+    wire = Capture(b, "wan0")
+    left.up()
+    right.wait_established()
+    sizes = tshark(wire.stop(), "-Y", "isakmp.frag.packetid", "-T", "fields", "-e", "ipv6.plen").split()
+    expect(sizes and max(int(size) + 40 for size in sizes) <= 1280, f"fragments of {sizes} bytes")
 
 
 def test_two_of_us(lab):

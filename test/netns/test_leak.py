@@ -14,7 +14,9 @@ DARK_PINGS = 30  # while no tunnel can be there
 
 ACL = ["protect = 10.{0}.0.0/24 -> 10.{1}.0.0/24 via peer", "protect = fd00:{0}::/64 -> fd00:{1}::/64 via peer"]
 # The kernel tells its own sockets by ICMP that a packet is too big for the TUN, or has no route.
-TO_ITSELF = " and not icmp.type == 3 and not icmpv6.type in {1, 2}"
+# Nor is what esptun says to itself at its start, to find out what the kernel can (daemon/udp_probe).
+TO_ITSELF = (" and not icmp.type == 3 and not icmpv6.type in {1, 2}"
+             " and not ip.dst == 127.0.0.0/8 and not ipv6.dst == ::1")
 
 
 def acl(mine, its):

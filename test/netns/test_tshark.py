@@ -155,6 +155,10 @@ def test_decrypts_gcm128_x25519(lab):
     deciphered(lab, esp="aes128gcm16-x25519", ike="aes256-sha384-x25519")
 
 
+def test_decrypts_aggressive(lab):
+    deciphered(lab, mode="aggressive")
+
+
 def test_decrypts_ctr(lab):
     deciphered(lab, esp="aes256ctr-sha256", ike="aes256-sha256-modp2048")
 

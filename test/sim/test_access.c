@@ -112,6 +112,8 @@ static void bad_networks(void **state)
             (struct rig_network){.loss = 200, .repeat = 100, .corrupt = 10, .delay_min_ms = 1, .delay_max_ms = 300};
         rig->ends[I].connection.access->push = rig->ends[R].connection.access->push = seed % 2;
         rig->ends[R].login_takes_ms = seed % 3 * 400;
+        for (int i = 0; i < RIG_ENDS; i++)
+            rig->ends[i].connection.mode = seed % 4 < 2 ? MODE_MAIN : MODE_AGGRESSIVE;
         rig_start(rig);
         bool up = false;
         for (int i = 0; i < 40 && !up; i++) {

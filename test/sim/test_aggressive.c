@@ -288,6 +288,62 @@ static void the_third_message_is_lost_and_quick_mode_brings_it_back(void **state
     bench_free(b);
 }
 
+/* Holds all of aggressive mode back, for the test to deliver. */
+struct held {
+    struct rig_datagram of[RIG_ENDS][4];
+    size_t count[RIG_ENDS];
+};
+
+static bool hold_aggressive(void *arg, struct rig *rig, int from, struct rig_datagram *d)
+{
+    struct held *held = arg;
+    (void)rig;
+    if (d->data[18] != EXCHANGE_AGGRESSIVE)
+        return false;
+    if (held->count[from] < COUNT(held->of[from]))
+        held->of[from][held->count[from]++] = *d;
+    return true;
+}
+
+/* The n-th message that `from` wrote. */
+static void release(struct bench *b, const struct held *held, int from, size_t nth)
+{
+    assert_true(held->count[from] > nth);
+    const struct rig_datagram *d = &held->of[from][nth];
+    rig_inject(b->rig, 1 - from, d->path.local.port, bytes_of(d->data, d->len));
+    rig_run(b->rig, 100);
+}
+
+/* Both call at once. What R knew nothing of when it wrote its INITIAL_CONTACT, it may know when that arrives. */
+static void an_initial_contact_that_is_overtaken_ends_nothing(void **state)
+{
+    (void)state;
+    static struct held held;
+    held = (struct held){0};
+    struct bench *b = aggressive_until(I, 1000);
+    end(b, R)->connection.start = START_START;
+    b->rig->filter = hold_aggressive;
+    b->rig->filter_arg = &held;
+    rig_start(b->rig);
+    rig_run(b->rig, 10);
+    release(b, &held, I, 0); /* I calls, R answers, I is up with that */
+    release(b, &held, R, 1);
+    assert_int_equal(rig_sas(end(b, I), "established"), 1);
+    release(b, &held, R, 0); /* R calls, I answers, R is up with that, and says that this is the first contact */
+    release(b, &held, I, 2);
+    assert_int_equal(rig_sas(end(b, R), "established"), 1);
+    release(b, &held, I, 1); /* now R is up with the first one too, and uses it */
+    assert_int_equal(rig_sas(end(b, R), NULL), 2);
+    assert_int_equal(held.of[R][3].data[19], FLAG_ENCRYPTION); /* behind message 2, which it was asked for again */
+    release(b, &held, R, 3);
+    assert_int_equal(rig_sas(end(b, I), "established") + rig_sas(end(b, I), "deleting"), 2);
+    b->rig->filter = NULL;
+    assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+    rig_run(b->rig, 120 * SECOND);
+    assert_true(rig_both_carry(b->rig));
+    bench_free(b);
+}
+
 /* A renewal has nothing to send next: then a probe does. */
 static void the_third_message_of_a_renewal_is_lost(void **state)
 {
@@ -417,6 +473,7 @@ int main(void)
         cmocka_unit_test(another_name_is_refused_by_either_end),
         cmocka_unit_test(another_key_is_found_by_the_initiator),
         cmocka_unit_test(the_third_message_is_lost_and_quick_mode_brings_it_back),
+        cmocka_unit_test(an_initial_contact_that_is_overtaken_ends_nothing),
         cmocka_unit_test(the_third_message_of_a_renewal_is_lost),
         cmocka_unit_test(a_renewal_that_is_never_confirmed_ends_alone),
         cmocka_unit_test(the_newest_nat_traversal_that_both_know),

@@ -179,6 +179,38 @@ static void test_aggressive_mode(void **state)
     }
 }
 
+/* With one key, main mode tells connections apart once their names are known. */
+static void test_names_behind_one_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *b, *c;
+        const char *warning; /* NULL: fine */
+    } table[] = {
+        {"remote_id = b.example.org\n", "remote_id = c.example.org\n", NULL},
+        {"remote_id = b.example.org\n", "remote_id = B.example.org\n",
+         "[connection c] has the local and remote of "
+         "[connection b]"},
+        {"remote_id = b.example.org\n", "remote_id = a.example.org\n",
+         "[connection c] has the local and remote of "
+         "[connection a]"},
+        {"", "remote_id = c.example.org\n", "[connection b] has the local and remote of [connection a]"},
+    };
+    static const char peer[] = "remote = 198.51.100.2\npsk = correct horse battery\n";
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "%sremote_id = a.example.org\n[connection b]\n%s%s[connection c]\n%s%s", GOOD, peer,
+                 table[i].b, peer, table[i].c);
+        struct loaded l = load_good(text);
+        char *said = messages(&l);
+        assert_int_equal(strstr(said, "when the peer calls") != NULL, table[i].warning != NULL);
+        if (table[i].warning != NULL)
+            assert_non_null(strstr(said, table[i].warning));
+        free(said);
+        unload(&l);
+    }
+}
+
 static void test_forms_of_lines(void **state)
 {
     (void)state;
@@ -366,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_every_key_of_a_connection),
         cmocka_unit_test(test_every_action),
         cmocka_unit_test(test_aggressive_mode),
+        cmocka_unit_test(test_names_behind_one_key),
         cmocka_unit_test(test_forms_of_lines),
         cmocka_unit_test(test_long_connection_names_stay_apart),
         cmocka_unit_test(test_environment),

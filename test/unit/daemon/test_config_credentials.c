@@ -194,6 +194,7 @@ static void test_what_is_refused_b47(void **state)
         {CERTS "crl = ca.pem\n", 8, "crl ca.pem: there is no CRL"},
         {CERTS "psk = correct horse battery\n", 8, "psk belongs to auth = psk: remove it"},
         {CERTS "psk_file = x\n", 8, "psk_file"},
+        {CERTS "mode = aggressive\n", 8, "aggressive mode with auth = pubkey is not available: write mode = main"},
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         struct loaded l = load(table[i].keys);

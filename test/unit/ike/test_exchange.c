@@ -63,6 +63,7 @@ static void b16_repeats_are_answered_at_most_once_in_the_interval(void **state)
     for (uint64_t ms = 0; ms < 1000; ms++)
         answered += exchange_may_repeat(&x, 5000 + ms);
     assert_int_equal(answered, 1000 / REPEAT_EVERY);
+    assert_int_equal(x.repeats, answered);
     assert_true(exchange_may_repeat(&x, 6000));
     assert_false(exchange_may_repeat(&x, 6000 + REPEAT_EVERY - 1));
     assert_true(exchange_may_repeat(&x, 6000 + REPEAT_EVERY));

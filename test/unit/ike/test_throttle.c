@@ -55,6 +55,21 @@ static void forgiven(void **state)
     assert_false(throttle_take(&t, &rate, 7, 0));
 }
 
+static void one_try_is_given_back(void **state)
+{
+    (void)state;
+    static struct throttle t;
+    throttle_give_back(&t, &rate, 7); /* nothing is owed */
+    for (unsigned i = 0; i < rate.burst; i++)
+        assert_true(throttle_take(&t, &rate, 7, 5000));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(throttle_take(&t, &rate, 7, 5000));
+        throttle_give_back(&t, &rate, 7);
+        assert_true(throttle_take(&t, &rate, 7, 5000));
+    }
+    assert_false(throttle_take(&t, &rate, 7, 5000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -62,6 +77,7 @@ int main(void)
         cmocka_unit_test(refused_tries_cost_nothing),
         cmocka_unit_test(names_do_not_disturb_each_other),
         cmocka_unit_test(forgiven),
+        cmocka_unit_test(one_try_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,6 +281,22 @@ static void every_truncation_of_a_lifetime(void **state)
     assert_int_equal(kilobytes, 0x12345678);
 }
 
+/* RFC 2409 App. A: 11 and 12, where RFC 2407 4.5 has 1 and 2. */
+static void lifetimes_of_phase_1_have_other_numbers(void **state)
+{
+    (void)state;
+    uint8_t data[32];
+    uint64_t seconds = 0, kilobytes = 0;
+    struct writer w = writer_of(data, sizeof data);
+    v1_lifetime_write_phase1(&w, 3600);
+    struct bytes written = writer_bytes(&w);
+    assert_int_equal(written.len, 12);
+    assert_memory_equal(written.data, "\x80\x0b\0\x01\0\x0c\0\x04\0\0\x0e\x10", 12);
+    assert_int_equal(v1_lifetime_read(written, &seconds, &kilobytes), OK);
+    assert_int_equal(seconds, 3600);
+    assert_int_equal(kilobytes, 0);
+}
+
 static void lifetimes_in_odd_shapes(void **state)
 {
     (void)state;
@@ -388,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_notification_is_read_as_written),
         cmocka_unit_test(every_notification_has_a_name),
         cmocka_unit_test(every_truncation_of_a_lifetime),
+        cmocka_unit_test(lifetimes_of_phase_1_have_other_numbers),
         cmocka_unit_test(lifetimes_in_odd_shapes),
         cmocka_unit_test(b13_delete_of_65535_spis),
         cmocka_unit_test(b13_delete_with_a_wrong_spi_size),

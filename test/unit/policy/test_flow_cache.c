@@ -121,6 +121,15 @@ static void test_what_makes_another_flow(void **state)
         assert_true(hits(cache, &spd, &other));
         flow_cache_free(cache);
     }
+    /* Ports that are 0 are not ports that are unknown. */
+    struct flow_cache *cache = a_cache();
+    struct flow zero = f, unknown;
+    zero.source_port = zero.destination_port = 0;
+    unknown = zero;
+    unknown.has_ports = false;
+    assert_false(hits(cache, &spd, &zero));
+    assert_false(hits(cache, &spd, &unknown));
+    flow_cache_free(cache);
     spd_free(&spd);
 }
 
