@@ -173,7 +173,7 @@ static enum status open_device(struct gateway *g, char *why)
     enum status status = count_workers(g, &wanted);
     if (status != OK)
         return status;
-    status = device_open_queues(config->tun, config->tun_offload, wanted > 1, &g->device, why, GATEWAY_WHY);
+    status = device_open(config->tun, config->tun_offload, wanted > 1, &g->device, why, GATEWAY_WHY);
     if (status != OK)
         return status;
     g->workers = g->device.queues ? wanted : 1;
@@ -189,8 +189,8 @@ static enum status open_sockets(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
     const struct udp_share control = {.control = true};
-    enum status status = udp_open_shared(g->config->connections, g->config->connection_count,
-                                         g->workers > 1 ? &control : NULL, g->log, &g->udp, why, GATEWAY_WHY);
+    enum status status = udp_open(g->config->connections, g->config->connection_count, g->workers > 1 ? &control : NULL,
+                                  g->log, &g->udp, why, GATEWAY_WHY);
     if (status != OK)
         return status;
     g->udp_gso = config->udp_gso;

@@ -74,7 +74,7 @@ static enum status make_own(struct shards *all, struct shard *s, char *why, size
     const struct udp_share share = {.shard = s->index, .shards = all->count};
     char reason[AEAD_WHY];
     enum status status =
-        udp_open_shared(setup->connections, setup->connection_count, &share, setup->log, &s->udp, why, why_len);
+        udp_open(setup->connections, setup->connection_count, &share, setup->log, &s->udp, why, why_len);
     if (status != OK)
         return status;
     udp_offload(s->udp, setup->udp_gso, setup->udp_gro);

@@ -6,7 +6,7 @@
 
 #include <linux/filter.h>
 
-#include "esp/sad.h"
+#include "esp/spi.h"
 
 /* Jumps count the instructions that they leave out: over none if true, over `other` if not. */
 #define LOAD(at)             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (at))

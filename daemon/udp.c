@@ -12,14 +12,8 @@
 #include "daemon/udp_state.h"
 #include "ike/ike.h"
 
-enum status udp_open(const struct connection *connections, size_t count, const struct log *log, struct udp **out,
-                     char *why, size_t why_len)
-{
-    return udp_open_shared(connections, count, NULL, log, out, why, why_len);
-}
-
-enum status udp_open_shared(const struct connection *connections, size_t count, const struct udp_share *share,
-                            const struct log *log, struct udp **out, char *why, size_t why_len)
+enum status udp_open(const struct connection *connections, size_t count, const struct udp_share *share,
+                     const struct log *log, struct udp **out, char *why, size_t why_len)
 {
     *out = NULL;
     struct udp *udp = calloc(1, sizeof *udp);
@@ -53,8 +47,7 @@ void udp_close(struct udp *udp)
     free(udp);
 }
 
-/* A kernel without UDP GSO does not know the option; 0 leaves it off but where a message asks for it. */
-static bool can_segment(int fd)
+bool udp_can_segment(int fd)
 {
     int none = 0;
     return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
@@ -67,7 +60,7 @@ void udp_offload(struct udp *udp, bool gso, bool gro)
         struct udp_socket *s = &udp->sockets[i];
         if (s->kind != UDP_NATT)
             continue;
-        s->gso = gso && can_segment(s->fd);
+        s->gso = gso && udp_can_segment(s->fd);
         s->gro = setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0 && gro;
     }
 }
@@ -129,9 +122,9 @@ static void take_control_ipv6(const struct cmsghdr *c, struct datagram *datagram
 /* UDP GRO: the kernel has joined datagrams of this size, the last may be shorter. */
 static void take_control_udp(const struct cmsghdr *c, struct datagram *datagram)
 {
-    int size = c->cmsg_type == UDP_GRO ? control_number(c) : 0;
-    if (size > 0 && (uint32_t)size < datagram->packet.len)
-        datagram->segment = (uint32_t)size;
+    uint32_t size = udp_segment_of(c);
+    if (size > 0 && size < datagram->packet.len)
+        datagram->segment = size;
 }
 
 static void take_control(struct msghdr *message, struct datagram *datagram)
@@ -141,7 +134,7 @@ static void take_control(struct msghdr *message, struct datagram *datagram)
             take_control_ipv4(c, datagram);
         else if (c->cmsg_level == IPPROTO_IPV6)
             take_control_ipv6(c, datagram);
-        else if (c->cmsg_level == IPPROTO_UDP)
+        else
             take_control_udp(c, datagram);
     }
 }

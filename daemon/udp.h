@@ -55,12 +55,8 @@ struct outer {
 
 struct udp;
 
-/* On failure `why` says what is wrong and what would be right. */
-MUST_USE enum status udp_open(const struct connection *connections, size_t count, const struct log *log,
-                              struct udp **out, char *why, size_t why_len);
-
 /*
- * The same sockets for several threads: a set for the control thread (500, and 4500 for IKE), opened first, then one
+ * The sockets for several threads: a set for the control thread (500, and 4500 for IKE), opened first, then one
  * for each shard, in their order (4500 and raw ESP). udp_steer, when all are open, leads each packet to its thread.
  * Nobody else can have the ports; once they are shared, a process of the same user that asks for it could join.
  */
@@ -69,8 +65,10 @@ struct udp_share {
     uint8_t shard;
     size_t shards; /* at most SHARDS_MAX */
 };
-MUST_USE enum status udp_open_shared(const struct connection *connections, size_t count, const struct udp_share *share,
-                                     const struct log *log, struct udp **out, char *why, size_t why_len);
+
+/* share: NULL, one set for one thread. On failure `why` says what is wrong and what would be right. */
+MUST_USE enum status udp_open(const struct connection *connections, size_t count, const struct udp_share *share,
+                              const struct log *log, struct udp **out, char *why, size_t why_len);
 /* control: the set of the control thread. Where the kernel cannot, it is said in the log, and packets find their thread
  * by a detour. */
 void udp_steer(const struct udp *control, size_t shards, const struct log *log);

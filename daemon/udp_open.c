@@ -63,11 +63,12 @@ static void set_mark(struct opening *o, int fd)
         strerror(errno));
 }
 
-int udp_pmtudisc(uint8_t family, bool df)
+bool udp_set_df(int fd, uint8_t family, bool df)
 {
+    int ipv4 = df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT, ipv6 = df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT;
     if (family == 4)
-        return df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT;
-    return df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT;
+        return setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &ipv4, sizeof ipv4) == 0;
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &ipv6, sizeof ipv6) == 0;
 }
 
 static bool set_options(struct opening *o, int fd, enum udp_kind kind, uint8_t family)
@@ -78,7 +79,6 @@ static bool set_options(struct opening *o, int fd, enum udp_kind kind, uint8_t f
         if ((kind != UDP_RAW_ESP && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
             setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0)
             return false;
-        set_option(o, fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, udp_pmtudisc(6, false), "IPV6_MTU_DISCOVER");
         set_option(o, fd, IPPROTO_IPV6, IPV6_RECVTCLASS, on, "IPV6_RECVTCLASS");
         set_option(o, fd, IPPROTO_IPV6, IPV6_RECVFRAGSIZE, on, "IPV6_RECVFRAGSIZE");
         /* A peer may leave out the checksum of UDP (RFC 6935, RFC 3948 2.1): ESP authenticates more than it does. */
@@ -87,10 +87,12 @@ static bool set_options(struct opening *o, int fd, enum udp_kind kind, uint8_t f
     } else {
         if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
             return false;
-        set_option(o, fd, IPPROTO_IP, IP_MTU_DISCOVER, udp_pmtudisc(4, false), "IP_MTU_DISCOVER");
         set_option(o, fd, IPPROTO_IP, IP_RECVTOS, on, "IP_RECVTOS");
         set_option(o, fd, IPPROTO_IP, IP_RECVFRAGSIZE, on, "IP_RECVFRAGSIZE");
     }
+    if (!udp_set_df(fd, family, false))
+        log_write(o->log, LOG_DEBUG, "socket option %s: %s", family == 4 ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER",
+                  strerror(errno));
     set_mark(o, fd);
     set_buffer(o, fd, SO_RCVBUFFORCE, SO_RCVBUF, "SO_RCVBUF");
     set_buffer(o, fd, SO_SNDBUFFORCE, SO_SNDBUF, "SO_SNDBUF");

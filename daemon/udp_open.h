@@ -11,8 +11,7 @@ MUST_USE enum status udp_open_sockets(const struct connection *connections, size
                                       const struct udp_share *share, const struct log *log, struct udp_socket *sockets,
                                       size_t capacity, size_t *count, char *why, size_t why_len);
 
-/* The value of IP_MTU_DISCOVER (family 4) or IPV6_MTU_DISCOVER (6) for packets with DF and without: see daemon/udp.h.
- */
-int udp_pmtudisc(uint8_t family, bool df);
+/* Sends with DF from now on, or without: see daemon/udp.h. False, with errno. */
+bool udp_set_df(int fd, uint8_t family, bool df);
 
 #endif

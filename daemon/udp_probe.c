@@ -2,8 +2,6 @@
 #include "daemon/udp_probe.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +9,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "daemon/sockaddr.h"
 #include "daemon/udp_open.h"
+#include "daemon/udp_state.h"
 
 enum {
     MARKER = UDP_PROBE_SIZE + 1, /* length of the datagram behind the message: when it is here, so is the message */
@@ -81,10 +81,9 @@ struct pair {
 
 static bool bind_loopback(int fd, uint8_t family, struct sockaddr_storage *name, socklen_t *len)
 {
-    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    *len = family == 4 ? sizeof ipv4 : sizeof ipv6;
-    memcpy(name, family == 4 ? (void *)&ipv4 : (void *)&ipv6, *len); /* port 0: the kernel chooses */
+    static const struct address loopbacks[] = {{.family = 4, .bytes = {127, 0, 0, 1}},
+                                               {.family = 6, .bytes = {[15] = 1}}};
+    *len = sockaddr_of(&loopbacks[family == 6], 0, name); /* the kernel chooses the port */
     return bind(fd, (struct sockaddr *)name, *len) == 0 && getsockname(fd, (struct sockaddr *)name, len) == 0;
 }
 
@@ -92,14 +91,12 @@ static bool open_pair(uint8_t family, struct pair *pair)
 {
     struct sockaddr_storage from, to;
     socklen_t from_len, to_len;
-    int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, df = udp_pmtudisc(family, true);
-    pair->from = socket(family == 4 ? AF_INET : AF_INET6, type, 0);
-    pair->to = socket(family == 4 ? AF_INET : AF_INET6, type, 0);
+    int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    pair->from = socket(sockaddr_family(family), type, 0);
+    pair->to = socket(sockaddr_family(family), type, 0);
     return pair->from >= 0 && pair->to >= 0 && bind_loopback(pair->from, family, &from, &from_len) &&
            bind_loopback(pair->to, family, &to, &to_len) && connect(pair->from, (struct sockaddr *)&to, to_len) == 0 &&
-           connect(pair->to, (struct sockaddr *)&from, from_len) == 0 &&
-           setsockopt(pair->from, family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
-                      family == 4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &df, sizeof df) == 0;
+           connect(pair->to, (struct sockaddr *)&from, from_len) == 0 && udp_set_df(pair->from, family, true);
 }
 
 static void close_pair(const struct pair *pair)
@@ -122,14 +119,10 @@ static bool send_one_by_one(int fd, const uint8_t *message)
 
 static bool send_together(int fd, uint8_t *message)
 {
-    const uint16_t size = UDP_PROBE_SIZE;
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof size)] = {0};
+    struct control control = {0};
     struct iovec part = {message, UDP_PROBE_BYTES};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-    *c = (struct cmsghdr){CMSG_LEN(sizeof size), IPPROTO_UDP, UDP_SEGMENT};
-    memcpy(CMSG_DATA(c), &size, sizeof size);
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes};
+    header.msg_controllen = udp_put_segment(UDP_PROBE_SIZE, (struct cmsghdr *)(void *)control.bytes);
     return sendmsg(fd, &header, 0) >= 0;
 }
 
@@ -144,21 +137,18 @@ static bool send_marker(int fd)
 /* What lies in `out`, and the size of the datagrams in it: 0, it is one. */
 static ssize_t receive(int fd, uint8_t *out, size_t capacity, size_t *segment)
 {
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))];
+    struct control control;
     struct iovec part = {out, capacity};
     struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     *segment = 0;
     if (poll(&ready, 1, WAIT_MS) <= 0)
         return -1;
     ssize_t len = recvmsg(fd, &header, 0);
     struct cmsghdr *c = len >= 0 ? CMSG_FIRSTHDR(&header) : NULL;
-    if (c != NULL && c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
-        int size;
-        memcpy(&size, CMSG_DATA(c), sizeof size);
-        *segment = size > 0 ? (size_t)size : 0;
-    }
+    if (c != NULL)
+        *segment = udp_segment_of(c);
     return len;
 }
 
@@ -225,14 +215,14 @@ static struct udp_finding try(const struct pair *pair, uint8_t *number, bool tog
 
 static void ask_pair(const struct pair *pair, struct udp_findings *out)
 {
-    int none = 0, on = 1;
+    int on = 1;
     uint8_t number = 0;
     struct udp_finding plain = try(pair, &number, false);
     if (plain.verdict != UDP_RIGHT) { /* then nothing is GSO's fault, or GRO's */
         out->gso = out->gro = found(UDP_UNKNOWN, plain.why);
         return;
     }
-    if (setsockopt(pair->from, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) < 0)
+    if (!udp_can_segment(pair->from))
         out->gso = found(UDP_UNKNOWN, strerror(errno));
     else
         out->gso = try(pair, &number, true);

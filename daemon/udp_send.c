@@ -29,9 +29,7 @@ static void set_df(struct udp_socket *socket, bool df)
 {
     if (socket->df == df)
         return;
-    int value = udp_pmtudisc(socket->family, df);
-    if (setsockopt(socket->fd, socket->family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
-                   socket->family == 4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof value) == 0)
+    if (udp_set_df(socket->fd, socket->family, df))
         socket->df = df;
 }
 
@@ -135,14 +133,6 @@ static size_t run_length(const struct sending *s, size_t first, size_t end)
     return n;
 }
 
-static size_t put_segment(uint32_t size, struct cmsghdr *c)
-{
-    uint16_t value = (uint16_t)size;
-    *c = (struct cmsghdr){CMSG_LEN(sizeof value), IPPROTO_UDP, UDP_SEGMENT};
-    memcpy(CMSG_DATA(c), &value, sizeof value);
-    return CMSG_SPACE(sizeof value);
-}
-
 /* One message of n packets from `first` on. */
 static void fill(struct sending *s, struct msghdr *message, struct control *control, size_t first, size_t n)
 {
@@ -152,7 +142,7 @@ static void fill(struct sending *s, struct msghdr *message, struct control *cont
     if (s->outer[first].tos != 0) /* 0 is what a socket sends anyway */
         len += put_tos(s->path->path.remote.address.family, s->outer[first].tos, control_at(control, len));
     if (n > 1)
-        len += put_segment(s->packets[first]->len, control_at(control, len));
+        len += udp_put_segment(s->packets[first]->len, control_at(control, len));
     message->msg_control = len > 0 ? control->bytes : NULL;
     message->msg_controllen = len;
     message->msg_iov = &s->udp->vectors[first];

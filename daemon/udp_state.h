@@ -4,12 +4,14 @@
  *   udp_open.c   which sockets, and opening them
  *   udp.c        their life, and receiving
  *   udp_send.c   sending
+ *   udp_probe.c  what the kernel keeps of its promises
  */
 #ifndef DAEMON_UDP_STATE_H
 #define DAEMON_UDP_STATE_H
 
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "daemon/udp.h"
@@ -30,5 +32,29 @@ struct udp {
     struct sockaddr_storage names[UDP_BATCH];
     struct control controls[UDP_BATCH];
 };
+
+/* --- UDP GSO and GRO, for the sockets and for their probe --- */
+
+/* A kernel without UDP GSO does not know the option; 0 leaves it off but where a message asks for it. False, with
+ * errno. */
+bool udp_can_segment(int fd);
+
+/* The message is datagrams of this size. Returns the room that this takes. */
+static inline size_t udp_put_segment(uint32_t size, struct cmsghdr *c)
+{
+    uint16_t value = (uint16_t)size;
+    *c = (struct cmsghdr){CMSG_LEN(sizeof value), IPPROTO_UDP, UDP_SEGMENT};
+    memcpy(CMSG_DATA(c), &value, sizeof value);
+    return CMSG_SPACE(sizeof value);
+}
+
+/* What has come is datagrams of this size, the last may be shorter. 0: it is one, or `c` says something else. */
+static inline uint32_t udp_segment_of(const struct cmsghdr *c)
+{
+    int size = 0;
+    if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO && c->cmsg_len >= CMSG_LEN(sizeof size))
+        memcpy(&size, CMSG_DATA(c), sizeof size);
+    return size > 0 ? (uint32_t)size : 0;
+}
 
 #endif

@@ -28,6 +28,8 @@ size_t worker_take_strays(struct worker *w, struct ring *ring, uint64_t now_ms)
         else
             worker_send_out(w, stray->rule, &stray->flow, &stray->packet, &stray->vnet);
     }
+    if (count == 0)
+        return 0;
     finish(w, inbound);
     worker_write_coalesced(w);
     ring_release(ring);

@@ -42,16 +42,6 @@ enum status v1_aggressive_initiate(struct ike *ike, struct peer *peer)
 
 /* --- message 2 --- */
 
-static enum status keep_peer_id(struct phase1 *p, struct bytes body)
-{
-    p->peer_id = malloc(body.len);
-    if (p->peer_id == NULL)
-        return ERR_MEMORY;
-    memcpy(p->peer_id, body.data, body.len);
-    p->peer_id_len = body.len;
-    return OK;
-}
-
 static enum status send_reply(struct ike *ike, struct ike_sa *sa, const struct v1_transform *chosen,
                               const struct payloads *p)
 {
@@ -72,7 +62,7 @@ static enum status answer(struct ike *ike, struct ike_sa *sa, const struct v1_tr
 {
     enum status status = phase1_keep_peer_values(sa, p);
     if (status == OK)
-        status = keep_peer_id(sa->phase1, payload_body(p, PAYLOAD_ID));
+        status = phase1_keep(payload_body(p, PAYLOAD_ID), &sa->phase1->peer_id, &sa->phase1->peer_id_len);
     if (status == OK)
         status = phase1_afford_keys(sa, p);
     if (status == OK)

@@ -46,13 +46,13 @@ enum exchange_type phase1_exchange(enum ike_mode mode)
     return mode == MODE_AGGRESSIVE ? EXCHANGE_AGGRESSIVE : EXCHANGE_MAIN;
 }
 
-enum status phase1_keep_sai(struct phase1 *p, struct bytes body)
+enum status phase1_keep(struct bytes body, uint8_t **out, size_t *len)
 {
-    p->sai_b = malloc(body.len);
-    if (p->sai_b == NULL)
+    *out = malloc(body.len);
+    if (*out == NULL)
         return ERR_MEMORY;
-    memcpy(p->sai_b, body.data, body.len);
-    p->sai_b_len = body.len;
+    memcpy(*out, body.data, body.len);
+    *len = body.len;
     return OK;
 }
 
@@ -71,7 +71,8 @@ enum status phase1_begin(struct ike *ike, struct peer *peer, struct ike_sa **out
     chain_open(&m->chain, &m->w, PAYLOAD_SA);
     size_t body_at = m->w.len;
     v1_offer_write(&m->w, &terms, &c->ike);
-    status = m->w.failed ? ERR_LIMIT : phase1_keep_sai(sa->phase1, bytes_of(m->w.data + body_at, m->w.len - body_at));
+    const struct bytes sai_b = bytes_of(m->w.data + body_at, m->w.len - body_at);
+    status = m->w.failed ? ERR_LIMIT : phase1_keep(sai_b, &sa->phase1->sai_b, &sa->phase1->sai_b_len);
     chain_close(&m->chain, &m->w);
     if (status != OK) {
         ike_sa_free(ike, sa);

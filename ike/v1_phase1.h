@@ -22,8 +22,8 @@ unsigned phase1_vendors(const struct connection *c);
 unsigned phase1_common_vendors(const struct connection *c, const struct payloads *p);
 void phase1_note_vendors(struct ike *ike, struct ike_sa *sa, const struct payloads *p);
 
-/* The body of the initiator's SA payload, which the proofs cover. */
-MUST_USE enum status phase1_keep_sai(struct phase1 *p, struct bytes body);
+/* A copy of what the proofs cover: the body of the initiator's SA payload, or of its ID. Freed with the phase 1. */
+MUST_USE enum status phase1_keep(struct bytes body, uint8_t **out, size_t *len);
 
 /*
  * Every message of phase 1 passes here first. *sa: what its cookies name; an initiator's first message that came before

@@ -203,7 +203,7 @@ static struct ike_sa *open_sa(struct ike *ike, const struct first_message *first
     sa->lifetime_s = v1_smaller_limit(c->ike_lifetime_s, choice->transform->life_seconds);
     sa->lifetime_cut = choice->transform->life_seconds > sa->lifetime_s;
     phase1_note_vendors(ike, sa, first->payloads);
-    status = phase1_keep_sai(sa->phase1, payload_body(first->payloads, PAYLOAD_SA));
+    status = phase1_keep(payload_body(first->payloads, PAYLOAD_SA), &sa->phase1->sai_b, &sa->phase1->sai_b_len);
     if (status != OK) {
         ike_drop(ike, IKE_DROP_INTERNAL, first->path, "%s", status_text(status));
         ike_sa_free(ike, sa);

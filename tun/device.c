@@ -231,13 +231,7 @@ static int attach(struct device *device, const char *tun, bool offload, bool que
     return result;
 }
 
-enum status device_open(const char *tun, bool offload, struct device *out, char *why, size_t why_len)
-{
-    return device_open_queues(tun, offload, false, out, why, why_len);
-}
-
-enum status device_open_queues(const char *tun, bool offload, bool queues, struct device *out, char *why,
-                               size_t why_len)
+enum status device_open(const char *tun, bool offload, bool queues, struct device *out, char *why, size_t why_len)
 {
     *out = (struct device){.fd = -1};
     if (fd_of(tun) >= 0)

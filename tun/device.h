@@ -36,13 +36,10 @@ struct device {
 };
 
 /* `tun` is the name of an interface, or DEVICE_FD and a number. With `offload` the kernel may hand over and take
- * super-packets, where it can; of a descriptor also, if it has a vnet header. On failure `why` says what is wrong
- * and what would be right. */
-MUST_USE enum status device_open(const char *tun, bool offload, struct device *out, char *why, size_t why_len);
-
-/* With `queues`, for several threads: out->queues tells whether the interface can. */
-MUST_USE enum status device_open_queues(const char *tun, bool offload, bool queues, struct device *out, char *why,
-                                        size_t why_len);
+ * super-packets, where it can; of a descriptor also, if it has a vnet header. `queues`: for several threads;
+ * out->queues tells whether the interface can. On failure `why` says what is wrong and what would be right. */
+MUST_USE enum status device_open(const char *tun, bool offload, bool queues, struct device *out, char *why,
+                                 size_t why_len);
 
 /* Another descriptor of a device with queues, which then has one queue more. The kernel puts the packets of one flow
  * into one queue, that by which packets of the flow were written last. To be closed before the first. Each queue may be

@@ -27,10 +27,10 @@ static struct sets open_sets(const struct connection *c)
 {
     struct sets sets;
     const struct udp_share control = {.control = true};
-    assert_int_equal(udp_open_shared(c, 1, &control, &quiet, &sets.udp[CONTROL], why, sizeof why), OK);
+    assert_int_equal(udp_open(c, 1, &control, &quiet, &sets.udp[CONTROL], why, sizeof why), OK);
     for (uint8_t i = 0; i < SHARDS; i++) {
         const struct udp_share share = {.shard = i, .shards = SHARDS};
-        assert_int_equal(udp_open_shared(c, 1, &share, &quiet, &sets.udp[i], why, sizeof why), OK);
+        assert_int_equal(udp_open(c, 1, &share, &quiet, &sets.udp[i], why, sizeof why), OK);
     }
     udp_steer(sets.udp[CONTROL], SHARDS, &quiet);
     return sets;
@@ -152,13 +152,13 @@ static void test_others_are_kept_off(void **state)
     if (!enter_network(LOOPBACK_UP))
         skip();
     struct sets sets = open_sets(&c);
-    assert_int_equal(udp_open_shared(&c, 1, &control, &quiet, &udp, why, sizeof why), ERR_IO);
+    assert_int_equal(udp_open(&c, 1, &control, &quiet, &udp, why, sizeof why), ERR_IO);
     assert_has(why, "another IKE daemon");
-    assert_int_equal(udp_open(&c, 1, &quiet, &udp, why, sizeof why), ERR_IO);
+    assert_int_equal(udp_open(&c, 1, NULL, &quiet, &udp, why, sizeof why), ERR_IO);
     close_sets(&sets);
-    assert_int_equal(udp_open(&c, 1, &quiet, &sets.udp[0], why, sizeof why), OK);
-    assert_int_equal(udp_open_shared(&c, 1, &control, &quiet, &udp, why, sizeof why), ERR_IO);
-    assert_int_equal(udp_open_shared(&c, 1, &shard, &quiet, &udp, why, sizeof why), ERR_IO);
+    assert_int_equal(udp_open(&c, 1, NULL, &quiet, &sets.udp[0], why, sizeof why), OK);
+    assert_int_equal(udp_open(&c, 1, &control, &quiet, &udp, why, sizeof why), ERR_IO);
+    assert_int_equal(udp_open(&c, 1, &shard, &quiet, &udp, why, sizeof why), ERR_IO);
     udp_close(sets.udp[0]);
 }
 

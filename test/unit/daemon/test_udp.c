@@ -41,7 +41,7 @@ static bool enter(void)
 static struct udp *open_for(const struct connection *connections, size_t count)
 {
     struct udp *udp;
-    if (udp_open(connections, count, &quiet, &udp, why, sizeof why) != OK)
+    if (udp_open(connections, count, NULL, &quiet, &udp, why, sizeof why) != OK)
         fail_msg("%s", why);
     udp_offload(udp, true, true);
     return udp;
@@ -97,12 +97,12 @@ static void test_errors_say_what_to_do(void **state)
     struct udp *udp, *second;
     if (!enter())
         skip();
-    assert_int_equal(udp_open(&c, 1, &quiet, &udp, why, sizeof why), ERR_IO);
+    assert_int_equal(udp_open(&c, 1, NULL, &quiet, &udp, why, sizeof why), ERR_IO);
     assert_has(why, "UDP port 500 on 192.0.2.77");
     assert_has(why, "does not have the address");
     c.local = an_address("127.0.0.1");
     udp = open_for(&c, 1);
-    assert_int_equal(udp_open(&c, 1, &quiet, &second, why, sizeof why), ERR_IO);
+    assert_int_equal(udp_open(&c, 1, NULL, &quiet, &second, why, sizeof why), ERR_IO);
     assert_has(why, "another IKE daemon");
     assert_null(second);
     udp_close(udp);
@@ -173,7 +173,7 @@ static unsigned marks_missed(bool privileged)
         struct udp *udp;
         if (!privileged && syscall(SYS_capset, &header, data) != 0)
             _exit(100);
-        if (udp_open(&connection, 1, &log, &udp, why, sizeof why) != OK)
+        if (udp_open(&connection, 1, NULL, &log, &udp, why, sizeof why) != OK)
             _exit(101);
         _exit((int)count);
     }

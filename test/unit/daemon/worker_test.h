@@ -175,11 +175,11 @@ static inline int setup_with(void **state, bool offload)
     w->random = random_of_seed(&w->seed, 1);
     w->connection = (struct connection){.local = an_address("127.0.0.1"), .encap = ENCAP_AUTO};
     make_spd(&w->spd, &w->random);
-    assert_int_equal(device_open("esp0", offload, &w->device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", offload, false, &w->device, why, sizeof why), OK);
     assert_int_equal(device_start(&w->device, 1400, true, &(struct log){0}, why, sizeof why), OK);
     assert_int_equal(
         system("ip link set lo up && ip addr add 10.1.0.1/32 dev esp0 && ip route add 10.0.0.0/8 dev esp0"), 0);
-    assert_int_equal(udp_open(&w->connection, 1, &quiet, &w->udp, why, sizeof why), OK);
+    assert_int_equal(udp_open(&w->connection, 1, NULL, &quiet, &w->udp, why, sizeof why), OK);
     bypass_open(&w->bypass, &quiet);
     assert_int_equal(sad_new(w->spd.count, NULL, &w->random, &w->sad), OK);
     w->worker = new_worker(w, 0);

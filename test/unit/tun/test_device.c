@@ -17,7 +17,7 @@ static void test_a_name_that_is_too_long(void **state)
 {
     (void)state;
     struct device device;
-    assert_int_equal(device_open("sixteen-letters-", false, &device, why, sizeof why), ERR_LIMIT);
+    assert_int_equal(device_open("sixteen-letters-", false, false, &device, why, sizeof why), ERR_LIMIT);
     assert_has(why, "at most 15");
     assert_int_equal(device.fd, -1);
 }
@@ -28,10 +28,10 @@ static void test_busy_and_foreign_interfaces_are_refused(void **state)
     struct device first, second;
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", false, &first, why, sizeof why), OK);
-    assert_int_equal(device_open("esp0", false, &second, why, sizeof why), ERR_IO);
+    assert_int_equal(device_open("esp0", false, false, &first, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &second, why, sizeof why), ERR_IO);
     assert_has(why, "another process is attached");
-    assert_int_equal(device_open("lo", false, &second, why, sizeof why), ERR_IO);
+    assert_int_equal(device_open("lo", false, false, &second, why, sizeof why), ERR_IO);
     assert_has(why, "is not a TUN");
     device_close(&first);
 }
@@ -44,14 +44,14 @@ static void test_queues(void **state)
     if (!enter_namespace())
         skip();
     for (unsigned offload = 0; offload < 2; offload++) {
-        assert_int_equal(device_open_queues("esp0", offload, true, &first, why, sizeof why), OK);
+        assert_int_equal(device_open("esp0", offload, true, &first, why, sizeof why), OK);
         assert_true(first.queues);
         assert_int_equal(device_add_queue(&first, &queue, why, sizeof why), OK);
         assert_int_not_equal(queue.fd, first.fd);
         assert_int_equal(queue.vnet, first.vnet);
         assert_int_equal(queue.offload, first.offload);
         /* the kernel would let others in */
-        assert_int_equal(device_open_queues("esp0", offload, true, &second, why, sizeof why), ERR_IO);
+        assert_int_equal(device_open("esp0", offload, true, &second, why, sizeof why), ERR_IO);
         assert_has(why, "another process is attached");
         device_close_queue(&queue);
         assert_has(output_of("ip -d link show esp0", out, sizeof out), "multi_queue");
@@ -67,14 +67,14 @@ static void test_a_device_made_for_one_queue_has_one(void **state)
     if (!enter_namespace())
         skip();
     assert_int_equal(system("ip tuntap add esp0 mode tun"), 0);
-    assert_int_equal(device_open_queues("esp0", true, true, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", true, true, &device, why, sizeof why), OK);
     assert_false(device.queues);
     device_close(&device);
     assert_int_equal(system("ip link del esp0 && ip tuntap add esp0 mode tun multi_queue"), 0);
-    assert_int_equal(device_open_queues("esp0", true, true, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", true, true, &device, why, sizeof why), OK);
     assert_true(device.queues);
     device_close(&device);
-    assert_int_equal(device_open_queues("esp0", true, false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", true, false, &device, why, sizeof why), OK);
     assert_false(device.queues);
     device_close(&device);
 }
@@ -86,7 +86,7 @@ static void test_what_was_created_is_gone_afterwards(void **state)
     char out[512];
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     assert_false(device.attached);
     output_of("ip link show esp0", out, sizeof out);
@@ -105,7 +105,7 @@ static void test_an_attached_device_stays_as_it_was(void **state)
     if (!enter_namespace())
         skip();
     run("ip tuntap add esp0 mode tun multi_queue && ip link set esp0 mtu 1333");
-    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
     assert_true(device.attached);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     assert_has(output_of("ip link show esp0", out, sizeof out), "mtu 1400");
@@ -120,7 +120,7 @@ static void test_the_mtu_of_a_running_device(void **state)
     char out[512];
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     assert_int_equal(device_set_mtu(&device, 1300), 0);
     assert_int_equal(device.mtu, 1300);
@@ -128,7 +128,7 @@ static void test_the_mtu_of_a_running_device(void **state)
     assert_int_equal(device_set_mtu(&device, 70000), -EINVAL);
     assert_int_equal(device.mtu, 1300);
     device_close(&device);
-    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 70000, true, &quiet, why, sizeof why), ERR_IO);
     assert_has(why, "choose another 'mtu'");
     device_close(&device);
@@ -140,12 +140,12 @@ static int as_nobody(void)
     struct device device;
     if (setgid(65534) != 0 || setuid(65534) != 0)
         return __LINE__;
-    if (device_open("esp1", false, &device, why, sizeof why) != ERR_IO ||
+    if (device_open("esp1", false, false, &device, why, sizeof why) != ERR_IO ||
         strstr(why, "belongs to another user") == NULL)
         return __LINE__;
-    if (device_open("esp2", false, &device, why, sizeof why) != ERR_IO || strstr(why, "CAP_NET_ADMIN") == NULL)
+    if (device_open("esp2", false, false, &device, why, sizeof why) != ERR_IO || strstr(why, "CAP_NET_ADMIN") == NULL)
         return __LINE__;
-    if (device_open("esp0", false, &device, why, sizeof why) != OK)
+    if (device_open("esp0", false, false, &device, why, sizeof why) != OK)
         return __LINE__;
     if (device_start(&device, 1400, true, &quiet, why, sizeof why) != ERR_IO || strstr(why, "CAP_NET_ADMIN") == NULL)
         return __LINE__;
@@ -197,7 +197,7 @@ static void assert_refused_fd(int fd, const char *part)
     struct device device;
     char name[DEVICE_NAME];
     bool here;
-    assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), ERR_IO);
+    assert_int_equal(device_open(fd_text(fd), false, false, &device, why, sizeof why), ERR_IO);
     assert_has(why, part);
     assert_has(why, "IFF_TUN | IFF_NO_PI");
     assert_int_equal(device.fd, -1);
@@ -227,9 +227,9 @@ static void test_a_descriptor_with_a_vnet_header(void **state)
     if (!enter_namespace())
         skip();
     int fd = a_tun("esp5", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
-    assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open(fd_text(fd), false, false, &device, why, sizeof why), OK);
     assert_true(device.vnet && !device.offload && !device.udp_segments);
-    assert_int_equal(device_open(fd_text(fd), true, &device, why, sizeof why), OK);
+    assert_int_equal(device_open(fd_text(fd), true, false, &device, why, sizeof why), OK);
     assert_true(device.vnet && device.offload);
     device_close(&device);
 }
@@ -248,7 +248,7 @@ static void test_a_tun_that_is_handed_over(void **state)
     assert_true(here);
     assert_int_equal(device_identify("esp6", name, &here, why, sizeof why), OK);
     assert_string_equal(name, "esp6");
-    assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open(fd_text(fd), false, false, &device, why, sizeof why), OK);
     assert_int_equal(device.fd, fd);
     assert_true(device.attached && device.index != 0);
     assert_int_equal(device.mtu, 1500);
@@ -276,7 +276,7 @@ static void test_a_tun_of_another_namespace(void **state)
             run("ip tuntap add esp5 mode tun");
         assert_int_equal(device_identify(fd_text(fd), name, &here, why, sizeof why), OK);
         assert_false(here);
-        assert_int_equal(device_open(fd_text(fd), false, &device, why, sizeof why), OK);
+        assert_int_equal(device_open(fd_text(fd), false, false, &device, why, sizeof why), OK);
         assert_int_equal(device.index, 0);
         assert_string_equal(device.name, "esp5");
         assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
@@ -300,7 +300,7 @@ static void test_packets_pass(void **state)
     bool gone = false;
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     assert_int_equal(device_read(&device, &slab, packets, vnets, 4, &gone), 0);
     assert_false(gone);
@@ -329,7 +329,7 @@ static void test_a_device_that_somebody_deletes_is_gone(void **state)
     bool gone = false;
     if (!enter_namespace())
         skip();
-    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     run("ip link del esp0");
     assert_int_equal(device_read(&device, &slab, &packet, &vnet, 1, &gone), 0);

@@ -16,7 +16,7 @@ static const struct log all = {.level = LOG_DEBUG, .sink = keep_line, .arg = lin
 static void open_tun(struct device *device, bool offload)
 {
     lines[0] = '\0';
-    assert_int_equal(device_open("esp0", offload, device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", offload, false, device, why, sizeof why), OK);
     assert_true(device->tcp_segments == offload);
 }
 

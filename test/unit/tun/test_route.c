@@ -15,7 +15,7 @@ static bool make_host(struct device *device)
     run("ip link set lo up && ip link add wan type veth peer name wan1 && ip link add lan type veth peer name lan1");
     run("ip addr add 192.0.2.1/24 dev wan && ip addr add 10.1.0.1/24 dev lan && ip addr add fd01::1/64 dev lan nodad");
     run("for i in wan wan1 lan lan1; do ip link set $i up; done; ip route add default via 192.0.2.254");
-    assert_int_equal(device_open("esp0", false, device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, device, why, sizeof why), OK);
     assert_int_equal(device_start(device, 1400, true, &quiet, why, sizeof why), OK);
     return true;
 }
@@ -97,7 +97,7 @@ static void test_a_bound_socket_meets_no_other_way(void **state)
         run("ip link del esp0");
         assert_bound_is_stopped();
         device_close(&device);
-        assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+        assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
         assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
         struct routes *again = install(&spds[COUNT(spds) - 1 - i], &device);
         assert_int_equal(routes_table(again), ROUTE_TABLE);
@@ -300,7 +300,7 @@ static void test_a_crash_leaves_protected_ranges_unreachable(void **state)
     assert_goes("10.3.0.9", "dev wan");
     /* another instance does not take over what is left */
     struct device other;
-    assert_int_equal(device_open("esp7", false, &other, why, sizeof why), OK);
+    assert_int_equal(device_open("esp7", false, false, &other, why, sizeof why), OK);
     assert_int_equal(device_start(&other, 1400, true, &quiet, why, sizeof why), OK);
     const char *const elsewhere[] = {"protect 10.1.0.0/24 -> 10.7.0.0/24 via x"};
     struct spd other_spd = an_spd(elsewhere, 1);
@@ -311,7 +311,7 @@ static void test_a_crash_leaves_protected_ranges_unreachable(void **state)
     assert_goes("10.2.0.9", "No route to host");
     /* the same TUN does, also when an earlier slot is free */
     device_close(&device);
-    assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+    assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
     assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
     struct routes *again = install(&spd, &device);
     assert_int_equal(routes_table(again), ROUTE_TABLE);
@@ -359,7 +359,7 @@ static void test_an_attached_tun_without_its_process_is_closed(void **state)
     for (int ignore = 0; ignore < 2; ignore++) {
         run(ignore ? "for f in 4 6; do echo 1 >/proc/sys/net/ipv$f/conf/all/ignore_routes_with_linkdown; done"
                    : "true");
-        assert_int_equal(device_open("esp0", false, &device, why, sizeof why), OK);
+        assert_int_equal(device_open("esp0", false, false, &device, why, sizeof why), OK);
         assert_int_equal(device_start(&device, 1400, true, &quiet, why, sizeof why), OK);
         struct routes *routes = install(&spd, &device);
         assert_goes("10.2.0.9", "dev esp0");
@@ -393,7 +393,7 @@ static void test_instances_side_by_side(void **state)
     const char *const rules2[] = {"protect 10.1.0.0/24 -> 10.3.0.0/24 via x"};
     if (!make_host(&one))
         skip();
-    assert_int_equal(device_open("esp1", false, &two, why, sizeof why), OK);
+    assert_int_equal(device_open("esp1", false, false, &two, why, sizeof why), OK);
     assert_int_equal(device_start(&two, 1400, true, &quiet, why, sizeof why), OK);
     run("ip rule add lookup main prio 14504");
     struct spd spd1 = an_spd(rules1, 1), spd2 = an_spd(rules2, 1);
