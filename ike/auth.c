@@ -39,10 +39,9 @@ static enum sign_method sign_method_of(const struct connection *c)
     return auth_is_signed(c) ? sign_key_method(c->credentials->key) : SIGN_NONE;
 }
 
-uint16_t auth_number(const struct connection *c, bool we_start)
+uint16_t auth_number(const struct connection *c)
 {
     /* XAUTH has a number for each direction. It is the initiator who logs in: a server only ever responds. */
-    (void)we_start;
     if (c->access != NULL)
         return V1_AUTH_XAUTH_INIT_PSK;
     enum sign_method method = sign_method_of(c);
@@ -143,7 +142,7 @@ static bool could_be(const struct connection *now, const struct connection *othe
     for (size_t i = 0; i < other->ike.count; i++)
         has_suite |= proposal_fits(&other->ike.items[i], suite);
     if (!has_suite || other->ike_version != now->ike_version || other->mode != now->mode || other->auth != now->auth ||
-        other->encap != now->encap || auth_number(other, false) != auth_number(now, false))
+        other->encap != now->encap || auth_number(other) != auth_number(now))
         return false;
     return auth_is_signed(now) ||
            (now->psk.len == other->psk.len && equal_constant_time(now->psk.data, other->psk.data, now->psk.len));

@@ -12,8 +12,8 @@
 #include "ike/engine.h"
 #include "ike/payload.h"
 
-/* The number of a connection's method in a proposal, when we start phase 1 or answer. */
-uint16_t auth_number(const struct connection *c, bool we_start);
+/* The number of a connection's method in a proposal. */
+uint16_t auth_number(const struct connection *c);
 
 /* "a pre-shared key (1)", "RSA signatures (3)", ... Returns out. */
 enum { AUTH_TEXT = 64 };

@@ -15,9 +15,9 @@ const char *phase1_mode_name(enum ike_mode mode)
     return mode == MODE_AGGRESSIVE ? "aggressive mode" : "main mode";
 }
 
-struct v1_terms phase1_terms(const struct connection *c, bool we_start)
+struct v1_terms phase1_terms(const struct connection *c)
 {
-    return (struct v1_terms){.kind = PROPOSAL_IKE, .auth = auth_number(c, we_start), .life_seconds = c->ike_lifetime_s};
+    return (struct v1_terms){.kind = PROPOSAL_IKE, .auth = auth_number(c), .life_seconds = c->ike_lifetime_s};
 }
 
 unsigned phase1_vendors(const struct connection *c)
@@ -62,7 +62,7 @@ enum status phase1_begin(struct ike *ike, struct peer *peer, struct ike_sa **out
 {
     const struct connection *c = connection_of(ike, peer->connection);
     const struct path path = {.local = {c->local, IKE_PORT}, .remote = {c->remote, IKE_PORT}};
-    const struct v1_terms terms = phase1_terms(c, true);
+    const struct v1_terms terms = phase1_terms(c);
     struct ike_sa *sa;
     enum status status = ike_sa_new(ike, &ike_version1, peer, peer->connection, &path, &sa);
     if (status != OK)
@@ -100,7 +100,7 @@ enum status phase1_take_answer(struct ike *ike, struct ike_sa *sa, const struct 
                                const struct path *path, const struct payloads *p)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    const struct v1_terms terms = phase1_terms(c, true);
+    const struct v1_terms terms = phase1_terms(c);
     struct v1_offer answer;
     size_t index;
     enum status status = v1_offer_read(PROPOSAL_IKE, payload_body(p, PAYLOAD_SA), &answer);

@@ -16,7 +16,7 @@ const char *phase1_mode_name(enum ike_mode mode);
 /* --- v1_phase1.c: the door, the SA payload of the initiator --- */
 
 enum exchange_type phase1_exchange(enum ike_mode mode);
-struct v1_terms phase1_terms(const struct connection *c, bool we_start);
+struct v1_terms phase1_terms(const struct connection *c);
 /* Masks of enum vendor: what we announce; and what both ends have, of NAT traversal only the newest. */
 unsigned phase1_vendors(const struct connection *c);
 unsigned phase1_common_vendors(const struct connection *c, const struct payloads *p);
@@ -135,6 +135,8 @@ void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m);
 MUST_USE enum status phase1_read_notifications(const struct ike_sa *sa, const struct payloads *p,
                                                bool *initial_contact);
 
+/* What the peer must be called: remote_id, or else its address. */
+struct identity phase1_expected_id(const struct connection *c);
 /* May this be the peer of c? remote = %any without remote_id: whoever has the key, or a certificate of ca. */
 bool phase1_id_is_expected(const struct connection *c, const struct identity *id);
 

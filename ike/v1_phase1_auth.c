@@ -47,7 +47,7 @@ void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m)
     chain_close(&m->chain, &m->w);
 }
 
-static struct identity expected_id(const struct connection *c)
+struct identity phase1_expected_id(const struct connection *c)
 {
     return c->remote_id.type != ID_NONE ? c->remote_id : identity_of_address(&c->remote);
 }
@@ -56,7 +56,7 @@ bool phase1_id_is_expected(const struct connection *c, const struct identity *id
 {
     if (c->remote_id.type == ID_NONE && c->remote.family == 0)
         return true;
-    struct identity expected = expected_id(c);
+    struct identity expected = phase1_expected_id(c);
     return identity_equal(&expected, id);
 }
 
@@ -65,7 +65,7 @@ bool phase1_identity_fits(struct ike *ike, uint32_t connection, const struct ide
     const struct connection *c = connection_of(ike, connection);
     if (phase1_id_is_expected(c, id))
         return true;
-    struct identity expected = expected_id(c);
+    struct identity expected = phase1_expected_id(c);
     char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
     ike_say(ike, LOG_ERROR, connection,
             "INVALID_ID_INFORMATION: the peer calls itself %s, but remote_id expects %s; if that is the right peer, "

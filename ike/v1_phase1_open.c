@@ -38,7 +38,7 @@ static struct choice judge(const struct ike *ike, uint32_t i, const struct first
                            const struct v1_offer *offer)
 {
     const struct connection *c = connection_of(ike, i);
-    const struct v1_terms terms = phase1_terms(c, false);
+    const struct v1_terms terms = phase1_terms(c);
     struct choice choice = {.got = CHOICE_MODE_DIFFERS, .connection = i};
     if (c->mode != first->mode)
         return choice;
@@ -116,11 +116,11 @@ static void explain_method(struct ike *ike, uint32_t connection, const struct v1
     const struct connection *c = connection_of(ike, connection);
     char ours[AUTH_TEXT], theirs[AUTH_TEXT];
     for (size_t i = 0; i < offer->count; i++)
-        if (offer->items[i].auth == auth_number(c, false))
+        if (offer->items[i].auth == auth_number(c))
             return;
     ike_say(ike, LOG_ERROR, connection,
             "the peer authenticates with %s, this connection with %s: compare auth, and the kinds of the keys",
-            auth_print(offer->count > 0 ? offer->items[0].auth : 0, theirs), auth_print(auth_number(c, false), ours));
+            auth_print(offer->count > 0 ? offer->items[0].auth : 0, theirs), auth_print(auth_number(c), ours));
 }
 
 static void explain_mismatch(struct ike *ike, uint32_t connection, const struct path *path,
@@ -162,7 +162,7 @@ static void refuse_mode(struct ike *ike, const struct first_message *first, cons
 static void refuse_name(struct ike *ike, const struct first_message *first, const struct connection *c)
 {
     char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
-    struct identity expected = c->remote_id.type != ID_NONE ? c->remote_id : identity_of_address(&c->remote);
+    struct identity expected = phase1_expected_id(c);
     ike_drop(ike, IKE_DROP_NO_CONNECTION, first->path,
              "INVALID_ID_INFORMATION: the peer calls itself %s, and no connection with its address expects that (%s "
              "has remote_id = %s); if it is the right peer, write remote_id = %s",
@@ -252,7 +252,7 @@ struct ike_sa *phase1_open(struct ike *ike, const struct first_message *first, s
 struct v1_message phase1_begin_answer(struct ike *ike, const struct ike_sa *sa, const struct v1_transform *chosen)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    const struct v1_terms terms = phase1_terms(c, false);
+    const struct v1_terms terms = phase1_terms(c);
     struct v1_message m = v1_message_begin(ike, sa, phase1_exchange(c->mode), 0, false);
     chain_open(&m.chain, &m.w, PAYLOAD_SA);
     v1_answer_write(&m.w, &terms, chosen);

@@ -28,14 +28,12 @@ static void numbers_of_methods(void **state)
         uint16_t number;
     } table[] = {{PKI_RSA2048, 3}, {PKI_EC256, 9}, {PKI_EC384, 10}, {PKI_EC521, 11}};
     struct connection psk = {.auth = AUTH_PSK};
-    assert_int_equal(auth_number(&psk, true), 1);
-    assert_int_equal(auth_number(&psk, false), 1);
+    assert_int_equal(auth_number(&psk), 1);
     assert_false(auth_is_signed(&psk));
     for (size_t i = 0; i < COUNT(table); i++) {
         struct connection c = of_kind(table[i].kind);
         assert_true(auth_is_signed(&c));
-        assert_int_equal(auth_number(&c, true), table[i].number);
-        assert_int_equal(auth_number(&c, false), table[i].number);
+        assert_int_equal(auth_number(&c), table[i].number);
         connection_clear(&c);
         assert_null(c.credentials);
     }
