@@ -33,12 +33,14 @@ void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, c
     log_write(log, level, "%s: %s", connection_of(ike, connection)->name, text);
 }
 
-void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *text)
+void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *title,
+                   const char *text)
 {
     while (*text != '\0') {
         size_t len = strcspn(text, "\n");
-        ike_say(ike, level, connection, "%.*s", (int)len, text);
+        ike_say(ike, level, connection, "%s%.*s", title, (int)len, text);
         text += len + (text[len] == '\n');
+        title = "";
     }
 }
 

@@ -103,6 +103,7 @@ struct ike_sa {
     struct timer retransmit, life, renew, probe, keepalive, linger, collecting;
     struct collected *collected; /* of a message in fragments; owned */
     char hint[512];              /* an unauthenticated reason from the network, already escaped */
+    unsigned refusal;            /* the notification of an unauthenticated refusal; 0: none */
 
     struct config *config;               /* XAUTH and mode-config; owned; NULL: there is none */
     struct quick *quicks;                /* list; owned */
@@ -232,8 +233,9 @@ void timer_stop(struct ike *ike, struct timer *t);
 void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* A text of several lines, as one log line each. */
-void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *text);
+/* A text of several lines, as one log line each; title: before the first. */
+void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *title,
+                   const char *text);
 
 /* "aes256-sha256-modp2048, aes128-sha256-ecp256", cut at the end of out. Returns out. */
 enum { SUITES_TEXT = 512 };

@@ -9,6 +9,7 @@
 #include "ike/child.h"
 #include "ike/net.h"
 #include "ike/peer.h"
+#include "ike/refusal.h"
 
 static void init_timers(struct ike_sa *sa)
 {
@@ -343,10 +344,10 @@ void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why)
     if (!was_initiator) {
         uint32_t suppressed;
         if (log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
-            ike_say(ike, LOG_WARNING, connection, "phase 1 failed: %s", why);
+            ike_say_lines(ike, LOG_WARNING, connection, "phase 1 failed: ", why);
         return;
     }
-    ike_say(ike, LOG_ERROR, connection, "phase 1 failed: %s", why);
+    ike_say_lines(ike, LOG_ERROR, connection, "phase 1 failed: ", why);
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = connection, .why = why});
     /* Another phase 1 with this peer may be up (both ends started at once): then what waits goes on there. */
     if (peer_sa(peer) != NULL)
@@ -410,10 +411,12 @@ void ike_sa_heard(struct ike *ike, struct ike_sa *sa, const struct path *path)
 
 static void give_up(struct ike *ike, struct ike_sa *sa)
 {
-    char why[512], end[ENDPOINT_TEXT];
+    char why[REFUSAL_TEXT], end[ENDPOINT_TEXT];
     endpoint_print(&sa->path.remote, end);
     if (sa->hint[0] != '\0')
         snprintf(why, sizeof why, "%s", sa->hint);
+    else if (sa->refusal != 0)
+        refusal_of_phase1(connection_of(ike, sa->connection), sa, sa->refusal, why);
     else if (sa->state == SA_SENT_AUTH)
         snprintf(why, sizeof why,
                  "peer not responding at %s once our identity was sent: %s, or it does not know our local_id", end,

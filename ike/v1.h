@@ -42,8 +42,9 @@ MUST_USE enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint3
 void v1_quick_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                     struct bytes message);
 void v1_quick_timer(struct ike *ike, struct quick *q);
-/* The peer refused with an authenticated notification; spi: the one of our offer, or 0 when it did not say. */
-void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, const char *why);
+/* The peer refused with an authenticated notification (RFC 2408 3.14.1); spi: the one of our offer, or 0 when it did
+ * not say. */
+void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, unsigned notify);
 /* why: what waits on them is told that it failed; NULL: silently. */
 void v1_quick_forget_all(struct ike *ike, struct ike_sa *sa, const char *why);
 bool v1_quick_is_creating(const struct ike_sa *sa, uint32_t rule);

@@ -197,33 +197,6 @@ static void on_dpd(struct ike *ike, struct ike_sa *sa, const struct path *path, 
     send_dpd(ike, sa, NOTIFY_R_U_THERE_ACK, sequence);
 }
 
-/* In clear, about phase 1. */
-static const char *phase1_remedy(const struct connection *c, unsigned type)
-{
-    switch (type) {
-    case NOTIFY_NO_PROPOSAL_CHOSEN: return "it accepts none of our `ike` proposals: compare them at both ends";
-    case NOTIFY_INVALID_ID_INFORMATION: return "it does not know our identity: compare local_id with what it expects";
-    case NOTIFY_PAYLOAD_MALFORMED:
-    case NOTIFY_AUTHENTICATION_FAILED: return auth_remedy(c);
-    case NOTIFY_INVALID_KEY_INFORMATION: return "it does not like our key exchange: compare the group of `ike`";
-    case NOTIFY_UNSUPPORTED_EXCHANGE_TYPE: return "it does not do this mode of phase 1: compare `mode` at both ends";
-    default: return "see the log of the peer";
-    }
-}
-
-/* Authenticated, about phase 2: the keys of phase 1 are right. */
-static const char *phase2_remedy(unsigned type)
-{
-    switch (type) {
-    case NOTIFY_NO_PROPOSAL_CHOSEN:
-        return "it accepts none of our `esp` proposals: compare algorithms and the group (PFS) at both ends";
-    case NOTIFY_INVALID_ID_INFORMATION:
-        return "it has no such selectors: compare the networks, protocol and ports of the rule at both ends";
-    case NOTIFY_INVALID_KEY_INFORMATION: return "it does not like our key exchange: compare the group (PFS) of `esp`";
-    default: return "see the log of the peer";
-    }
-}
-
 /* racoon and its heirs send INITIAL_CONTACT after phase 1. */
 static bool names_this_sa(const struct ike_sa *sa, struct bytes spi)
 {
@@ -272,9 +245,7 @@ static void on_notify(struct ike *ike, struct ike_sa *sa, const struct path *pat
             child_end_one(ike, child, false, "the peer does not know it any more (INVALID_SPI)");
         return;
     }
-    char why[256];
-    snprintf(why, sizeof why, "the peer answered %s: %s", v1_notify_name(n.type), phase2_remedy(n.type));
-    v1_quick_refused(ike, sa, n.spi.len == 4 ? load_u32(n.spi.data) : 0, why);
+    v1_quick_refused(ike, sa, n.spi.len == 4 ? load_u32(n.spi.data) : 0, n.type);
 }
 
 /* Unauthenticated: no state changes, but if the peer never says anything better, this is what `up` and the log will
@@ -295,10 +266,9 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
         return;
     }
     ike_drop(ike, IKE_DROP_STATE, path, "an unauthenticated %s: noted as a hint", v1_notify_name(n.type));
-    if (sa->hint[0] != '\0')
+    if (sa->refusal != 0 || sa->hint[0] != '\0')
         return;
-    snprintf(sa->hint, sizeof sa->hint, "the peer answered %s: %s", v1_notify_name(n.type),
-             phase1_remedy(connection_of(ike, sa->connection), n.type));
+    sa->refusal = n.type;
     exchange_hurry(&sa->exchange);
     timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
 }

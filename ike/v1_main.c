@@ -178,7 +178,7 @@ static enum status verify_auth(struct ike *ike, struct ike_sa *sa, const struct 
         status = phase1_read_notifications(sa, &claim->p, &claim->initial_contact);
     if (status == OK)
         status = id_status;
-    if (status == OK && !phase1_identity_fits(ike, claim->connection, &claim->id))
+    if (status == OK && !phase1_identity_fits(ike, claim->connection, claim))
         status = ERR_MISMATCH;
     return status;
 }

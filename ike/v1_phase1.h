@@ -140,8 +140,9 @@ struct identity phase1_expected_id(const struct connection *c);
 /* May this be the peer of c? remote = %any without remote_id: whoever has the key, or a certificate of ca. */
 bool phase1_id_is_expected(const struct connection *c, const struct identity *id);
 
-/* The authenticated identity against the configured one; a difference is logged with its remedy. */
-bool phase1_identity_fits(struct ike *ike, uint32_t connection, const struct identity *id);
+/* The authenticated identity against the configured one; a difference is logged with its remedy, and left in
+ * claim->why. */
+bool phase1_identity_fits(struct ike *ike, uint32_t connection, struct claim *claim);
 
 /* A message that failed to authenticate, or another identity: counted, noted as a hint (initiator), answered once
  * (responder). The SA waits on for the right one. */

@@ -60,17 +60,18 @@ bool phase1_id_is_expected(const struct connection *c, const struct identity *id
     return identity_equal(&expected, id);
 }
 
-bool phase1_identity_fits(struct ike *ike, uint32_t connection, const struct identity *id)
+bool phase1_identity_fits(struct ike *ike, uint32_t connection, struct claim *claim)
 {
     const struct connection *c = connection_of(ike, connection);
-    if (phase1_id_is_expected(c, id))
+    if (phase1_id_is_expected(c, &claim->id))
         return true;
     struct identity expected = phase1_expected_id(c);
     char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
-    ike_say(ike, LOG_ERROR, connection,
-            "INVALID_ID_INFORMATION: the peer calls itself %s, but remote_id expects %s; if that is the right peer, "
-            "write remote_id = %s",
-            identity_print(id, got), identity_print(&expected, want), identity_print(id, got));
+    identity_print(&claim->id, got);
+    snprintf(claim->why, sizeof claim->why,
+             "the peer calls itself %s, but remote_id expects %s; if that is the right peer, write remote_id = %s", got,
+             identity_print(&expected, want), got);
+    ike_say(ike, LOG_ERROR, connection, "INVALID_ID_INFORMATION: %s", claim->why);
     return false;
 }
 
@@ -115,8 +116,8 @@ void phase1_refuse_proof(struct ike *ike, struct ike_sa *sa, const struct ike_he
             snprintf(sa->hint, sizeof sa->hint, "AUTHENTICATION_FAILED: the peer's answer does not verify: %.400s",
                      said);
         else if (status == ERR_MISMATCH)
-            snprintf(sa->hint, sizeof sa->hint,
-                     "INVALID_ID_INFORMATION: the peer's identity is not the configured remote_id");
+            snprintf(sa->hint, sizeof sa->hint, "INVALID_ID_INFORMATION: %.480s",
+                     claim->why[0] != '\0' ? claim->why : "the peer's identity is not the configured remote_id");
         exchange_hurry(&sa->exchange);
         return;
     }

@@ -135,7 +135,7 @@ static void explain_mismatch(struct ike *ike, uint32_t connection, const struct 
     proposal_explain(&connection_of(ike, connection)->ike, &offered, text, sizeof text);
     ike_say(ike, LOG_ERROR, connection,
             "NO_PROPOSAL_CHOSEN for phase 1 offered by %s:", endpoint_print(&path->remote, end));
-    ike_say_lines(ike, LOG_ERROR, connection, text);
+    ike_say_lines(ike, LOG_ERROR, connection, "", text);
     explain_method(ike, connection, offer);
 }
 

@@ -126,7 +126,7 @@ void quick_fail(struct ike *ike, struct quick *q, const char *why)
     struct child_sa *half = child_id != 0 ? child_by_id(ike, child_id) : NULL;
     if (half != NULL && half->state == CHILD_INSTALLED)
         child_end(ike, half, !initiator, true, why); /* the initiator may be sealing on it already */
-    ike_say(ike, initiator ? LOG_ERROR : LOG_WARNING, peer->connection, "phase 2 failed: %s", why);
+    ike_say_lines(ike, initiator ? LOG_ERROR : LOG_WARNING, peer->connection, "phase 2 failed: ", why);
     if (!initiator)
         return;
     if (replaces != 0)

@@ -5,6 +5,7 @@
 #include "ike/child.h"
 #include "ike/net.h"
 #include "ike/peer.h"
+#include "ike/refusal.h"
 #include "ike/sa.h"
 #include "ike/v1_quick.h"
 
@@ -193,7 +194,7 @@ void quick_on_answer(struct ike *ike, struct quick *q, const struct ike_header *
     peer_pursue(ike, peer);
 }
 
-void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, const char *why)
+void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, unsigned notify)
 {
     struct quick *q, *found = NULL;
     size_t waiting = 0;
@@ -207,6 +208,8 @@ void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, const ch
     if (found == NULL || (spi == 0 && waiting > 1))
         return;
     struct peer *peer = sa->peer;
-    quick_fail(ike, found, why);
+    const struct proposal_list offered = same_group(&connection_of(ike, sa->connection)->esp);
+    char why[REFUSAL_TEXT];
+    quick_fail(ike, found, refusal_of_phase2(&offered, &found->selector, notify, why));
     peer_pursue(ike, peer);
 }

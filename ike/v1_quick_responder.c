@@ -52,7 +52,7 @@ static void say_no_proposal(struct ike *ike, const struct quick *q, const struct
     for (size_t i = 0; i < offer->count; i++)
         encap_differs &= !offer->items[i].usable || offer->items[i].encap != terms.encap;
     ike_say(ike, LOG_ERROR, q->sa->connection, "NO_PROPOSAL_CHOSEN for phase 2:");
-    ike_say_lines(ike, LOG_ERROR, q->sa->connection, text);
+    ike_say_lines(ike, LOG_ERROR, q->sa->connection, "", text);
     if (encap_differs)
         ike_say(ike, LOG_ERROR, q->sa->connection,
                 "the peer asks for another encapsulation (ESP in UDP or not) than NAT detection gave; see encap");

@@ -53,6 +53,13 @@ bool proposal_fits(const struct proposal *ours, const struct proposal *offered);
 const char *proposal_explain(const struct proposal_list *ours, const struct proposal_list *offered, char *out,
                              size_t out_len);
 
+/*
+ * What we offer, for the person who has to find it among the settings of the peer: a line for each proposal, its
+ * transforms in the words of appliances ("  aes128-sha256-modp2048: encryption aes128, hash sha256, group 14"). What
+ * does not fit is counted. Returns out.
+ */
+const char *proposal_spell(const struct proposal_list *offer, char *out, size_t out_len);
+
 /* The mask of enum legacy bits that p needs. */
 uint32_t proposal_legacy(const struct proposal *p);
 

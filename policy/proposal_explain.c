@@ -7,7 +7,7 @@
 #include "policy/proposal.h"
 
 /* The conclusion is written first, so that long lists never push it out. */
-enum { NAME_TEXT = 48, LEGACY_TEXT = 64, CONCLUSION_TEXT = 1024 };
+enum { NAME_TEXT = 48, LEGACY_TEXT = 64, CONCLUSION_TEXT = 1024, LINE_TEXT = PROPOSAL_TEXT + 3 * NAME_TEXT + 64 };
 
 struct text {
     char *out;
@@ -191,13 +191,33 @@ static void conclude(struct text *t, const struct proposal_list *ours, const str
 
 /* --- the whole --- */
 
-/* As many lines as leave `reserve` bytes; the rest is counted. */
-static void add_list(struct text *t, const char *title, const struct proposal_list *list, size_t reserve)
+typedef const char *print_line(const struct proposal *p, char out[LINE_TEXT]);
+
+static const char *named(const struct proposal *p, char out[LINE_TEXT])
 {
-    char line[PROPOSAL_TEXT];
+    return proposal_print(p, out);
+}
+
+static const char *spelled(const struct proposal *p, char out[LINE_TEXT])
+{
+    char name[PROPOSAL_TEXT], cipher[NAME_TEXT], group[NAME_TEXT] = "none";
+    bool ike = p->prf != PRF_NONE;
+    const char *hash = ike || p->integ != INTEG_NONE ? hash_name(p) : "none (the cipher authenticates)";
+    if (p->group != GROUP_NONE)
+        snprintf(group, sizeof group, "group %u", p->group);
+    snprintf(out, LINE_TEXT, "%s: encryption %s, hash %s, %s%s%s", proposal_print(p, name), cipher_name(p, cipher),
+             hash, ike ? "" : "PFS ", group, p->esn ? ", 64-bit sequence numbers" : "");
+    return out;
+}
+
+/* As many lines as leave `reserve` bytes; the rest is counted. */
+static void add_list(struct text *t, const char *title, const struct proposal_list *list, print_line *print,
+                     size_t reserve)
+{
+    char line[LINE_TEXT];
     add(t, "%s%s\n", title, list->count == 0 ? " nothing that we know" : "");
     for (size_t i = 0; i < list->count; i++) {
-        proposal_print(&list->items[i], line);
+        print(&list->items[i], line);
         if (t->len - t->used < strlen(line) + 40 + reserve) {
             add(t, "  and %zu more\n", list->count - i);
             return;
@@ -217,8 +237,20 @@ const char *proposal_explain(const struct proposal_list *ours, const struct prop
     conclude(&end, ours, offered);
     /* Half of what the conclusion leaves goes to each list. */
     size_t lists = out_len > end.used ? out_len - end.used : 0;
-    add_list(&all, "the peer offers:", offered, end.used + lists / 2);
-    add_list(&all, "we accept:", ours, end.used);
+    add_list(&all, "the peer offers:", offered, named, end.used + lists / 2);
+    add_list(&all, "we accept:", ours, named, end.used);
     add(&all, "%s", conclusion);
+    return out;
+}
+
+const char *proposal_spell(const struct proposal_list *offer, char *out, size_t out_len)
+{
+    struct text all = {out, out_len, 0};
+    if (out_len == 0)
+        return out;
+    out[0] = '\0';
+    add_list(&all, "we offer:", offer, spelled, 0);
+    if (all.used > 0 && out[all.used - 1] == '\n')
+        out[all.used - 1] = '\0';
     return out;
 }

@@ -166,6 +166,23 @@ static void test_explanation_of_nothing(void **state)
     proposal_explain(&none, &none, text, sizeof text);
 }
 
+static void test_an_offer_spelled_out(void **state)
+{
+    (void)state;
+    struct proposal_list ike = a_list(PROPOSAL_IKE, "aes256-sha384-ecp384");
+    struct proposal_list esp = a_list(PROPOSAL_ESP, "aes256gcm16, aes128-sha256-modp2048-esn");
+    char text[EXPLAIN_TEXT];
+    assert_string_equal(proposal_spell(&ike, text, sizeof text),
+                        "we offer:\n  aes256-sha384-ecp384: encryption aes256, hash sha384, group 20");
+    assert_string_equal(proposal_spell(&esp, text, sizeof text),
+                        "we offer:\n"
+                        "  aes256gcm16: encryption aes256gcm16, hash none (the cipher authenticates), PFS none\n"
+                        "  aes128-sha256-modp2048-esn: encryption aes128, hash sha256, PFS group 14, 64-bit sequence "
+                        "numbers");
+    for (size_t len = 1; len < 120; len++)
+        assert_true(strlen(proposal_spell(&esp, text, len)) < len);
+}
+
 /* Full lists: the conclusion is whole, what did not fit is counted, and every room is kept. */
 static void test_explanation_in_every_room(void **state)
 {
@@ -198,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_explanation_lists_both_sides_line_by_line),
         cmocka_unit_test(test_explanation_of_a_group_that_is_never_accepted),
         cmocka_unit_test(test_explanation_of_nothing),
+        cmocka_unit_test(test_an_offer_spelled_out),
         cmocka_unit_test(test_explanation_in_every_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
