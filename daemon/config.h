@@ -40,6 +40,7 @@ struct gateway_config {
     enum aead_choice crypto;
     bool guard; /* netfilter rules that hold even when this process is gone */
     char control[CONFIG_CONTROL_MAX];
+    struct endpoint metrics; /* where metrics and health are served; family 0: nowhere */
     enum log_level log_level;
 };
 

@@ -252,6 +252,54 @@ static bool is_unspecified(const struct address *a)
     return a->family != 0 && memcmp(a->bytes, zero, address_len(a)) == 0;
 }
 
+/* "192.0.2.1:9903", "[2001:db8::1]:9903"; false: it is none. */
+static bool parse_endpoint(const char *text, struct endpoint *out)
+{
+    char host[ADDRESS_TEXT];
+    uint64_t port;
+    const char *colon = strrchr(text, ':');
+    bool in_brackets = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
+    const char *begin = in_brackets ? text + 1 : text, *end = in_brackets ? colon - 1 : colon;
+    if (colon == NULL || end <= begin || (size_t)(end - begin) >= sizeof host)
+        return false;
+    memcpy(host, begin, (size_t)(end - begin));
+    host[end - begin] = '\0';
+    if (address_parse(host, &out->address) != OK || out->address.family != (in_brackets ? 6 : 4) ||
+        !value_number(colon + 1, &port) || port < 1 || port > UINT16_MAX)
+        return false;
+    out->port = (uint16_t)port;
+    return true;
+}
+
+static bool is_loopback(const struct address *a)
+{
+    static const uint8_t six[16] = {[15] = 1};
+    return a->family == 4 ? a->bytes[0] == 127 : memcmp(a->bytes, six, sizeof six) == 0;
+}
+
+bool apply_endpoint(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    struct endpoint at = {0};
+    if (strcmp(item->text, "off") == 0) {
+        *(struct endpoint *)field(item) = at;
+        return true;
+    }
+    if (!parse_endpoint(item->text, &at)) {
+        config_error(load->errors, item->line,
+                     "%s = '%s' is not an address and a port: write both, such as 127.0.0.1:9903 or [::1]:9903, or off",
+                     item->key->name, quote(item->text, shown));
+        return false;
+    }
+    if (!is_loopback(&at.address))
+        config_warning(load->errors, item->line,
+                       "%s = %s: whoever reaches this address can read the state of all tunnels: let only your "
+                       "monitoring reach it, or write 127.0.0.1",
+                       item->key->name, item->text);
+    *(struct endpoint *)field(item) = at;
+    return true;
+}
+
 static bool apply_address(struct config_load *load, const struct config_item *item, const char *remedy)
 {
     char shown[QUOTE_TEXT];

@@ -19,6 +19,7 @@ config_apply apply_dscp;           /* a uint32_t, DSCP_COPY for copy */
 config_apply apply_mss;            /* a uint32_t, MSS_AUTO, MSS_OFF or the limit */
 config_apply apply_tun;
 config_apply apply_control;
+config_apply apply_endpoint; /* a struct endpoint, of family 0 for off */
 config_apply apply_local;
 config_apply apply_remote;
 config_apply apply_identity;

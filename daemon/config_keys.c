@@ -45,7 +45,8 @@ static const struct config_key keys[] = {
      .help = "back end of the ESP ciphers: ipsec-mb where it can, never, or else refuse to start"},
     {GATEWAY(control), .name = "control", .apply = apply_control, .fallback = CONFIG_CONTROL_DEFAULT,
      .help = "absolute path of the control socket"},
-    {LATER(SECTION_GATEWAY), .name = "metrics", .help = "remove the key; `esptun status --json` has the counters"},
+    {GATEWAY(metrics), .name = "metrics", .apply = apply_endpoint, .fallback = "off",
+     .help = "address and port of /metrics, /healthz and /readyz, such as 127.0.0.1:9903; or off"},
     {GATEWAY(log_level), .name = "log_level", .apply = apply_word, .fallback = "info",
      .words = "error|warning|info|debug", .help = "how much is logged"},
     {FIXED(SECTION_GATEWAY), .name = "log_format", .fallback = "text", .words = "text", .later = "json",
@@ -135,6 +136,8 @@ static const struct config_key keys[] = {
      .help = "large IKE messages in fragments, where the peer takes them"},
     {CONNECTION(start), .name = "start", .apply = apply_word, .fallback = "trap", .words = "trap|start|none",
      .help = "on interesting traffic, at once, or only when the peer asks"},
+    {CONNECTION(required), .name = "required", .apply = apply_yes_no, .fallback = "no", .words = "yes|no",
+     .help = "/readyz answers 503 while it is not up, or nothing comes back"},
 
     {RULE, .name = "protect", .help = PROTECT_HELP},
     {RULE, .name = "permit", .help = "another word for protect"},

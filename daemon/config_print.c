@@ -41,6 +41,7 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
 {
     static const char *const backends[] = {"auto", "openssl", "ipsec-mb"};
     static const char *const levels[] = {"error", "warning", "info", "debug"};
+    char at[ENDPOINT_TEXT];
     fprintf(out, "[gateway]\n");
     print_key(out, "tun", gateway->tun);
     print_auto(out, "mtu", gateway->mtu);
@@ -52,6 +53,7 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
     print_key(out, "guard", gateway->guard ? "yes" : "no");
     print_key(out, "crypto", backends[gateway->crypto]);
     print_key(out, "control", gateway->control);
+    print_key(out, "metrics", gateway->metrics.address.family != 0 ? endpoint_print(&gateway->metrics, at) : "off");
     print_key(out, "log_level", levels[gateway->log_level]);
     print_key(out, "log_format", "text");
 }
@@ -170,6 +172,7 @@ static void print_connection(const struct connection *c, FILE *out)
     print_tunnel(&c->tunnel, out);
     print_flag(out, "fragmentation", c->fragmentation);
     print_choice(out, "start", c->start);
+    print_flag(out, "required", c->required);
 }
 
 static void print_rules(const struct config *config, FILE *out)

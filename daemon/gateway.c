@@ -29,6 +29,7 @@ static void on_wake(void *arg)
     shards_expire(g->shards, now);
     gateway_path_expire(g);
     gateway_round(g);
+    gateway_health_sample(g);
     g->look_at_commands = true;
     gateway_settle(g);
 }
@@ -268,6 +269,8 @@ static enum status start(struct gateway *g, char *why)
     if (status == OK)
         status = gateway_open_control(g, why, GATEWAY_WHY);
     if (status == OK)
+        status = gateway_open_health(g, why, GATEWAY_WHY);
+    if (status == OK)
         status = gateway_open_path(g);
     if (status == OK)
         status = open_device(g, why);
@@ -293,6 +296,7 @@ static void release(struct gateway *g)
     loop_unwatch_all(&g->loop);
     routes_remove(g->routes);
     control_close(g->control);
+    gateway_close_health(g);
     gateway_close_access(g);
     loop_close(&g->loop);
     ike_free(g->ike);

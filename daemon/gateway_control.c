@@ -17,13 +17,11 @@ static struct offloads offloads_of(const struct gateway *g)
     return used;
 }
 
-static void answer_status(struct gateway *g, struct client *client)
+void gateway_status_input(struct gateway *g, struct status_scratch *scratch, struct status_input *out)
 {
-    uint64_t ike_drops[IKE_DROP_COUNT];
     for (int i = 0; i < IKE_DROP_COUNT; i++)
-        ike_drops[i] = ike_drop_count(g->ike, (enum ike_drop)i);
-    struct guard_counts guard;
-    const struct status_input input = {
+        scratch->ike_drops[i] = ike_drop_count(g->ike, (enum ike_drop)i);
+    *out = (struct status_input){
         .version = ESPTUN_VERSION,
         .now_ms = gateway_now(g),
         .started_ms = g->started_ms,
@@ -33,12 +31,19 @@ static void answer_status(struct gateway *g, struct client *client)
         .sad = g->sad,
         .drops = shards_drops(g->shards),
         .rules = shards_rules(g->shards),
-        .ike_drops = ike_drops,
+        .ike_drops = scratch->ike_drops,
         .crypto = g->crypto,
         .workers = shards_count(g->shards),
-        .guard = guard_count(&g->guard, &guard) ? &guard : NULL,
+        .guard = guard_count(&g->guard, &scratch->guard) ? &scratch->guard : NULL,
         .offloads = offloads_of(g),
     };
+}
+
+static void answer_status(struct gateway *g, struct client *client)
+{
+    struct status_scratch scratch;
+    struct status_input input;
+    gateway_status_input(g, &scratch, &input);
     struct status_document document;
     status_begin(&document, &input);
     struct ike_visitor visitor = status_visitor(&document);
@@ -100,11 +105,15 @@ static void look_at_sa(void *arg, const struct ike_sa_info *info)
         look->view.sas++;
 }
 
+bool child_state_is_up(const char *state)
+{
+    return strcmp(state, "established") == 0 || strcmp(state, "rekeying") == 0;
+}
+
 static void look_at_child(void *arg, const struct ike_child_info *info)
 {
     struct look *look = arg;
-    bool up = strcmp(info->state, "established") == 0 || strcmp(info->state, "rekeying") == 0;
-    if (!look->here || !up || info->rule >= look->g->config->spd.count)
+    if (!look->here || !child_state_is_up(info->state) || info->rule >= look->g->config->spd.count)
         return;
     look->view.children++;
     if (look->g->seen[info->rule])

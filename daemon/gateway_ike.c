@@ -228,6 +228,7 @@ void gateway_settle(struct gateway *g)
         gateway_judge_commands(g);
     }
     uint64_t next = earlier(ike_next(g->ike), shards_next(g->shards));
+    next = earlier(next, g->health_due_ms);
     next = earlier(earlier(next, path_mtus_next(g->path_mtus)), earlier(g->round.due_ms, gateway_follow_next(g)));
     loop_wake_at(&g->loop, earlier(next, commands_next(&g->commands)));
 }

@@ -6,6 +6,7 @@
  *   gateway_path.c     path MTU and what follows from it
  *   gateway_watch.c    links and routes of the host that change
  *   gateway_control.c  what clients of the control socket ask
+ *   gateway_health.c   metrics, health and readiness
  */
 #ifndef DAEMON_GATEWAY_STATE_H
 #define DAEMON_GATEWAY_STATE_H
@@ -13,10 +14,12 @@
 #include "daemon/command.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
+#include "daemon/http.h"
 #include "daemon/login.h"
 #include "daemon/loop.h"
 #include "daemon/path_errors.h"
 #include "daemon/shards.h"
+#include "daemon/status.h"
 #include "esp/path_mtu.h"
 #include "ike/ike.h"
 #include "tun/device.h"
@@ -27,6 +30,7 @@
 enum { GATEWAY_WHY = 512 };
 
 struct round_path;
+struct connection_health;
 
 /* Asking for the routes to all peers again; see gateway_watch.c. */
 struct path_round {
@@ -82,11 +86,14 @@ struct gateway {
     bool *released;              /* by rule: a child may seal since; what waits for it is to leave */
     uint32_t *released_rules;
     size_t released_count;
-    bool *seen;                  /* by rule: scratch of view_of */
-    uint64_t recheck_ms;         /* when a route was last asked for because of a packet that was too big */
-    struct log_rate path_rate;   /* of lines about path MTUs */
-    struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */
-    bool look_at_commands;       /* something happened that can be an outcome */
+    bool *seen;                       /* by rule: scratch of view_of */
+    struct http *http;                /* NULL: no metrics */
+    struct connection_health *health; /* by connection; NULL: no metrics */
+    uint64_t health_due_ms;           /* the next sample */
+    uint64_t recheck_ms;              /* when a route was last asked for because of a packet that was too big */
+    struct log_rate path_rate;        /* of lines about path MTUs */
+    struct log_rate unsent_rate;      /* of warnings that IKE messages did not leave */
+    bool look_at_commands;            /* something happened that can be an outcome */
     bool stopping;
     uint64_t started_ms;
     int exit_code;
@@ -138,7 +145,23 @@ void gateway_close_watch(struct gateway *g);
 void gateway_routes_changed(struct gateway *g); /* its socket is readable */
 void gateway_round(struct gateway *g);          /* goes on with a round that is due */
 
+/* --- gateway_health.c --- */
+
+/* `metrics` is absent: nothing is opened, and nothing watched. */
+MUST_USE enum status gateway_open_health(struct gateway *g, char *why, size_t why_len);
+void gateway_close_health(struct gateway *g);
+void gateway_health_sample(struct gateway *g); /* when g->health_due_ms has come */
+
 /* --- gateway_control.c --- */
+
+/* What the input of a status borrows. */
+struct status_scratch {
+    uint64_t ike_drops[IKE_DROP_COUNT];
+    struct guard_counts guard;
+};
+void gateway_status_input(struct gateway *g, struct status_scratch *scratch, struct status_input *out);
+/* By the word of ike_child_info: it carries packets. */
+bool child_state_is_up(const char *state);
 
 MUST_USE enum status gateway_open_control(struct gateway *g, char *why, size_t why_len);
 void gateway_judge_commands(struct gateway *g);

@@ -40,6 +40,7 @@ struct connection {
     enum encap_choice encap;
     bool fragmentation; /* of IKE messages */
     enum start_action start;
+    bool required; /* readiness of the gateway depends on it */
     struct tunnel tunnel;
 };
 

@@ -2,7 +2,7 @@
 # For ./demo, ./test/run and ./test/bench/run, to be sourced: which Debian packages esptun needs, and their installation.
 
 PACKAGES_BUILD="gcc libc6-dev make cmake pkg-config libssl-dev libsodium-dev libuv1-dev libinih-dev libmnl-dev
-                libnftables-dev libjansson-dev uthash-dev"
+                libnftables-dev libjansson-dev libmicrohttpd-dev uthash-dev"
 # Faster ESP ciphers, on x86-64 alone.
 [ "$(uname -m)" != x86_64 ] || PACKAGES_BUILD="$PACKAGES_BUILD libipsec-mb-dev"
 PACKAGES_DEMO="python3 iproute2 iputils-ping tcpdump"
@@ -47,6 +47,14 @@ install_packages() {
     [ $code -eq 0 ] || tail -n 20 /tmp/esptun-apt.$$ >&2
     rm -f /tmp/esptun-apt.$$
     return $code
+}
+
+# promtool, the checker of metrics, into DIR: its package would bring a whole monitoring service, which nobody wants on a
+# machine that only runs tests.
+unpack_promtool() {
+    [ ! -x "$1/usr/bin/promtool" ] || return 0
+    mkdir -p "$1" && (cd "$1" && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb) \
+        >/dev/null 2>&1
 }
 
 need_root() {

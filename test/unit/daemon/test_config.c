@@ -147,7 +147,15 @@ static void test_gateway_b47(void **state)
         {"[gateway]\nlog_level = loud\n", 2, "log_level cannot be 'loud'", "error, warning, info or debug"},
         {"[gateway]\nlog_format = json\n", 2, "log_format = json is not available", "log_format = text"},
         {"[gateway]\nlog_format = xml\n", 2, "log_format cannot be 'xml'", "write text"},
-        {"[gateway]\nmetrics = 127.0.0.1:9903\n", 2, "metrics is not available", "remove the key"},
+        {"[gateway]\nmetrics = yes\n", 2, "metrics = 'yes' is not an address and a port", "127.0.0.1:9903"},
+        {"[gateway]\nmetrics = 127.0.0.1\n", 2, "not an address and a port", "[::1]:9903"},
+        {"[gateway]\nmetrics = 127.0.0.1:\n", 2, "not an address and a port", "write both"},
+        {"[gateway]\nmetrics = 127.0.0.1:0\n", 2, "not an address and a port", "write both"},
+        {"[gateway]\nmetrics = 127.0.0.1:65536\n", 2, "not an address and a port", "write both"},
+        {"[gateway]\nmetrics = :9903\n", 2, "not an address and a port", "write both"},
+        {"[gateway]\nmetrics = ::1:9903\n", 2, "not an address and a port", "write both"},
+        {"[gateway]\nmetrics = [127.0.0.1]:9903\n", 2, "not an address and a port", "write both"},
+        {"[gateway]\nmetrics = [::1:9903\n", 2, "not an address and a port", "write both"},
         {"[gateway]\nuser = nobody\n", 2, "user is not available", "NET_ADMIN, NET_RAW and NET_BIND_SERVICE"},
     };
     CHECK_WRONG(rows);

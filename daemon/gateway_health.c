@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether connections are of use, looked at now and then; and the pages that tell it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/gateway_state.h"
+#include "daemon/health.h"
+#include "daemon/metrics.h"
+
+struct connection_health {
+    struct health_flow flow;
+    size_t rules, rules_up;
+    uint64_t in, out; /* packets of all its SAs, of the look under way */
+};
+
+/* --- looking --- */
+
+static uint32_t connection_of_rule(const struct gateway *g, uint32_t rule)
+{
+    const struct spd *spd = &g->config->spd;
+    return rule < spd->count && spd->rules[rule].action == ACTION_PROTECT ? spd->rules[rule].connection : UINT32_MAX;
+}
+
+static void look_at_sa(void *arg, const struct ike_sa_info *info)
+{
+    (void)arg;
+    (void)info;
+}
+
+static void look_at_child(void *arg, const struct ike_child_info *info)
+{
+    struct gateway *g = arg;
+    uint32_t connection = connection_of_rule(g, info->rule);
+    if (connection >= g->config->connection_count)
+        return;
+    struct connection_health *h = &g->health[connection];
+    const struct sa *pair = sad_by_child(g->sad, info->id);
+    h->in += pair != NULL ? counter_get(&pair->in.packets) : 0;
+    h->out += pair != NULL ? counter_get(&pair->out.packets) : 0;
+    if (!child_state_is_up(info->state) || g->seen[info->rule])
+        return;
+    g->seen[info->rule] = true;
+    h->rules_up++;
+}
+
+static void look(struct gateway *g)
+{
+    const struct spd *spd = &g->config->spd;
+    for (size_t i = 0; i < g->config->connection_count; i++) {
+        struct connection_health *h = &g->health[i];
+        h->rules = h->rules_up = 0;
+        h->in = h->out = 0;
+    }
+    for (uint32_t i = 0; i < spd->count; i++) {
+        uint32_t connection = connection_of_rule(g, i);
+        g->seen[i] = false;
+        if (connection < g->config->connection_count)
+            g->health[connection].rules++;
+    }
+    const struct ike_visitor visitor = {.arg = g, .sa = look_at_sa, .child = look_at_child};
+    ike_visit(g->ike, &visitor);
+}
+
+void gateway_health_sample(struct gateway *g)
+{
+    uint64_t now = gateway_now(g);
+    if (now < g->health_due_ms)
+        return;
+    g->health_due_ms = now + HEALTH_SAMPLE_MS;
+    look(g);
+    for (size_t i = 0; i < g->config->connection_count; i++) {
+        struct connection_health *h = &g->health[i];
+        health_sample(&h->flow, h->in, h->out, now);
+    }
+}
+
+static bool judge(const struct gateway *g, size_t connection, char why[HEALTH_WHY])
+{
+    const struct connection_health *h = &g->health[connection];
+    const struct health_view view = {.rules = h->rules, .rules_up = h->rules_up, .flow = &h->flow};
+    return health_judge(&view, gateway_now(g), why);
+}
+
+/* --- pages --- */
+
+static const char plain[] = "text/plain; charset=utf-8";
+
+static void text_page(struct http_page *page, unsigned code, const char *type, char *body, size_t len)
+{
+    *page = (struct http_page){.code = code, .type = type, .body = body, .len = len};
+}
+
+static void metrics_page(struct gateway *g, struct http_page *page)
+{
+    struct status_scratch scratch;
+    struct status_input status;
+    size_t count = g->config->connection_count, len = 0;
+    struct metrics_connection *how = calloc(count + 1, sizeof *how);
+    char why[HEALTH_WHY], *text = NULL;
+    gateway_status_input(g, &scratch, &status);
+    look(g);
+    for (size_t i = 0; how != NULL && i < count; i++)
+        how[i] = (struct metrics_connection){.required = g->connections[i].required,
+                                             .healthy = judge(g, i, why),
+                                             .rules = g->health[i].rules,
+                                             .rules_up = g->health[i].rules_up};
+    const struct metrics_input input = {.status = &status, .connections = how, .visit = ike_visit, .ike = g->ike};
+    if (how != NULL)
+        text = metrics_text(&input, &len);
+    free(how);
+    text_page(page, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
+}
+
+/* The process answers: that is all. A peer that is away is no reason to start it again. */
+static void alive_page(const struct gateway *g, struct http_page *page)
+{
+    char *text = strdup(g->stopping ? "stopping\n" : "ok\n");
+    text_page(page, g->stopping ? 503 : 200, plain, text, text != NULL ? strlen(text) : 0);
+}
+
+static bool write_readiness(struct gateway *g, FILE *out)
+{
+    bool ready = true;
+    size_t required = 0;
+    char why[HEALTH_WHY];
+    for (size_t i = 0; i < g->config->connection_count; i++) {
+        if (!g->connections[i].required)
+            continue;
+        bool good = judge(g, i, why);
+        fprintf(out, "%s: %s%s\n", g->connections[i].name, good ? "ready" : "not ready: ", why);
+        ready &= good;
+        required++;
+    }
+    if (required == 0)
+        fprintf(out, "ready: no connection is marked required = yes\n");
+    return ready;
+}
+
+static void ready_page(struct gateway *g, struct http_page *page)
+{
+    char *text = NULL;
+    size_t len = 0;
+    bool ready = false;
+    FILE *out = open_memstream(&text, &len);
+    look(g);
+    if (out != NULL)
+        ready = write_readiness(g, out);
+    if (out != NULL && fclose(out) != 0) {
+        free(text);
+        text = NULL;
+    }
+    text_page(page, ready ? 200 : 503, plain, text, len);
+}
+
+static bool on_page(void *arg, const char *path, struct http_page *page)
+{
+    struct gateway *g = arg;
+    if (strcmp(path, "/metrics") == 0)
+        metrics_page(g, page);
+    else if (strcmp(path, "/healthz") == 0)
+        alive_page(g, page);
+    else if (strcmp(path, "/readyz") == 0)
+        ready_page(g, page);
+    else
+        return false;
+    return true;
+}
+
+/* --- the whole --- */
+
+enum status gateway_open_health(struct gateway *g, char *why, size_t why_len)
+{
+    const struct http_setup setup = {
+        .loop = &g->loop.uv, .at = g->config->gateway.metrics, .log = g->log, .arg = g, .page = on_page};
+    char at[ENDPOINT_TEXT];
+    g->health_due_ms = DEADLINE_NEVER;
+    if (setup.at.address.family == 0)
+        return OK;
+    g->health = calloc(g->config->connection_count + 1, sizeof *g->health);
+    if (g->health == NULL)
+        return ERR_MEMORY;
+    enum status status = http_open(&setup, &g->http, why, why_len);
+    if (status != OK)
+        return status;
+    g->health_due_ms = 0;
+    log_write(g->log, LOG_INFO, "metrics and health are at http://%s", endpoint_print(&setup.at, at));
+    return OK;
+}
+
+void gateway_close_health(struct gateway *g)
+{
+    http_close(g->http);
+    g->http = NULL;
+    free(g->health);
+    g->health = NULL;
+}
