@@ -11,6 +11,7 @@
 #include "crypto/aead.h"
 #include "daemon/gateway_state.h"
 #include "daemon/mtu.h"
+#include "daemon/notify.h"
 #include "daemon/outgoing.h"
 #include "daemon/reverse_path.h"
 #include "daemon/udp_probe.h"
@@ -38,6 +39,7 @@ static void stop(struct gateway *g, int exit_code)
 {
     if (g->stopping)
         return;
+    notify_service("STOPPING=1", g->log);
     ike_shutdown(g->ike, gateway_now(g));
     gateway_end_commands(g);
     g->stopping = true;
@@ -339,6 +341,7 @@ static void run(struct gateway *g)
         reverse_path_warn(&g->config->spd, g->connections, g->config->connection_count, g->log);
     if (g->routes != NULL)
         log_write(g->log, LOG_INFO, "routes of protect rules are in table %u", routes_table(g->routes));
+    notify_service("READY=1\nSTATUS=carrying packets", g->log);
     ike_start(g->ike, g->started_ms);
     gateway_settle(g);
     loop_run(&g->loop);
