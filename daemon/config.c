@@ -491,6 +491,12 @@ enum status config_load(const char *path, struct vault *vault, struct config **o
         config_error(errors, 0, "cannot read the configuration: %s: name another file with -c FILE", strerror(errno));
     else
         status = config_load_text(path, bytes_of(data, len), others_can_read, vault, out, errors);
+    if (status == OK && config_note_folder(*out, path) != OK) {
+        config_free(*out);
+        *out = NULL;
+        status = ERR_MEMORY;
+        config_error(errors, 0, "out of memory");
+    }
     if (data != NULL)
         wipe(data, len);
     free(data);
@@ -536,6 +542,7 @@ void config_free(struct config *config)
         connection_clear(&config->connections[i]);
     free(config->connections);
     spd_free(&config->spd);
+    config_folders_free(&config->folders);
     free(config->path);
     free(config);
 }

@@ -28,6 +28,7 @@ enum {
     CONFIG_MESSAGE_TEXT = 1024, /* bytes of one message */
     CONFIG_CONTROL_MAX = 108,   /* sun_path with its terminator */
     CONFIG_TUN_MAX = 16,        /* IFNAMSIZ; "fd:2147483647" is shorter */
+    CONFIG_USER_MAX = 33,       /* useradd takes 32 bytes */
 };
 
 struct gateway_config {
@@ -42,6 +43,14 @@ struct gateway_config {
     char control[CONFIG_CONTROL_MAX];
     struct endpoint metrics; /* where metrics and health are served; family 0: nowhere */
     enum log_level log_level;
+    char user[CONFIG_USER_MAX]; /* to become after the start; "": nobody else */
+    bool sandbox;               /* filter system calls and files after the start */
+};
+
+/* Where the configuration and the files that it names lie, each once. */
+struct config_folders {
+    char **items; /* owned, as are the texts */
+    size_t count;
 };
 
 /* Owns all that it points to, secrets included; freed by config_free. Never changes once loaded. */
@@ -51,6 +60,7 @@ struct config {
     size_t connection_count;
     struct spd spd;
     char *path; /* of the file, as given */
+    struct config_folders folders;
 };
 
 struct config_message {

@@ -246,6 +246,22 @@ bool apply_control(struct config_load *load, const struct config_item *item)
     return true;
 }
 
+/* Whether there is such a user is known where esptun runs, not where it is checked. */
+bool apply_user(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    size_t len = strlen(item->text);
+    if (len == 0 || len >= CONFIG_USER_MAX || strpbrk(item->text, " \t:/") != NULL) {
+        config_error(
+            load->errors, item->line,
+            "user = '%s' is not the name of a user: write one of this system, such as nobody, or remove the key",
+            quote(item->text, shown));
+        return false;
+    }
+    memcpy(field(item), item->text, len + 1);
+    return true;
+}
+
 static bool is_unspecified(const struct address *a)
 {
     static const uint8_t zero[16];

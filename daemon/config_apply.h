@@ -20,6 +20,7 @@ config_apply apply_mss;            /* a uint32_t, MSS_AUTO, MSS_OFF or the limit
 config_apply apply_tun;
 config_apply apply_control;
 config_apply apply_endpoint; /* a struct endpoint, of family 0 for off */
+config_apply apply_user;
 config_apply apply_local;
 config_apply apply_remote;
 config_apply apply_identity;
@@ -69,6 +70,10 @@ struct config_file {
 MUST_USE bool config_file_read(struct config_load *load, const struct config_item *item, bool secret, size_t most,
                                const char *remedy, struct config_file *out);
 void config_file_free(struct config_file *file); /* wipes */
+
+/* The folder of this file joins config->folders, also the one that a symbolic link leads to. ERR_MEMORY */
+MUST_USE enum status config_note_folder(struct config *config, const char *path);
+void config_folders_free(struct config_folders *folders);
 
 /* The length of what is in it, without the line end that editors put there. */
 size_t config_file_line(const struct config_file *file);

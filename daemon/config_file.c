@@ -73,7 +73,7 @@ bool config_file_read(struct config_load *load, const struct config_item *item, 
     int fd = open_file(load, item, path, secret, remedy);
     if (fd < 0)
         return false;
-    uint8_t *data = malloc(most);
+    uint8_t *data = config_note_folder(load->config, path) == OK ? malloc(most) : NULL;
     ssize_t len = data != NULL ? read_all(fd, data, most) : -1;
     if (len < 0)
         config_error(load->errors, item->line, "cannot read %s: %s", item->key->name, strerror(errno));
@@ -82,6 +82,38 @@ bool config_file_read(struct config_load *load, const struct config_item *item, 
     if (len < 0)
         config_file_free(out);
     return len >= 0;
+}
+
+/* --- folders --- */
+
+static enum status note_one(struct config_folders *folders, const char *path, size_t len)
+{
+    for (size_t i = folders->count; i > 0; i--)
+        if (strlen(folders->items[i - 1]) == len && memcmp(folders->items[i - 1], path, len) == 0)
+            return OK;
+    char **items = realloc(folders->items, (folders->count + 1) * sizeof *items);
+    if (items == NULL)
+        return ERR_MEMORY;
+    folders->items = items;
+    items[folders->count] = strndup(path, len);
+    return items[folders->count] != NULL ? (folders->count++, OK) : ERR_MEMORY;
+}
+
+enum status config_note_folder(struct config *config, const char *path)
+{
+    char real[PATH_MAX];
+    const char *slash = strrchr(path, '/'), *end = realpath(path, real) != NULL ? strrchr(real, '/') : NULL;
+    enum status status = slash != NULL ? note_one(&config->folders, path, (size_t)(slash - path + 1))
+                                       : note_one(&config->folders, "./", 2);
+    return status == OK && end != NULL ? note_one(&config->folders, real, (size_t)(end - real + 1)) : status;
+}
+
+void config_folders_free(struct config_folders *folders)
+{
+    for (size_t i = 0; i < folders->count; i++)
+        free(folders->items[i]);
+    free(folders->items);
+    *folders = (struct config_folders){0};
 }
 
 void config_file_free(struct config_file *file)

@@ -51,8 +51,10 @@ static const struct config_key keys[] = {
      .words = "error|warning|info|debug", .help = "how much is logged"},
     {FIXED(SECTION_GATEWAY), .name = "log_format", .fallback = "text", .words = "text", .later = "json",
      .help = "shape of log lines"},
-    {LATER(SECTION_GATEWAY), .name = "user", .help = "remove the key, and give the process only the capabilities "
-                                                     "NET_ADMIN, NET_RAW and NET_BIND_SERVICE"},
+    {GATEWAY(user), .name = "user", .apply = apply_user,
+     .help = "the user to become once everything is open; absent: who started it"},
+    {GATEWAY(sandbox), .name = "sandbox", .apply = apply_yes_no, .fallback = "yes", .words = "yes|no",
+     .help = "filter system calls and files once everything is open"},
 
     {CONNECTION(profile), .name = "profile", .apply = apply_profile,
      .help = "the kind of peer, whose usual proposals and lifetimes become the defaults"},

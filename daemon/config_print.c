@@ -56,6 +56,9 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
     print_key(out, "metrics", gateway->metrics.address.family != 0 ? endpoint_print(&gateway->metrics, at) : "off");
     print_key(out, "log_level", levels[gateway->log_level]);
     print_key(out, "log_format", "text");
+    if (gateway->user[0] != '\0')
+        print_key(out, "user", gateway->user);
+    print_key(out, "sandbox", gateway->sandbox ? "yes" : "no");
 }
 
 static void print_address(FILE *out, const char *name, const struct address *address)

@@ -251,7 +251,10 @@ void control_close(struct control *control)
     if (control == NULL)
         return;
     control->closing = true;
-    control_path_remove(control->setup.path, &control->file);
+    int error = control_path_remove(control->setup.path, &control->file);
+    if (error != 0)
+        log_write(control->setup.log, LOG_INFO, "the control socket %s stays: %s; the next start replaces it",
+                  control->setup.path, strerror(error));
     for (struct client *client = control->clients; client != NULL; client = client->next)
         client_close(client);
     uv_close((uv_handle_t *)&control->pipe, on_pipe_closed);

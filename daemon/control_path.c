@@ -80,9 +80,9 @@ enum status control_path_bind(const char *path, int *fd, struct stat *file, char
     return explain(path, result == 0 ? errno : error, why, why_len);
 }
 
-void control_path_remove(const char *path, const struct stat *file)
+int control_path_remove(const char *path, const struct stat *file)
 {
     struct stat now;
-    if (lstat(path, &now) == 0 && now.st_ino == file->st_ino && now.st_dev == file->st_dev)
-        (void)unlink(path);
+    bool ours = lstat(path, &now) == 0 && now.st_ino == file->st_ino && now.st_dev == file->st_dev;
+    return !ours || unlink(path) == 0 || errno == ENOENT ? 0 : errno;
 }

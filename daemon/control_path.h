@@ -13,6 +13,6 @@
 MUST_USE enum status control_path_bind(const char *path, int *fd, struct stat *file, char *why, size_t why_len);
 
 /* Removes the file if it is still that one. */
-void control_path_remove(const char *path, const struct stat *file);
+int control_path_remove(const char *path, const struct stat *file);
 
 #endif

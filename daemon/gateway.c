@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "crypto/aead.h"
@@ -13,6 +12,7 @@
 #include "daemon/mtu.h"
 #include "daemon/notify.h"
 #include "daemon/outgoing.h"
+#include "daemon/privilege.h"
 #include "daemon/reverse_path.h"
 #include "daemon/udp_probe.h"
 #include "daemon/workers.h"
@@ -87,13 +87,6 @@ static void on_routes(void *arg, const void *subject)
 }
 
 /* --- start --- */
-
-static void forbid_core_dumps(const struct log *log)
-{
-    const struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        log_write(log, LOG_WARNING, "core dumps could not be turned off: %s", strerror(errno));
-}
 
 /* Each worker has sockets of its own for each local address. */
 static void allow_many_descriptors(void)
@@ -256,8 +249,25 @@ static enum status watch_all(struct gateway *g)
     return status;
 }
 
+static enum status drop_privileges(struct gateway *g, char *why)
+{
+    const struct gateway_config *config = &g->config->gateway;
+    char folder[CONFIG_CONTROL_MAX];
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(config->control, '/') - config->control + 1),
+                   config->control);
+    const struct privilege privilege = {.user = config->user,
+                                        .sandbox = config->sandbox,
+                                        .netfilter = config->guard,
+                                        .config_path = g->config->path,
+                                        .folders = g->config->folders.items,
+                                        .folder_count = g->config->folders.count,
+                                        .control_folder = folder};
+    return privilege_drop(&privilege, g->log, why, GATEWAY_WHY);
+}
+
 /* The guard comes first, so that it is there also when the rest fails. Routes come last: before them nothing is led
- * here, and with them in place nothing protected goes past. */
+ * here, and with them in place nothing protected goes past. Privileges go before the first thread and the first packet.
+ */
 static enum status start(struct gateway *g, char *why)
 {
     const struct loop_handlers handlers = {.arg = g, .wake = on_wake, .signal = on_signal};
@@ -283,6 +293,8 @@ static enum status start(struct gateway *g, char *why)
     gateway_open_access(g);
     if (status == OK)
         status = make_ike(g);
+    if (status == OK)
+        status = drop_privileges(g, why);
     if (status == OK)
         status = watch_all(g);
     if (status == OK && g->config->gateway.routes)
@@ -356,7 +368,7 @@ int gateway_run(const struct config *config, struct vault *vault, const struct l
     *g = (struct gateway){.config = config, .vault = vault, .log = log, .random = random_system()};
     g->watch.fd = g->device.fd = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 = g->path_errors.fd6 = -1;
     g->exit_code = EXIT_FAILURE;
-    forbid_core_dumps(log);
+    privilege_begin(log);
     allow_many_descriptors();
     if (aead_danger() != NULL)
         log_write(log, LOG_ERROR, "DANGER: %s", aead_danger());

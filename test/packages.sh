@@ -2,7 +2,7 @@
 # For ./demo, ./test/run and ./test/bench/run, to be sourced: which Debian packages esptun needs, and their installation.
 
 PACKAGES_BUILD="gcc libc6-dev make cmake pkg-config libssl-dev libsodium-dev libuv1-dev libinih-dev libmnl-dev
-                libnftables-dev libjansson-dev libmicrohttpd-dev uthash-dev"
+                libnftables-dev libjansson-dev libmicrohttpd-dev libseccomp-dev libcap-ng-dev uthash-dev"
 # Faster ESP ciphers, on x86-64 alone.
 [ "$(uname -m)" != x86_64 ] || PACKAGES_BUILD="$PACKAGES_BUILD libipsec-mb-dev"
 PACKAGES_DEMO="python3 iproute2 iputils-ping tcpdump"

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
-#include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,9 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#ifdef ESPTUN_NFTABLES
+#include <nftables/libnftables.h>
+#endif
 
 enum { GUARD_NAME = sizeof GUARD_TABLE - 1 + DEVICE_NAME };
 
@@ -92,6 +94,10 @@ bool guard_count(const struct guard *guard, struct guard_counts *out)
 
 /* --- commands of nft --- */
 
+#ifdef ESPTUN_NFTABLES
+
+static const bool can_execute = true;
+
 /* False with the first line of what nft said. */
 static bool execute(const char *commands, char *said, size_t said_len)
 {
@@ -108,6 +114,19 @@ static bool execute(const char *commands, char *said, size_t said_len)
     nft_ctx_free(nft);
     return done;
 }
+
+#else
+
+static const bool can_execute = false;
+
+static bool execute(const char *commands, char *said, size_t said_len)
+{
+    (void)commands;
+    (void)snprintf(said, said_len, "this esptun was built without libnftables");
+    return false;
+}
+
+#endif
 
 static enum status explain(int error, char *why, size_t why_len)
 {
@@ -174,6 +193,12 @@ enum status guard_start(struct guard *guard, const char *tun, bool wanted, const
         if (here && fits)
             remove_left_over(name, log);
         return OK;
+    }
+    if (!can_execute) {
+        (void)snprintf(why, why_len,
+                       "cannot install the guard: this esptun was built without libnftables, as static ones are; take "
+                       "another, or 'guard = no' in [gateway]");
+        return ERR_UNSUPPORTED;
     }
     if (!here)
         return refuse(name, "lies in another network namespace", why, why_len);

@@ -2,18 +2,18 @@
 #include "tun/route.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tun/host.h"
 #include "tun/nexthop.h"
 #include "tun/plan.h"
 #include "tun/rule.h"
 
+#include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 
 /* Of our ip rules, by offset from the slot's number. */
@@ -277,16 +277,24 @@ static enum status addresses_add(struct routes *routes)
 }
 
 /* A reverse-path check on the TUN would drop what peers send from ranges that overlap ours. Global settings are not
- * ours to change. */
-static void relax_reverse_path(const struct routes *routes)
+ * ours to change. By netlink, for files of /proc are not written any more by now, and read-only in containers. */
+static void relax_reverse_path(struct routes *routes)
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/%s/rp_filter", routes->device->name);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "2", 1) != 1)
-        log_write(routes->log, LOG_DEBUG, "cannot relax %s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    enum { LOOSE = 2 };
+    char buffer[NETLINK_REQUEST];
+    void *extra;
+    struct nlmsghdr *request = netlink_request(buffer, RTM_NEWLINK, 0, sizeof(struct ifinfomsg), &extra);
+    ((struct ifinfomsg *)extra)->ifi_index = (int)routes->device->index;
+    struct nlattr *all = mnl_attr_nest_start(request, IFLA_AF_SPEC);
+    struct nlattr *family = mnl_attr_nest_start(request, AF_INET);
+    struct nlattr *settings = mnl_attr_nest_start(request, IFLA_INET_CONF);
+    mnl_attr_put_u32(request, IPV4_DEVCONF_RP_FILTER, LOOSE);
+    mnl_attr_nest_end(request, settings);
+    mnl_attr_nest_end(request, family);
+    mnl_attr_nest_end(request, all);
+    int error = netlink_ask(&routes->netlink, request);
+    if (error != 0)
+        log_write(routes->log, LOG_DEBUG, "cannot relax rp_filter of %s: %s", routes->device->name, strerror(-error));
 }
 
 /* With our mark: what an instance, this or another, routes to its TUN does not count. */

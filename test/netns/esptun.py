@@ -2,6 +2,7 @@
 """An esptun process in a gateway's namespace: its configuration, its verbs, its status."""
 import json
 import os
+import shutil
 import signal
 
 from lab import PSK, Failure, Skip, esptun_path, expect, wait_for
@@ -22,9 +23,11 @@ def offload_of(gateway):
 
 
 def gateway_keys(gateway):
-    """What the environment of a run of all tests adds to [gateway]: ESPTUN_OFFLOAD, ESPTUN_WORKERS."""
-    workers = os.environ.get("ESPTUN_WORKERS")
-    return {**({"workers": workers} if workers else {}), **offload_of(gateway)}
+    """What the environment of a run of all tests adds to [gateway]: ESPTUN_OFFLOAD, ESPTUN_WORKERS, ESPTUN_USER."""
+    keys = {key: os.environ.get("ESPTUN_" + key.upper()) for key in ("workers", "user")}
+    if keys["user"]:
+        shutil.chown(gateway.lab.folder, keys["user"])  # so that it can remove its control socket
+    return {**{key: value for key, value in keys.items() if value}, **offload_of(gateway)}
 
 
 def config(gateway, peer, psk=PSK, acl=None, settings=None, name="peer", **keys):

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "config_test.h"
+#include "daemon/config_apply.h"
 #include "daemon/config_keys.h"
 
 #define CONN   "[connection a]\n" /* two lines that a connection needs, and its key */
@@ -156,7 +157,11 @@ static void test_gateway_b47(void **state)
         {"[gateway]\nmetrics = ::1:9903\n", 2, "not an address and a port", "write both"},
         {"[gateway]\nmetrics = [127.0.0.1]:9903\n", 2, "not an address and a port", "write both"},
         {"[gateway]\nmetrics = [::1:9903\n", 2, "not an address and a port", "write both"},
-        {"[gateway]\nuser = nobody\n", 2, "user is not available", "NET_ADMIN, NET_RAW and NET_BIND_SERVICE"},
+        {"[gateway]\nuser = \n", 2, "user = '' is not the name of a user", "such as nobody, or remove the key"},
+        {"[gateway]\nuser = no body\n", 2, "user = 'no body' is not", "remove the key"},
+        {"[gateway]\nuser = nobody:nogroup\n", 2, "user = 'nobody:nogroup' is not", "remove the key"},
+        {"[gateway]\nuser = a234567890123456789012345678901234\n", 2, "is not the name of a user", "such as nobody"},
+        {"[gateway]\nsandbox = maybe\n", 2, "sandbox cannot be 'maybe'", "write yes or no"},
     };
     CHECK_WRONG(rows);
 }
@@ -575,6 +580,39 @@ static void test_control_path_alone(void **state)
     folder_free(&f);
 }
 
+/* What may be read again later: each folder once, and where a symbolic link leads. */
+static void test_folders(void **state)
+{
+    struct config config = {.path = NULL};
+    char folder[] = "/tmp/esptun-unit-XXXXXX", path[64], link[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/deep", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/deep/psk", folder);
+    fclose(fopen(path, "w"));
+    snprintf(link, sizeof link, "%s/psk", folder);
+    assert_int_equal(symlink("deep/psk", link), 0);
+    static const char *const names[] = {"/none/a", "/none/b", "none.psk", "other.psk", "/c"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(config_note_folder(&config, names[i]), OK);
+    assert_int_equal(config_note_folder(&config, link), OK);
+    assert_int_equal(config.folders.count, 5);
+    assert_string_equal(config.folders.items[0], "/none/");
+    assert_string_equal(config.folders.items[1], "./");
+    assert_string_equal(config.folders.items[2], "/");
+    assert_memory_equal(config.folders.items[3], folder, strlen(folder));
+    assert_int_equal(strlen(config.folders.items[3]), strlen(folder) + 1);
+    assert_memory_equal(config.folders.items[4] + strlen(config.folders.items[4]) - 6, "/deep/", 6);
+    config_folders_free(&config.folders);
+    assert_int_equal(config.folders.count, 0);
+    unlink(link);
+    unlink(path);
+    *strrchr(path, '/') = '\0';
+    rmdir(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,6 +639,7 @@ int main(void)
         cmocka_unit_test(test_psk_file_is_refused_b47),
         cmocka_unit_test(test_psk_file_loses_one_line_end),
         cmocka_unit_test(test_unreadable_file_b47),
+        cmocka_unit_test(test_folders),
         cmocka_unit_test(test_control_path_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
