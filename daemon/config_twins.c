@@ -6,6 +6,7 @@
 
 #include "daemon/config_apply.h"
 #include "daemon/config_errors.h"
+#include "ike/auth.h"
 
 static bool psks_differ(const struct connection *a, const struct connection *b)
 {
@@ -47,11 +48,18 @@ static int by_ends(const void *a, const void *b)
     return order != 0 ? order : (*left > *right) - (*left < *right);
 }
 
-/* The same with the name. 0: nothing at all tells the two apart. */
+/* The same with the name. 0: at most the kind of their keys tells the two apart. */
 static int compare_names(const struct connection *a, const struct connection *b)
 {
     int order = compare_ends(a, b);
     return order != 0 ? order : compare_identities(&a->remote_id, &b->remote_id);
+}
+
+/* And with that: RSA and the curves of ECDSA are methods of their own (RFC 4754 5). 0: nothing at all does. */
+static int compare_methods(const struct connection *a, const struct connection *b)
+{
+    int order = compare_names(a, b);
+    return order != 0 ? order : (int)auth_number(a) - (int)auth_number(b);
 }
 
 static int by_names(const void *a, const void *b)
@@ -61,18 +69,42 @@ static int by_names(const void *a, const void *b)
     return order != 0 ? order : (*left > *right) - (*left < *right);
 }
 
+static int by_methods(const void *a, const void *b)
+{
+    const struct connection *const *left = a, *const *right = b;
+    int order = compare_methods(*left, *right);
+    return order != 0 ? order : (*left > *right) - (*left < *right);
+}
+
 /* What the first ones are that a connection, each by its number, cannot be told apart from; most often it itself. */
 struct twins {
-    const struct connection **by_ends, **by_name;
+    const struct connection **by_ends, **by_name, **by_method;
     const struct connection **sorted; /* room */
 };
+
+/* The first message says which kinds of keys the peer can, not which it has a certificate for, nor who it
+ * is. */
+static void warn_of_methods(struct config_load *load, unsigned line, const struct connection *first,
+                            const struct connection *c)
+{
+    char one[AUTH_TEXT], other[AUTH_TEXT];
+    config_warning(load->errors, line,
+                   "[connection %s] is for the same peer as [connection %s], with another kind of key (%s, %s): when a "
+                   "peer calls that offers both kinds, %s answers, whichever it has a certificate for; use keys of one "
+                   "kind, or let the peer offer only the one",
+                   c->name, first->name, auth_print(auth_number(c), one), auth_print(auth_number(first), other),
+                   first->name);
+}
 
 static void review_twin(struct config_load *load, unsigned line, const struct twins *twins, const struct connection *c)
 {
     const struct connection *all = load->config->connections;
-    const struct connection *first = twins->by_ends[c - all], *same = twins->by_name[c - all];
-    if (c->remote_id.type == ID_NONE) /* a connection without a name is never gone on to from another one */
-        same = first;
+    const struct connection *first = twins->by_ends[c - all], *same = twins->by_method[c - all];
+    const struct connection *namesake = twins->by_name[c - all];
+    if (c->remote_id.type == ID_NONE) { /* a connection without a name is never gone on to from another one */
+        namesake = first;
+        same = auth_number(first) == auth_number(c) ? first : same;
+    }
     if (psks_differ(first, c))
         config_error(load->errors, line,
                      "[connection %s] has the local and remote of [connection %s], but another psk: %s cannot tell "
@@ -86,6 +118,8 @@ static void review_twin(struct config_load *load, unsigned line, const struct tw
             "[connection %s] has the local and remote of [connection %s]: when the peer calls, only %s "
             "answers; put all rules for this peer into one connection, or give each the remote_id of its own",
             c->name, same->name, same->name);
+    else if (namesake != c)
+        warn_of_methods(load, line, namesake, c);
 }
 
 typedef int sort_order(const void *a, const void *b);
@@ -118,12 +152,14 @@ static void tell_twins(struct config_load *load, const struct twins *twins)
 enum status twins_review(struct config_load *load)
 {
     const size_t count = load->config->connection_count;
-    const struct connection **room = calloc(3 * count + 1, sizeof(struct connection *));
+    const struct connection **room = calloc(4 * count + 1, sizeof(struct connection *));
     if (room == NULL)
         return ERR_MEMORY;
-    const struct twins twins = {.by_ends = room, .by_name = room + count, .sorted = room + 2 * count};
+    const struct twins twins = {
+        .by_ends = room, .by_name = room + count, .by_method = room + 2 * count, .sorted = room + 3 * count};
     find_twins(load->config, by_ends, compare_ends, twins.sorted, twins.by_ends);
     find_twins(load->config, by_names, compare_names, twins.sorted, twins.by_name);
+    find_twins(load->config, by_methods, compare_methods, twins.sorted, twins.by_method);
     tell_twins(load, &twins);
     free(room);
     return OK;

@@ -124,6 +124,30 @@ static void say_established(struct ike *ike, const struct child_sa *c, bool reke
             c->child.udp ? "ESP in UDP" : "ESP");
 }
 
+/* Two clients of one rule ask for the same addresses, by mistake or by malice. Both may send; packets for these
+ * addresses go by the newest pair, as they do when one client comes again under another name. */
+static void say_shared(const struct ike *ike, const struct child_sa *c)
+{
+    const struct peer *peer;
+    const struct child_sa *other;
+    DL_FOREACH (ike->peers, peer) {
+        if (peer == c->peer || peer->connection != c->peer->connection)
+            continue;
+        DL_FOREACH (peer->children, other) {
+            if (other->state != CHILD_ACTIVE || other->child.rule != c->child.rule ||
+                !range_overlaps(&other->child.selector.remote, &c->child.selector.remote))
+                continue;
+            char one[IDENTITY_TEXT], two[IDENTITY_TEXT], range[RANGE_TEXT];
+            ike_say(ike, LOG_WARNING, peer->connection,
+                    "%s now has %s, of which %s also has some: packets for it go to who came last; give each client "
+                    "addresses of its own, or a pool",
+                    net_name(&c->peer->id, one), range_print(&c->child.selector.remote, range),
+                    net_name(&peer->id, two));
+            return;
+        }
+    }
+}
+
 void child_activate(struct ike *ike, struct child_sa *c)
 {
     if (c->state != CHILD_INSTALLED)
@@ -138,6 +162,8 @@ void child_activate(struct ike *ike, struct child_sa *c)
     peer_unwant(c->peer, c->child.rule);
     uint64_t replaced = replace_older(ike, c);
     say_established(ike, c, replaced != 0);
+    if (replaced == 0)
+        say_shared(ike, c);
     ike_tell(ike, (struct ike_event){.kind = replaced != 0 ? IKE_EVENT_CHILD_REKEYED : IKE_EVENT_CHILD_UP,
                                      .connection = c->peer->connection,
                                      .rule = c->child.rule,

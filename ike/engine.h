@@ -79,7 +79,7 @@ struct ike_sa {
     bool initiator;
     enum sa_state state;
     uint32_t connection;
-    struct peer *peer; /* NULL: a responder's half-open SA, in ike->strangers */
+    struct peer *peer; /* NULL: a responder's half-open SA, in ike->strangers, or in ike->guests */
     struct path path;
     struct proposal suite;
     struct v1_keys keys;
@@ -169,10 +169,10 @@ struct ike {
     uint64_t now_ms; /* of the call in progress */
     bool closed;
     struct deadlines deadlines;
-    struct ike_sa *sas;       /* table by own_spi, of all */
-    struct ike_sa *strangers; /* list of half-open SAs */
-    size_t stranger_count;
+    struct ike_sa *sas;             /* table by own_spi, of all */
+    struct ike_sa *strangers;       /* list of half-open SAs */
     size_t stranger_messages;       /* in fragments, being collected for them */
+    struct ike_sa *guests;          /* list of responders' SAs in SA_CONFIGURING */
     struct peer *peers;             /* list */
     struct child_sa *children;      /* table by child id */
     struct connection_rules *rules; /* per connection */
@@ -185,6 +185,7 @@ struct ike {
     struct { /* key exchanges for strangers in aggressive mode: see AGGRESSIVE_PER_SECOND */
         uint64_t since_ms;
         unsigned count;
+        struct throttle sites;
     } aggressive;
     uint8_t out[IKE_SEND_MAX];
     uint8_t in[IKE_MESSAGE_MAX];     /* a decrypted message */

@@ -80,6 +80,8 @@ void ike_free(struct ike *ike)
     struct peer *peer, *next;
     DL_FOREACH_SAFE (ike->strangers, sa, next_sa)
         ike_sa_free(ike, sa);
+    DL_FOREACH_SAFE (ike->guests, sa, next_sa)
+        ike_sa_free(ike, sa);
     DL_FOREACH_SAFE (ike->peers, peer, next)
         peer_free(ike, peer);
     net_pools_free(ike);
@@ -360,5 +362,7 @@ void ike_visit(const struct ike *ike, const struct ike_visitor *visitor)
             visit_orphans(peer, visitor);
     }
     DL_FOREACH (ike->strangers, sa)
+        visit_sa(sa, visitor);
+    DL_FOREACH (ike->guests, sa)
         visit_sa(sa, visitor);
 }

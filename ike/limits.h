@@ -17,27 +17,39 @@ enum {
     NONCE_MIN = 8,           /* RFC 2409 5 */
     NONCE_MAX = 256,
     NONCE_OURS = 32,
+    NONCE_TO_CLIENT = 20, /* of a server of remote access that renews phase 2: as Cisco's is */
 
     /* Fragments of messages. Sizes are of IP datagrams: what every IPv6 host takes (RFC 8200 5), and every IPv4 host
      * (RFC 791 3.1) where the usual ones do not get through. */
     FRAGMENTS_MAX = 64, /* per message */
     FRAGMENT_USUAL = 1280,
     FRAGMENT_SMALL = 576,
-    FRAGMENT_SMALLER_AFTER = 2,  /* times that a message was repeated */
-    FRAGMENTS_LIFE = 5000,       /* ms to collect one message */
-    STRANGER_MESSAGES_MAX = 128, /* collected at once, all half-open SAs together */
+    FRAGMENT_SMALLER_AFTER = 2,         /* times that a message was repeated */
+    FRAGMENTS_LIFE = 5000,              /* ms to collect one message */
+    STRANGER_MESSAGES_MAX = 256,        /* collected at once, all half-open SAs together */
+    STRANGER_MESSAGES_RESERVED = 64,    /* of these: only for peers with a configured address */
+    STRANGER_MESSAGES_PER_ADDRESS = 64, /* per IPv4 address, per IPv6 /64 */
 
     /* Memory that a stranger can make us hold. */
     HALF_OPEN_MAX = 1024,
-    HALF_OPEN_PER_ADDRESS = 16, /* per IPv4 address, per IPv6 /64 */
-    MOVE_PAUSE_MS = 1000,       /* between changes of the peer's address: each touches all its SAs */
-    KEY_ATTEMPTS = 16,          /* key exchanges per half-open SA */
-    SIGNATURE_ATTEMPTS = 16,    /* certificates and signatures looked at per half-open SA */
+    HALF_OPEN_RESERVED = 128,     /* of HALF_OPEN_MAX: only for peers with a configured address */
+    HALF_OPEN_PER_ADDRESS = 64,   /* per IPv4 address, per IPv6 /64: of strangers, and of configured peers */
+    HALF_OPEN_PER_CONNECTION = 2, /* so many more for each peer that is configured with this address */
+    HALF_OPEN_WHEN_FULL = 16,     /* who has so many makes room for its next one itself */
+    HALF_OPEN_PATIENCE = 10000,   /* ms; who is not done after that may have to give way */
+    GUESTS_MAX = 2048,            /* phase 1 done, but not the login */
+    GUESTS_PER_CONNECTION = 512,
+    GUESTS_PER_ADDRESS = 128, /* and connection */
+    GUEST_PATIENCE = 30000,   /* ms; likewise */
+    MOVE_PAUSE_MS = 1000,     /* between changes of the peer's address: each touches all its SAs */
+    KEY_ATTEMPTS = 16,        /* key exchanges per half-open SA */
+    SIGNATURE_ATTEMPTS = 16,  /* certificates and signatures looked at per half-open SA */
     /* The first message of aggressive mode makes us compute, and nothing in IKEv1 tells a forged one from a real one.
      */
     AGGRESSIVE_PER_SECOND = 50,
-    AGGRESSIVE_RESERVED = 20, /* of these: only for peers with a configured address */
-    HALF_OPEN_RESERVED = 128, /* of HALF_OPEN_MAX: only for peers with a configured address */
+    AGGRESSIVE_RESERVED = 20,    /* of these: only for peers with a configured address */
+    AGGRESSIVE_SITE_BURST = 10,  /* of strangers, per IPv4 address, per IPv6 /64: so many at once, */
+    AGGRESSIVE_SITE_EVERY = 100, /* then one in each interval */
 
     /* Memory that an authenticated peer can make us hold. */
     QUICK_PER_SA_MAX = 64,     /* under way at once */
@@ -63,7 +75,8 @@ enum {
      * only when that has arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
     CONFIRM_GRACE = 50,
     CONFIRM_GRACE_RENEWAL = 500,
-    COMMIT_WAIT = 3000,      /* for CONNECTED, after message 2 with the commit bit */
+    CONFIRM_TRIES = 4,  /* how often message 3 of aggressive mode is said again to a peer without dead-peer detection */
+    COMMIT_WAIT = 3000, /* for CONNECTED, after message 2 with the commit bit */
     REPLACED_LINGER = 10000, /* how long a replaced child or IKE SA still takes what was under way */
     KEEPALIVE_EVERY = 20000, /* RFC 3948 4 */
     RETRY_FIRST = 5000,      /* start = start: again after a failure, doubling */
@@ -75,7 +88,7 @@ enum {
      * one address). */
     LOGIN_USER_BURST = 5,
     LOGIN_USER_EVERY = 10000,
-    LOGIN_SITE_BURST = 20,
+    LOGIN_SITE_BURST = 64, /* they may all come at once, when the office's router has started */
     LOGIN_SITE_EVERY = 2000,
 
     /* Soft expiry in percent of the lifetime; up to SOFT_JITTER percent are taken off at random. The two ends differ,

@@ -7,6 +7,7 @@
 
 #include "ike/auth.h"
 #include "ike/child.h"
+#include "ike/half_open.h"
 #include "ike/net.h"
 #include "ike/peer.h"
 #include "ike/refusal.h"
@@ -81,7 +82,6 @@ enum status ike_sa_new(struct ike *ike, const struct version *version, struct pe
         peer->sa_count++;
     } else {
         DL_APPEND(ike->strangers, sa);
-        ike->stranger_count++;
         timer_in(ike, &sa->life, HALF_OPEN_LIFE);
     }
     *out = sa;
@@ -106,9 +106,10 @@ static void leave_list(struct ike *ike, struct ike_sa *sa)
     if (sa->peer != NULL) {
         DL_DELETE(sa->peer->sas, sa);
         sa->peer->sa_count--;
+    } else if (sa->state == SA_CONFIGURING) {
+        DL_DELETE(ike->guests, sa);
     } else {
         DL_DELETE(ike->strangers, sa);
-        ike->stranger_count--;
     }
 }
 
@@ -159,19 +160,13 @@ bool ike_same_site(const struct address *a, const struct address *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 8) == 0;
 }
 
-struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path,
-                                    size_t *from_address)
+struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path)
 {
-    struct ike_sa *sa, *found = NULL;
-    *from_address = 0;
-    DL_FOREACH (ike->strangers, sa) {
-        if (!ike_same_site(&sa->path.remote.address, &path->remote.address))
-            continue;
-        ++*from_address;
+    struct ike_sa *sa;
+    DL_FOREACH (ike->strangers, sa)
         if (sa->spi_i == spi_i && endpoint_equal(&sa->path.remote, &path->remote))
-            found = sa;
-    }
-    return found;
+            return sa;
+    return NULL;
 }
 
 enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits)
@@ -249,7 +244,7 @@ static void start_life(struct ike *ike, struct ike_sa *sa)
     timer_in(ike, &sa->renew, soft);
     timer_in(ike, &sa->life, sa->lifetime_s * 1000);
     timer_in(ike, &sa->linger, LINGER);
-    if (sa->peer_dpd && sa->unconfirmed)
+    if (sa->unconfirmed)
         timer_in(ike, &sa->probe, RETRANSMIT_FIRST);
     else if (sa->peer_dpd && c->dpd_delay_s != 0)
         timer_in(ike, &sa->probe, c->dpd_delay_s * 1000);
@@ -298,14 +293,23 @@ enum status ike_sa_set_user(struct ike_sa *sa, const struct identity *user)
     return set_identity(&sa->user, user);
 }
 
-/* A responder's SA stays among the half-open ones, and counts as one, until its user is known. */
+/* A responder's SA is nobody's until its user is known, but no stranger's either: it has caps of its own. */
 enum status ike_sa_configure(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id)
 {
     enum status status = set_identity(&sa->remote_id, remote_id);
     if (status != OK)
         return status;
+    if (sa->peer == NULL && !guest_make_room(ike, sa)) {
+        sa->version->delete_sa(ike, sa);
+        return ERR_LIMIT;
+    }
+    sa->version->forget_fragments(ike, sa);
     free_phase1(sa);
     timer_stop(ike, &sa->retransmit);
+    if (sa->peer == NULL) {
+        DL_DELETE(ike->strangers, sa);
+        DL_APPEND(ike->guests, sa);
+    }
     sa->state = SA_CONFIGURING;
     timer_in(ike, &sa->life, CONFIG_LIFE);
     return OK;
@@ -479,12 +483,26 @@ static uint64_t probe_wait(struct ike_sa *sa)
     return wait < RETRANSMIT_LONGEST ? wait : RETRANSMIT_LONGEST;
 }
 
+/* A renewal may have nothing to say for long, and a peer without dead-peer detection answers no probe: so message 3
+ * goes out again a few times. One that has got it takes it for the repeat that it is. */
+static void repeat_last(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->dpd_tries >= CONFIRM_TRIES || sa->exchange.sent_len == 0)
+        return;
+    timer_in(ike, &sa->probe, probe_wait(sa));
+    sa->version->send(ike, sa, bytes_of(sa->exchange.sent, sa->exchange.sent_len), 0);
+}
+
 /* In aggressive mode nothing answers message 3. While the peer has not shown that it has got it, probes ask; to one
  * that has not, they are a reason to repeat message 2 (v1_aggressive_overtaken). */
 static void on_unconfirmed(struct ike *ike, struct ike_sa *sa)
 {
     static const char why[] = "the peer has not confirmed phase 1: check that UDP 500 and 4500 pass both ways";
     struct peer *peer = sa->peer;
+    if (!sa->peer_dpd) {
+        repeat_last(ike, sa);
+        return;
+    }
     if (sa->dpd_tries > RETRANSMIT_TRIES && peer->children == NULL) {
         ike_sa_peer_dead(ike, sa, why);
         return;
@@ -510,7 +528,7 @@ static void on_probe(struct ike *ike, struct ike_sa *sa)
         on_unconfirmed(ike, sa);
         return;
     }
-    if (delay == 0)
+    if (delay == 0 || !sa->peer_dpd)
         return; /* it was only there for the confirmation */
     DL_FOREACH (sa->peer->children, child)
         packets += ike->setup.ops.child_packets_in(ike->setup.ops.arg, child->child.id);

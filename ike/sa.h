@@ -15,10 +15,8 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r);
 
-/* The half-open SA that a first message has made, by the initiator's cookie and its address; NULL. Counts what this
- * address has open. */
-struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path,
-                                    size_t *from_address);
+/* The half-open SA that a first message has made, by the initiator's cookie and its address; NULL. */
+struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path);
 
 /* Adds a message id to one of the SA's sets; a set that fills up makes phase 1 be rekeyed in time. */
 MUST_USE enum status ike_sa_remember(struct ike *ike, struct ike_sa *sa, struct id_set *set, uint32_t id, size_t most);
@@ -32,7 +30,8 @@ void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa);
 /* Keeps and sends a message of phase 1. `waits`: send it again by the timer until something comes. */
 MUST_USE enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits);
 
-/* Phase 1 is complete and remote_id authenticated, but XAUTH and mode-config come first. */
+/* Phase 1 is complete and remote_id authenticated, but XAUTH and mode-config come first. ERR_LIMIT, the peer being
+ * told: too many wait there. ERR_MEMORY. */
 MUST_USE enum status ike_sa_configure(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);
 
 /* Who has logged in: ike_sa_establish then adopts under this name. ERR_MEMORY. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ike/fragment.h"
+#include "ike/half_open.h"
 #include "ike/payload.h"
 
 enum { FRAGMENT_LAST = 1, FRAGMENT_HEAD = 4 }; /* behind the generic header: id, number, flags */
@@ -104,9 +105,9 @@ void v1_fragments_forget(struct ike *ike, struct ike_sa *sa)
 /* What a stranger has started to send counts against all strangers: none can make us hold much. */
 static enum status begin(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, uint16_t id)
 {
-    bool of_stranger = sa->peer == NULL;
+    bool of_stranger = sa->peer == NULL && sa->state != SA_CONFIGURING;
     v1_fragments_forget(ike, sa);
-    if (of_stranger && ike->stranger_messages >= STRANGER_MESSAGES_MAX)
+    if (of_stranger && !half_open_may_collect(ike, sa))
         return ERR_LIMIT;
     struct collected *c = calloc(1, sizeof *c);
     if (c == NULL)

@@ -136,8 +136,7 @@ bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *
         return false;
     }
     if (*sa == NULL && header->spi_r == 0) {
-        size_t from_address;
-        *sa = ike_sa_find_stranger(ike, header->spi_i, path, &from_address);
+        *sa = ike_sa_find_stranger(ike, header->spi_i, path);
         if (*sa == NULL)
             return true;
     }

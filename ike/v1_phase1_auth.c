@@ -135,6 +135,7 @@ void phase1_complete(struct ike *ike, struct ike_sa *sa, const struct path *path
         peer_pursue(ike, sa->peer);
     if (status == OK)
         return;
-    ike_drop(ike, IKE_DROP_INTERNAL, path, "phase 1 cannot be completed: %s", status_text(status));
+    ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_INTERNAL, path, "phase 1 cannot be completed: %s",
+             status_text(status));
     ike_sa_fail(ike, sa, status_text(status));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Phase 1 of either mode, the responder's first step: which connection is it, and how many half-open SAs do we hold? */
+/* Phase 1 of either mode, the responder's first step: which connection is it? */
 #include "ike/auth.h"
+#include "ike/half_open.h"
 #include "ike/sa.h"
 #include "ike/v1_body.h"
 #include "ike/v1_phase1.h"
@@ -64,50 +65,6 @@ static struct choice choose_connection(const struct ike *ike, const struct first
                 best = choice;
         }
     return best;
-}
-
-/* The oldest half-open SA whose peer has not come back with message 3: with a forged source it never does, a real peer
- * needs one round trip. */
-static struct ike_sa *oldest_unproven(const struct ike *ike, const struct path *site)
-{
-    struct ike_sa *sa;
-    DL_FOREACH (ike->strangers, sa)
-        if ((sa->state == SA_WAIT_KE || sa->state == SA_WAIT_HASH) &&
-            (site == NULL || ike_same_site(&sa->path.remote.address, &site->remote.address)))
-            return sa;
-    return NULL;
-}
-
-/* Half-open SAs are what a stranger can make us hold: capped in all, per site, with places kept for configured
- * addresses. Who floods pushes out its own forgeries, not the peer whose address it forges. */
-static bool may_open(struct ike *ike, const struct path *path, size_t from_address, uint32_t connection)
-{
-    bool configured = connection_of(ike, connection)->remote.family != 0;
-    size_t most = configured ? HALF_OPEN_MAX : HALF_OPEN_MAX - HALF_OPEN_RESERVED;
-    bool site_full = from_address >= HALF_OPEN_PER_ADDRESS;
-    if (!site_full && ike->stranger_count < most)
-        return true;
-    struct ike_sa *oldest = oldest_unproven(ike, site_full ? path : NULL);
-    ike_drop(ike, IKE_DROP_LIMIT, path, "too many phase 1 negotiations are half-open (%zu, %zu of this address)",
-             ike->stranger_count, from_address);
-    if (oldest == NULL)
-        return false;
-    ike_sa_free(ike, oldest);
-    return true;
-}
-
-static bool may_compute(struct ike *ike, uint32_t connection)
-{
-    bool configured = connection_of(ike, connection)->remote.family != 0;
-    unsigned most = configured ? AGGRESSIVE_PER_SECOND : AGGRESSIVE_PER_SECOND - AGGRESSIVE_RESERVED;
-    if (ike->aggressive.count == 0 || ike->now_ms - ike->aggressive.since_ms >= 1000) {
-        ike->aggressive.since_ms = ike->now_ms;
-        ike->aggressive.count = 0;
-    }
-    if (ike->aggressive.count >= most)
-        return false;
-    ike->aggressive.count++;
-    return true;
 }
 
 /* The suites may fit, and the method not: then no transform has ours. */
@@ -218,10 +175,9 @@ static struct ike_sa *open_sa(struct ike *ike, const struct first_message *first
 
 struct ike_sa *phase1_open(struct ike *ike, const struct first_message *first, struct v1_transform *chosen)
 {
-    size_t from_address;
     struct v1_offer offer;
     const struct path *path = first->path;
-    if (ike_sa_find_stranger(ike, first->header->spi_i, path, &from_address) != NULL) {
+    if (ike_sa_find_stranger(ike, first->header->spi_i, path) != NULL) {
         ike_drop(ike, IKE_DROP_STATE, path, "a second first message for one cookie");
         return NULL;
     }
@@ -238,12 +194,9 @@ struct ike_sa *phase1_open(struct ike *ike, const struct first_message *first, s
         refuse_choice(ike, first, &offer, &choice);
         return NULL;
     }
-    if (first->mode == MODE_AGGRESSIVE && !may_compute(ike, choice.connection)) {
-        ike_drop(ike, IKE_DROP_LIMIT, path, "more than %d first messages of aggressive mode in a second",
-                 AGGRESSIVE_PER_SECOND);
+    if (first->mode == MODE_AGGRESSIVE && !half_open_may_compute(ike, path, choice.connection))
         return NULL;
-    }
-    if (!may_open(ike, path, from_address, choice.connection))
+    if (!half_open_make_room(ike, path, choice.connection))
         return NULL;
     *chosen = *choice.transform;
     return open_sa(ike, first, &choice);

@@ -190,8 +190,11 @@ void v1_quick_timer(struct ike *ike, struct quick *q)
 
 enum status quick_new_nonce(struct ike *ike, struct quick *q)
 {
-    *(q->initiator ? &q->nonce_i_len : &q->nonce_r_len) = NONCE_OURS;
-    return random_fill(&ike->setup.random, q->initiator ? q->nonce_i : q->nonce_r, NONCE_OURS);
+    const struct access *access = connection_of(ike, q->sa->connection)->access;
+    /* vpnc takes another one for granted when a server renews, and would make other keys of ours. */
+    size_t len = q->initiator && access != NULL && access->server ? NONCE_TO_CLIENT : NONCE_OURS;
+    *(q->initiator ? &q->nonce_i_len : &q->nonce_r_len) = len;
+    return random_fill(&ike->setup.random, q->initiator ? q->nonce_i : q->nonce_r, len);
 }
 
 /* RFC 2409 5.5: of what makes KEYMAT, the SPI alone tells the directions apart. With one SPI for both they would have

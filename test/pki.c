@@ -36,6 +36,7 @@ static EVP_PKEY *new_key(enum pki_kind kind)
     case PKI_EC521: return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521");
     case PKI_EC224: return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-224");
     case PKI_RSA2048: return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+    case PKI_RSA4096: return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)4096);
     case PKI_RSA1024: return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
     case PKI_ED25519: return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     }

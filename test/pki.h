@@ -16,7 +16,7 @@
 #define PKI_NOW INT64_C(1800000000)
 #define PKI_DAY INT64_C(86400)
 
-enum pki_kind { PKI_EC256, PKI_EC384, PKI_EC521, PKI_RSA2048, PKI_RSA1024, PKI_EC224, PKI_ED25519 };
+enum pki_kind { PKI_EC256, PKI_EC384, PKI_EC521, PKI_RSA2048, PKI_RSA4096, PKI_RSA1024, PKI_EC224, PKI_ED25519 };
 
 struct pki_spec {
     const char *subject; /* text of crypto/dn.h; NULL: empty */

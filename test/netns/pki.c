@@ -50,8 +50,9 @@ static struct pki *find(const char *name)
 
 static enum pki_kind kind_of(const char *word)
 {
-    static const char *const words[] = {[PKI_EC256] = "ec256",     [PKI_EC384] = "ec384",     [PKI_EC521] = "ec521",
-                                        [PKI_RSA2048] = "rsa2048", [PKI_RSA1024] = "rsa1024", [PKI_EC224] = "ec224"};
+    static const char *const words[] = {
+        [PKI_EC256] = "ec256",     [PKI_EC384] = "ec384",     [PKI_EC521] = "ec521", [PKI_RSA2048] = "rsa2048",
+        [PKI_RSA4096] = "rsa4096", [PKI_RSA1024] = "rsa1024", [PKI_EC224] = "ec224"};
     for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(word, words[i]) == 0)
             return (enum pki_kind)i;

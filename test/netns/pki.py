@@ -19,15 +19,17 @@ def tool():
 
 
 class Pki:
-    """A root, an intermediate authority, and an end for each gateway: gwA.example.org and gwB.example.org."""
+    """A root, an intermediate authority or several, and an end for each gateway: gwA.example.org and gwB.example.org."""
 
-    def __init__(self, lab, kind="ec256", ends=None, more=()):
+    def __init__(self, lab, kind="ec256", ends=None, more=(), middles=1):
         self.lab = lab
+        self.middles = ["middle"] + [f"middle{n}" for n in range(2, middles + 1)]  # from the ends upwards
         self.folder = os.path.join(lab.folder, "pki")
         os.makedirs(self.folder, mode=0o700)
         ends = ends or {}
-        lines = [f"root|{kind}|-|C=CH, O=Example, CN=Root|-|{CA}",
-                 f"middle|{kind}|root|C=CH, O=Example, CN=Middle|-|{CA}"]
+        lines = [f"root|{kind}|-|C=CH, O=Example, CN=Root|-|{CA}"]
+        for name, issuer in reversed(list(zip(self.middles, self.middles[1:] + ["root"]))):
+            lines.append(f"{name}|{kind}|{issuer}|C=CH, O=Example, CN={name.capitalize()}|-|{CA}")
         for label in ("gwA", "gwB"):
             lines.append(ends.get(label, end(label, kind)))
         made = subprocess.run([tool(), self.folder], input="\n".join(lines + list(more)) + "\n", text=True,
@@ -43,8 +45,8 @@ class Pki:
             return file.read()
 
     def chain(self, label):
-        """Own certificate and intermediate in one file."""
-        return self.lab.file(f"{label}-chain.pem", self.read(f"{label}.pem") + self.read("middle.pem"))
+        """Own certificate and intermediates in one file."""
+        return self.lab.file(f"{label}-chain.pem", "".join(self.read(f"{name}.pem") for name in [label] + self.middles))
 
     def keys(self, label, other, **more):
         """For config() of esptun."""
@@ -58,7 +60,8 @@ class Pki:
         for name in ("x509", "x509ca", "x509crl", "private"):
             os.makedirs(os.path.join(folder, name))
         shutil.copy(self.path(f"{label}.pem"), os.path.join(folder, "x509", "own.pem"))
-        shutil.copy(self.path("middle.pem"), os.path.join(folder, "x509ca", "middle.pem"))
+        for name in self.middles:
+            shutil.copy(self.path(f"{name}.pem"), os.path.join(folder, "x509ca", f"{name}.pem"))
         shutil.copy(self.path("root.pem"), os.path.join(folder, "x509ca", "root.pem"))
         shutil.copy(self.path(f"{label}.key"), os.path.join(folder, "private", "own.key"))
         return folder, "own.pem"

@@ -59,6 +59,7 @@ connections {{
         fragmentation = {fragmentation}
         rekey_time = {ike_rekey}
         dpd_delay = 0
+        unique = {unique}
         local {{
             auth = {auth}
             id = "{local_id}"
@@ -104,7 +105,7 @@ class Strongswan:
     def __init__(self, gateway, peer, psk=PSK, ike="aes256-sha256-modp2048", esp="aes256-sha256", encap="yes",
                  start="none", rekey="1h", life=None, ike_rekey="4h", local_id=None, remote_id=None, local_ts=None,
                  remote_ts=None, aggressive="no", remote=None, plugins=PLUGINS, fragmentation="no", fragment_size=1280,
-                 credentials=None):
+                 credentials=None, unique="no"):
         need()
         self.gateway, self.lab = gateway, gateway.lab
         label = gateway.label
@@ -117,7 +118,7 @@ class Strongswan:
             "encap": encap, "local_id": local_id or gateway.wan, "remote_id": remote_id or peer.wan,
             "local_ts": local_ts or gateway.lan, "remote_ts": remote_ts or peer.lan, "psk": psk, "start": start,
             "rekey": rekey, "life": life or "2h", "ike_rekey": ike_rekey, "more": "",
-            "fragmentation": fragmentation, "auth": "psk", "certs": ""}
+            "fragmentation": fragmentation, "auth": "psk", "certs": "", "unique": unique}
         self.conf_name = f"{label}-swanctl.conf"
         if credentials is not None:
             folder, certs = credentials.for_strongswan(label)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fragments of IKE messages, with strongSwan at the other end."""
-from esptun import pair
-from lab import Capture, expect, tshark
+import re
+
+from esptun import Esptun, config, pair
+from lab import Capture, expect, tshark, wait_for
+from pki import Pki
 from roads import narrow, pair_over, two_routers
+from strongswan import CERTIFICATES, Strongswan
 from test_strongswan import carries, ends
 
 IKE = "aes256-sha256-modp4096"
@@ -89,6 +93,71 @@ def test_over_ipv6_and_a_path_of_1280(lab):
     right.wait_established()
     sizes = tshark(wire.stop(), "-Y", "isakmp.frag.packetid", "-T", "fields", "-e", "ipv6.plen").split()
     expect(sizes and max(int(size) + 40 for size in sizes) <= 1280, f"fragments of {sizes} bytes")
+
+
+# --- a chain of three intermediate authorities, over a path that is narrow and carries no fragments of IP ---
+
+DROP_FRAGMENTS = """table ip only_whole {
+    counter fragments { }
+    chain in {
+        type filter hook prerouting priority -450;
+        ip frag-off & 0x3fff != 0 counter name fragments drop
+    }
+}
+"""
+
+
+def lost_fragments(*ends):
+    texts = [end.run("nft", "list", "counter", "ip", "only_whole", "fragments").stdout for end in ends]
+    return sum(int(re.search(r"packets (\d+)", text).group(1)) for text in texts)
+
+
+def long_chains_arrive(left, right, we_call):
+    a, b, start = left.gateway, right.gateway, right.mark()
+    if we_call:
+        left.up()
+    else:
+        right.up()
+    left.wait_established(40)
+    right.wait_established(40)
+    said = right.log(start)
+    expect("splitting IKE message" in said, "strongSwan sent no fragments")
+    expect("received fragment #1, " in said, "we sent no fragments")
+    expect(said.count("received issuer cert") >= 3, "strongSwan did not get all of our chain")
+    expect(a.host.ping(b.host_address, 3) == (3, 3), "lost")
+    expect(b.host.ping(a.host_address, 3) == (3, 3), "lost")
+    left.down()
+    right.wait_gone()
+
+
+def test_long_chains(lab):
+    """Each end has over 5,000 bytes of certificates to send. One test, because so many keys of RSA-4096 take long."""
+    a, b, r1, r2 = two_routers(lab)
+    narrow(r1, r2, 1280)
+    for end in (a, b):
+        end.nft(DROP_FRAGMENTS)
+    pki = Pki(lab, "rsa4096", middles=3)
+    ike, esp = "aes256-sha256-ecp256", "aes256gcm16-ecp256"
+    right = Strongswan(b, a, ike=ike, esp=esp, plugins=CERTIFICATES, credentials=pki, local_id="gwB.example.org",
+                       remote_id="gwA.example.org", fragmentation="yes", fragment_size=560)
+    keys = {"ike": ike, "esp": esp, **pki.keys("gwA", "gwB")}
+    left = Esptun(a, config(a, b, **keys, fragmentation="no"))
+    a.start("up", left.binary, "up", "peer", "-s", left.socket)
+    wait_for("IP fragments of our chain to be dropped", lambda: lost_fragments(b) > 0, 15)
+    expect(not left.children(), "it came up all the same: the test is none")
+    left.terminate()
+    left = Esptun(a, config(a, b, **keys))
+    before = lost_fragments(a, b)
+    long_chains_arrive(left, right, True)
+    long_chains_arrive(left, right, False)
+    expect(lost_fragments(a, b) == before, "IP had to cut what was sent")
+    # What we send first is cut by the router now, and does not arrive; the third time it goes in smaller pieces.
+    narrow(r1, r2, 600)
+    long_chains_arrive(left, right, True)
+    expect(lost_fragments(b) > before, "nothing was cut: the test is none")
+    before = lost_fragments(b)
+    long_chains_arrive(left, right, False)
+    expect(lost_fragments(b) > before, "nothing was cut: the test is none")
 
 
 def test_two_of_us(lab):

@@ -119,11 +119,19 @@ static bool is_text(struct bytes b, const char *text)
     return b.len == strlen(text) && memcmp(b.data, text, b.len) == 0;
 }
 
+/* rig_user, and rig_user-7. */
+static bool is_user(struct bytes user)
+{
+    size_t len = strlen(rig_user);
+    return is_text(user, rig_user) ||
+           (user.len > len && memcmp(user.data, rig_user, len) == 0 && user.data[len] == '-');
+}
+
 static enum xauth_verdict op_xauth_check(void *arg, uint64_t ticket, uint32_t connection, struct bytes user,
                                          struct bytes password)
 {
     struct rig_end *end = arg;
-    bool right = is_text(user, rig_user) && is_text(password, rig_password);
+    bool right = is_user(user) && is_text(password, rig_password);
     (void)connection;
     end->logins++;
     if (end->login_takes_ms == 0)

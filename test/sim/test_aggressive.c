@@ -365,6 +365,65 @@ static void the_third_message_of_a_renewal_is_lost(void **state)
     bench_free(b);
 }
 
+/* And neither end does dead-peer detection: its vendor id is struck out. */
+static bool swallow_without_dpd(void *arg, struct rig *rig, int from, struct rig_datagram *d)
+{
+    struct payloads p;
+    if (!(d->data[19] & FLAG_ENCRYPTION) &&
+        payloads_read(d->data[16], bytes_of(d->data + 28, d->len - 28), false, &p) == OK)
+        for (size_t i = 0; i < p.count; i++)
+            if (p.items[i].type == PAYLOAD_VENDOR && p.items[i].body.data[0] == 0xaf && p.items[i].body.data[1] == 0xca)
+                d->data[p.items[i].body.data - d->data] ^= 0xff;
+    return swallow(arg, rig, from, d);
+}
+
+static void the_third_message_is_lost_without_dead_peer_detection(void **state)
+{
+    (void)state;
+    unsigned lose = 3;
+    struct bench *b = aggressive_until(I, 1000);
+    end(b, I)->connection.dpd_delay_s = 5;
+    b->rig->filter = swallow_without_dpd;
+    b->rig->filter_arg = &lose;
+    rig_start(b->rig);
+    assert_true(rig_run_until(b->rig, 20 * SECOND, rig_both_carry));
+    assert_int_equal(lose, 0);
+    assert_false(craft_sa(end(b, I)->ike)->peer_dpd);
+    rig_run(b->rig, 10 * SECOND);
+    unsigned sent = end(b, I)->sent;
+    rig_run(b->rig, 200 * SECOND);
+    assert_int_equal(end(b, I)->sent, sent); /* no probes for one that answers none */
+    assert_true(rig_both_carry(b->rig));
+    assert_int_equal(end(b, R)->events[IKE_EVENT_PHASE1_UP], 1);
+    bench_free(b);
+}
+
+/* A renewal without it has nothing at all to say: message 3 itself is said again. */
+static void the_third_message_of_a_renewal_is_lost_without_dead_peer_detection(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost <= CONFIRM_TRIES; lost++) {
+        unsigned lose = lost;
+        struct bench *b = aggressive_until(I, 1000);
+        end(b, I)->connection.ike_lifetime_s = 100;
+        b->rig->filter = swallow_without_dpd;
+        b->rig->filter_arg = &lose;
+        lose = 0;
+        rig_start(b->rig);
+        assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+        lose = lost;
+        rig_run(b->rig, 94 * SECOND);
+        assert_int_equal(lose, 0);
+        const struct ike_sa *here = craft_sa(end(b, I)->ike), *there = craft_sa(end(b, R)->ike);
+        assert_int_equal(here->spi_r, there->spi_r);
+        assert_int_equal(there->state, SA_ESTABLISHED);
+        assert_int_equal(rig_sas(end(b, R), NULL), 1);
+        assert_int_equal(end(b, R)->events[IKE_EVENT_PHASE1_UP], 2);
+        assert_true(rig_both_carry(b->rig));
+        bench_free(b);
+    }
+}
+
 /* When it never gets through, only what it was for ends; the children of before are left alone. */
 static void a_renewal_that_is_never_confirmed_ends_alone(void **state)
 {
@@ -475,6 +534,8 @@ int main(void)
         cmocka_unit_test(the_third_message_is_lost_and_quick_mode_brings_it_back),
         cmocka_unit_test(an_initial_contact_that_is_overtaken_ends_nothing),
         cmocka_unit_test(the_third_message_of_a_renewal_is_lost),
+        cmocka_unit_test(the_third_message_is_lost_without_dead_peer_detection),
+        cmocka_unit_test(the_third_message_of_a_renewal_is_lost_without_dead_peer_detection),
         cmocka_unit_test(a_renewal_that_is_never_confirmed_ends_alone),
         cmocka_unit_test(the_newest_nat_traversal_that_both_know),
         cmocka_unit_test(it_all_ends_and_comes_back),

@@ -59,6 +59,9 @@ static bool swallow_confirmation(void *arg, struct rig *rig, int from, struct ri
     return from == I && is_quick(d) && d->len < CONFIRMATION_MAX;
 }
 
+/* Of the site of one configured peer. */
+enum { SHARE = HALF_OPEN_PER_ADDRESS + HALF_OPEN_PER_CONNECTION };
+
 /* Forged first messages with the address of the configured peer: its own one still gets through. */
 static void a_flood_in_the_name_of_the_peer_does_not_lock_it_out(void **state)
 {
@@ -67,11 +70,11 @@ static void a_flood_in_the_name_of_the_peer_does_not_lock_it_out(void **state)
     rig->filter = swallow_all_of_the_initiator;
     rig_start(rig);
     struct rig_datagram forged = *rig_sent(rig, I, 0);
-    for (uint64_t i = 1; i <= 4 * HALF_OPEN_PER_ADDRESS; i++) {
+    for (uint64_t i = 1; i <= 4 * SHARE; i++) {
         store_u64(forged.data, 0xf00d000000000000 + i);
         rig_inject(rig, R, IKE_PORT, bytes_of(forged.data, forged.len));
     }
-    assert_int_equal(rig_sas(&rig->ends[R], "connecting"), HALF_OPEN_PER_ADDRESS);
+    assert_int_equal(rig_sas(&rig->ends[R], "connecting"), SHARE);
     rig->filter = NULL;
     assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
     assert_int_equal(rig->ends[I].events[IKE_EVENT_PHASE1_FAILED], 0);
@@ -86,7 +89,7 @@ static void an_unacceptable_offer_displaces_nobody(void **state)
     rig->filter = swallow_all_of_the_initiator;
     rig_start(rig);
     struct rig_datagram forged = *rig_sent(rig, I, 0);
-    for (uint64_t i = 1; i <= HALF_OPEN_PER_ADDRESS; i++) {
+    for (uint64_t i = 1; i <= SHARE; i++) {
         store_u64(forged.data, 0xf00d000000000000 + i);
         rig_inject(rig, R, IKE_PORT, bytes_of(forged.data, forged.len));
     }
@@ -96,7 +99,7 @@ static void an_unacceptable_offer_displaces_nobody(void **state)
     unsigned sent = rig->ends[R].sent;
     rig_inject(rig, R, IKE_PORT, bytes_of(forged.data, forged.len));
     assert_int_equal(rig->ends[R].sent, sent + 1); /* NO_PROPOSAL_CHOSEN */
-    assert_int_equal(rig_sas(&rig->ends[R], "connecting"), HALF_OPEN_PER_ADDRESS);
+    assert_int_equal(rig_sas(&rig->ends[R], "connecting"), SHARE);
     assert_int_equal(rig_drops(&rig->ends[R], IKE_DROP_LIMIT), 0);
     finish(rig);
 }

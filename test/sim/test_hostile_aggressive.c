@@ -214,8 +214,8 @@ static void b15_one_spoofed_first_message(void **state)
     bench_free(b);
 }
 
-/* any: the connection is for peers of any address, for whom there are fewer. */
-static void key_exchanges_are_few(bool any, unsigned most)
+/* any: the connection is for peers of any address, for whom there are fewer; spread: they come from everywhere. */
+static void key_exchanges_are_few(bool any, bool spread, unsigned most)
 {
     struct bench *b = aggressive_at(I, FIRST);
     struct rig_datagram first = b->hold.datagram;
@@ -224,7 +224,10 @@ static void key_exchanges_are_few(bool any, unsigned most)
     for (unsigned i = 0; i < 1000; i++) {
         b->rig->now_ms += i % 2;
         store_u32(first.data, i + 1); /* another cookie each time */
-        rig_inject(b->rig, R, 500, bytes_of(first.data, first.len));
+        struct path path = {.local = {end(b, R)->address, 500}, .remote = {end(b, I)->address, 500}};
+        if (spread)
+            store_u16(path.remote.address.bytes + 2, (uint16_t)i);
+        ike_input(end(b, R)->ike, b->rig->now_ms, &path, bytes_of(first.data, first.len));
     }
     assert_int_equal(end(b, R)->sent, most);
     assert_true(rig_sas(end(b, R), NULL) <= HALF_OPEN_PER_ADDRESS);
@@ -236,8 +239,9 @@ static void key_exchanges_are_few(bool any, unsigned most)
 static void b15_key_exchanges_for_strangers_are_few(void **state)
 {
     (void)state;
-    key_exchanges_are_few(false, AGGRESSIVE_PER_SECOND);
-    key_exchanges_are_few(true, AGGRESSIVE_PER_SECOND - AGGRESSIVE_RESERVED);
+    key_exchanges_are_few(false, false, AGGRESSIVE_PER_SECOND);
+    key_exchanges_are_few(true, true, AGGRESSIVE_PER_SECOND - AGGRESSIVE_RESERVED);
+    key_exchanges_are_few(true, false, AGGRESSIVE_SITE_BURST + 500 / AGGRESSIVE_SITE_EVERY);
 }
 
 static void b16_message_1_a_thousand_times(void **state)

@@ -354,31 +354,66 @@ static void test_print(void **state)
     unload(&l);
 }
 
-/* Two peers at %any, with certificates: told apart by their names. */
+#define RSA_CERTS "key = rsa.key\ncert = rsa.pem\nca = ca.pem\nlocal_id = gw.example.org\n"
+
+static void save_rsa(void)
+{
+    const int64_t now = (int64_t)time(NULL);
+    const struct pki_spec spec = {.subject = "C=CH, CN=gw",
+                                  .alt = "DNS:gw.example.org",
+                                  .usage = "digitalSignature",
+                                  .kind = PKI_RSA2048,
+                                  .from = now - PKI_DAY,
+                                  .until = now + 300 * PKI_DAY};
+    struct pki *end = pki_issue(&spec, f.middle, NULL);
+    save("rsa.key", pki_key_pem(end, NULL), 0600);
+    save_certs("rsa.pem", &end, 1);
+    pki_free(end);
+}
+
+/* Peers at %any, with certificates: told apart by their names, and by the kinds of keys that they offer. */
 static void test_twins(void **state)
 {
     (void)state;
-    static const char both[] = "[connection a]\nremote = %%any\nstart = none\nauth = pubkey\n%s%s\n"
-                               "[connection b]\nremote = %%any\nstart = none\nauth = pubkey\n%s%s\n"
-                               "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via a\n"
-                               "protect = 10.1.0.0/24 -> 10.3.0.0/24 via b\n";
+    static const char each[] = "[connection %c]\nremote = %%any\nstart = none\nauth = pubkey\n%s%s\n";
+    static const char acl[] = "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via a\n"
+                              "protect = 10.1.0.0/24 -> 10.3.0.0/24 via b\n"
+                              "protect = 10.1.0.0/24 -> 10.4.0.0/24 via c\n";
+    static const char only_a[] = "when the peer calls, only a answers", only_b[] = "only b answers",
+                      kinds[] = "another kind of key (RSA", offers[] = "offers both kinds, a answers";
+#define A "remote_id = a.example.org"
+#define B "remote_id = b.example.org"
+#define C "remote_id = c.example.org"
     static const struct {
-        const char *a, *b;
-        bool warns;
+        const char *keys[3], *names[3];
+        const char *says[2]; /* each in a warning of its own */
     } table[] = {
-        {"remote_id = a.example.org", "remote_id = b.example.org", false},
-        {"", "remote_id = b.example.org", false},
-        {"remote_id = a.example.org", "", true},
-        {"remote_id = a.example.org", "remote_id = A.example.org", true},
+        {{CERTS, CERTS, CERTS}, {A, B, C}, {NULL}},
+        {{CERTS, CERTS, CERTS}, {"", B, C}, {NULL}},
+        {{CERTS, CERTS, CERTS}, {A, "", C}, {only_a}},
+        {{CERTS, CERTS, CERTS}, {A, "remote_id = A.example.org", C}, {only_a}},
+        {{CERTS, RSA_CERTS, CERTS}, {A, B, C}, {NULL}},
+        {{CERTS, RSA_CERTS, CERTS}, {A, A, C}, {kinds}},
+        {{CERTS, RSA_CERTS, CERTS}, {A, "", C}, {offers}},
+        {{CERTS, RSA_CERTS, RSA_CERTS}, {A, A, A}, {offers, only_b}},
+        {{CERTS, RSA_CERTS, CERTS}, {A, A, A}, {offers, only_a}},
     };
+    save_rsa();
     for (size_t i = 0; i < COUNT(table); i++) {
         struct loaded l = {.vault = vault_new()};
         char text[2048], path[128];
+        size_t used = 0, says = 0;
         snprintf(path, sizeof path, "%s/esptun.ini", f.path);
-        snprintf(text, sizeof text, both, CERTS, table[i].a, CERTS, table[i].b);
+        for (int n = 0; n < 3; n++)
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, each, 'a' + n, table[i].keys[n], table[i].names[n]);
+        snprintf(text + used, sizeof text - used, "%s", acl);
         l.status = config_load_text(path, bytes_of(text, strlen(text)), true, l.vault, &l.config, &l.errors);
         assert_int_equal(l.status, OK);
-        assert_int_equal(l.errors.warnings, table[i].warns);
+        for (; says < COUNT(table[i].says) && table[i].says[says] != NULL; says++)
+            assert_has(l.errors.items[says].text, table[i].says[says]);
+        if (l.errors.warnings != says)
+            fail_msg("row %zu: %zu warnings, not %zu", i, (size_t)l.errors.warnings, says);
         unload(&l);
     }
 }
