@@ -10,6 +10,7 @@
 struct dh {
     const struct dh_kind *kind;
     const struct group_info *info;
+    void *field; /* of kind->open */
     struct secret private_value;
     uint8_t public_value[]; /* info->public_len */
 };
@@ -46,6 +47,11 @@ static enum status dh_start(enum group group, struct dh **out)
         return ERR_MEMORY;
     dh->kind = kind;
     dh->info = info;
+    enum status status = kind->open != NULL ? kind->open(group, &dh->field) : OK;
+    if (status != OK) {
+        free(dh);
+        return status;
+    }
     *out = dh;
     return OK;
 }
@@ -54,7 +60,7 @@ static enum status dh_start(enum group group, struct dh **out)
 static enum status dh_finish(struct dh *dh, enum status status, struct dh **out)
 {
     if (status == OK)
-        status = dh->kind->derive(dh->info->id, secret_bytes(&dh->private_value), dh->public_value);
+        status = dh->kind->derive(dh->field, dh->info->id, secret_bytes(&dh->private_value), dh->public_value);
     if (status != OK) {
         dh_free(dh);
         dh = NULL;
@@ -69,7 +75,7 @@ enum status dh_new(enum group group, const struct random *random, struct vault *
     if (status != OK)
         return status;
     struct dh *dh = *out;
-    return dh_finish(dh, dh->kind->draw(group, random, vault, &dh->private_value), out);
+    return dh_finish(dh, dh->kind->draw(dh->field, group, random, vault, &dh->private_value), out);
 }
 
 enum status dh_new_from_private(enum group group, struct bytes private_value, struct vault *vault, struct dh **out)
@@ -86,6 +92,8 @@ void dh_free(struct dh *dh)
     if (dh == NULL)
         return;
     secret_free(&dh->private_value);
+    if (dh->kind->close != NULL)
+        dh->kind->close(dh->field);
     free(dh);
 }
 
@@ -102,14 +110,16 @@ enum status dh_shared(const struct dh *dh, struct bytes peer_public, struct secr
     enum status status = secret_new(dh->private_value.vault, dh->info->shared_len, out);
     if (status != OK)
         return status;
-    status = dh->kind->agree(dh->info->id, secret_bytes(&dh->private_value), peer_public, out->data);
+    status = dh->kind->agree(dh->field, dh->info->id, secret_bytes(&dh->private_value), peer_public, out->data);
     if (status != OK)
         secret_free(out);
     return status;
 }
 
-static enum status x25519_draw(enum group group, const struct random *random, struct vault *vault, struct secret *out)
+static enum status x25519_draw(void *field, enum group group, const struct random *random, struct vault *vault,
+                               struct secret *out)
 {
+    (void)field;
     (void)group;
     enum status status = secret_new(vault, crypto_scalarmult_SCALARBYTES, out);
     if (status == OK)
@@ -117,8 +127,9 @@ static enum status x25519_draw(enum group group, const struct random *random, st
     return status;
 }
 
-static enum status x25519_derive(enum group group, struct bytes private_value, uint8_t *out)
+static enum status x25519_derive(void *field, enum group group, struct bytes private_value, uint8_t *out)
 {
+    (void)field;
     (void)group;
     if (private_value.len != crypto_scalarmult_SCALARBYTES)
         return ERR_MALFORMED;
@@ -126,8 +137,10 @@ static enum status x25519_derive(enum group group, struct bytes private_value, u
 }
 
 /* Fails on the all-zero secret, which a peer's point of low order gives (RFC 8031 3.2, RFC 7748 6.1). */
-static enum status x25519_agree(enum group group, struct bytes private_value, struct bytes peer, uint8_t *out)
+static enum status x25519_agree(void *field, enum group group, struct bytes private_value, struct bytes peer,
+                                uint8_t *out)
 {
+    (void)field;
     (void)group;
     if (crypto_scalarmult(out, private_value.data, peer.data) != 0 || sodium_is_zero(out, crypto_scalarmult_BYTES))
         return ERR_MALFORMED;

@@ -7,7 +7,7 @@ enum { DRAWS_MAX = 128 }; /* a draw is refused with probability 1/2 at worst */
 
 struct ecp_work {
     BN_CTX *ctx;
-    EC_GROUP *curve;
+    const EC_GROUP *curve; /* borrowed */
     EC_POINT *point;
     BIGNUM *scalar, *x, *y;
 };
@@ -25,18 +25,28 @@ static int curve_of(enum group group)
 static void ecp_done(struct ecp_work *w)
 {
     EC_POINT_clear_free(w->point);
-    EC_GROUP_free(w->curve);
     BN_clear_free(w->scalar);
     BN_clear_free(w->x);
     BN_clear_free(w->y);
     BN_CTX_free(w->ctx);
 }
 
-static bool ecp_prepare(struct ecp_work *w, enum group group)
+static enum status ecp_open(enum group group, void **field)
+{
+    *field = EC_GROUP_new_by_curve_name(curve_of(group));
+    return *field != NULL ? OK : ERR_CRYPTO;
+}
+
+static void ecp_close(void *field)
+{
+    EC_GROUP_free(field);
+}
+
+static bool ecp_prepare(struct ecp_work *w, const EC_GROUP *curve)
 {
     w->ctx = BN_CTX_secure_new(); /* clears what it lent */
-    w->curve = EC_GROUP_new_by_curve_name(curve_of(group));
-    w->point = w->curve != NULL ? EC_POINT_new(w->curve) : NULL;
+    w->curve = curve;
+    w->point = EC_POINT_new(curve);
     w->scalar = BN_secure_new();
     w->x = BN_secure_new();
     w->y = BN_secure_new();
@@ -67,12 +77,13 @@ static enum status draw_scalar(struct ecp_work *w, const struct random *random, 
     return ERR_CRYPTO;
 }
 
-static enum status ecp_draw(enum group group, const struct random *random, struct vault *vault, struct secret *out)
+static enum status ecp_draw(void *field, enum group group, const struct random *random, struct vault *vault,
+                            struct secret *out)
 {
     struct ecp_work w = {0};
     enum status status = secret_new(vault, group_info(group)->shared_len, out);
     if (status == OK)
-        status = ecp_prepare(&w, group) ? draw_scalar(&w, random, out) : ERR_CRYPTO;
+        status = ecp_prepare(&w, field) ? draw_scalar(&w, random, out) : ERR_CRYPTO;
     ecp_done(&w);
     return status;
 }
@@ -103,12 +114,12 @@ static enum status load_peer(struct ecp_work *w, struct bytes peer)
     return OK;
 }
 
-static enum status ecp_derive(enum group group, struct bytes private_value, uint8_t *out)
+static enum status ecp_derive(void *field, enum group group, struct bytes private_value, uint8_t *out)
 {
     struct ecp_work w = {0};
     size_t len = group_info(group)->shared_len;
     enum status status = ERR_CRYPTO;
-    if (ecp_prepare(&w, group)) {
+    if (ecp_prepare(&w, field)) {
         if (!load_scalar(&w, private_value))
             status = ERR_MALFORMED;
         else if (EC_POINT_mul(w.curve, w.point, w.scalar, NULL, NULL, w.ctx) == 1)
@@ -118,11 +129,11 @@ static enum status ecp_derive(enum group group, struct bytes private_value, uint
     return status;
 }
 
-static enum status ecp_agree(enum group group, struct bytes private_value, struct bytes peer, uint8_t *out)
+static enum status ecp_agree(void *field, enum group group, struct bytes private_value, struct bytes peer, uint8_t *out)
 {
     struct ecp_work w = {0};
     enum status status = ERR_CRYPTO;
-    if (!ecp_prepare(&w, group) || !load_scalar(&w, private_value))
+    if (!ecp_prepare(&w, field) || !load_scalar(&w, private_value))
         goto out;
     status = load_peer(&w, peer);
     if (status != OK)
@@ -135,4 +146,5 @@ out:
     return status;
 }
 
-const struct dh_kind dh_kind_ecp = {.draw = ecp_draw, .derive = ecp_derive, .agree = ecp_agree};
+const struct dh_kind dh_kind_ecp = {
+    .open = ecp_open, .close = ecp_close, .draw = ecp_draw, .derive = ecp_derive, .agree = ecp_agree};

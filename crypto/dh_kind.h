@@ -12,12 +12,17 @@
 #include "crypto/suites.h"
 
 struct dh_kind {
+    /* What the three below compute with: nothing secret, and dear to make (OpenSSL's tables of a curve or a prime), so
+     * that one exchange makes it once. NULL: this kind needs nothing, and gets NULL. */
+    enum status (*open)(enum group group, void **field);
+    void (*close)(void *field);
     /* A fresh private value. */
-    enum status (*draw)(enum group group, const struct random *random, struct vault *vault, struct secret *out);
+    enum status (*draw)(void *field, enum group group, const struct random *random, struct vault *vault,
+                        struct secret *out);
     /* Our public value, public_len bytes. ERR_MALFORMED: the private value is not one of this group. */
-    enum status (*derive)(enum group group, struct bytes private_value, uint8_t *out);
+    enum status (*derive)(void *field, enum group group, struct bytes private_value, uint8_t *out);
     /* Checks the peer's value (its length is right already) and writes shared_len bytes. */
-    enum status (*agree)(enum group group, struct bytes private_value, struct bytes peer, uint8_t *out);
+    enum status (*agree)(void *field, enum group group, struct bytes private_value, struct bytes peer, uint8_t *out);
 };
 
 extern const struct dh_kind dh_kind_modp;

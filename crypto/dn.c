@@ -312,6 +312,42 @@ bool dn_equal(struct bytes a, struct bytes b)
     }
 }
 
+struct fold {
+    uint8_t *out;
+    size_t capacity, used;
+};
+
+static void fold_byte(struct fold *f, uint8_t byte)
+{
+    if (f->used < f->capacity)
+        f->out[f->used++] = byte;
+}
+
+/* What value_equal compares; of a value that is no text its bytes. */
+static void fold_value(struct fold *f, const struct pair *pair)
+{
+    struct bytes s = pair->value;
+    bool begun = false;
+    if (is_text(pair->tag))
+        for (int c; (c = next_letter(&s, &begun)) >= 0;)
+            fold_byte(f, (uint8_t)c);
+    else
+        for (size_t i = 0; i < s.len; i++)
+            fold_byte(f, s.data[i]);
+}
+
+size_t dn_fold(struct bytes der, uint8_t *out, size_t capacity)
+{
+    struct fold f = {out, capacity, 0};
+    struct walk w = walk_begin(der);
+    struct pair pair = {0};
+    while (walk_next(&w, &pair)) {
+        fold_value(&f, &pair);
+        fold_byte(&f, 0); /* where one ends counts too */
+    }
+    return f.used;
+}
+
 /* --- printing --- */
 
 struct text {

@@ -27,6 +27,9 @@ bool dn_is_sound(struct bytes der);
  * case, and to repeated blanks. False when one is unsound. */
 bool dn_equal(struct bytes a, struct bytes b);
 
+/* Bytes for a hash table, as many as fit: the same for names that dn_equal calls one. Returns how many. */
+size_t dn_fold(struct bytes der, uint8_t *out, size_t capacity);
+
 /* Printable ASCII that dn_parse reads again; ends with "..." where it is cut. An unsound one is shown as hex. Returns
  * out. */
 const char *dn_print(struct bytes der, char *out, size_t capacity);

@@ -48,7 +48,7 @@ static enum status make_worker(struct shards *all, struct shard *s, const struct
                                         .random = setup->random,
                                         .shard = s->index,
                                         .packet_max = setup->packet_max,
-                                        .rest = &s->pause_asked,
+                                        .rest = &s->rest.asked,
                                         .ops = ops};
     return worker_new(&worker, &s->worker);
 }
@@ -100,13 +100,16 @@ static enum status make_loop(struct shard *s)
     enum status status = loop_open(&s->loop, &handlers);
     if (status != OK)
         return status;
-    s->wake.data = s;
+    s->wake.data = s->before_sleep.data = s;
+    (void)uv_prepare_init(&s->loop.uv, &s->before_sleep); /* neither fails */
+    (void)uv_prepare_start(&s->before_sleep, shard_before_sleep);
     return uv_async_init(&s->loop.uv, &s->wake, shard_wake) == 0 ? OK : ERR_IO;
 }
 
 static enum status make_shard(struct shards *all, struct shard *s, char *why, size_t why_len)
 {
-    enum status status = uv_sem_init(&s->arrived, 0) == 0 && uv_sem_init(&s->go, 0) == 0 ? OK : ERR_MEMORY;
+    enum status status = rest_open(&s->rest);
+    s->can_rest = status == OK;
     if (status == OK)
         status = make_own(all, s, why, why_len);
     if (status == OK)
@@ -239,8 +242,8 @@ static void free_shard(struct shards *all, struct shard *s)
         ring_free(s->from[i]);
     ring_free(s->posts);
     udp_close(s->udp);
-    uv_sem_destroy(&s->arrived);
-    uv_sem_destroy(&s->go);
+    if (s->can_rest)
+        rest_close(&s->rest);
     if (s->index != 0)
         device_close_queue(&s->queue);
 }
@@ -275,14 +278,12 @@ void shards_pause(struct shards *all)
         return;
     for (size_t i = 0; i < all->count; i++) {
         struct shard *s = &all->items[i];
-        if (!s->running)
-            continue;
-        atomic_store(&s->pause_asked, true);
-        (void)uv_async_send(&s->wake);
+        if (s->running && !rest_hold(&s->rest))
+            (void)uv_async_send(&s->wake);
     }
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i].running)
-            uv_sem_wait(&all->items[i].arrived);
+            rest_wait(&all->items[i].rest);
 }
 
 void shards_resume(struct shards *all)
@@ -291,7 +292,7 @@ void shards_resume(struct shards *all)
         return;
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i].running)
-            uv_sem_post(&all->items[i].go);
+            rest_release(&all->items[i].rest);
 }
 
 uint8_t shards_pick(const struct shards *all, uint32_t connection, const struct address *peer)

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "daemon/rest.h"
 #include "daemon/shards.h"
 
 /* Bytes of rings; STRAYS_RINGS_MAX: of all to one worker. POSTS_BATCH: of one shard, before other work of the control
@@ -44,8 +45,10 @@ struct shard {
     uv_async_t wake;
     uv_thread_t thread;
     bool running;
-    atomic_bool pause_asked, stop_asked, gone;
-    uv_sem_t arrived, go;              /* at rest; may go on */
+    struct rest rest; /* begun by whatever its loop calls, ended before the loop sleeps */
+    bool can_rest;
+    uv_prepare_t before_sleep;
+    atomic_bool stop_asked, gone;
     struct ring *from[SHARDS_MAX + 1]; /* by writer; the last is the control thread. Owned; NULL from itself */
     struct ring *posts;                /* to the control thread */
     bool posted;                       /* since the last shard_tell */
@@ -71,6 +74,7 @@ enum { SHARD_CONTROL = SHARDS_MAX }; /* among the writers */
 
 void shard_run(void *arg); /* the thread */
 void shard_wake(uv_async_t *wake);
+void shard_before_sleep(uv_prepare_t *prepare);
 void shard_on_device(void *arg, const void *subject);
 void shard_on_socket(void *arg, const void *subject);
 void shard_on_timer(void *arg);

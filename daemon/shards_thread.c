@@ -83,7 +83,7 @@ static void take_strays(struct shard *s)
         if (s->from[i] == NULL)
             continue;
         size_t count = WORKER_BATCH;
-        for (unsigned round = 0; round < WORKER_ROUNDS && count == WORKER_BATCH && !atomic_load(&s->pause_asked);
+        for (unsigned round = 0; round < WORKER_ROUNDS && count == WORKER_BATCH && !atomic_load(&s->rest.asked);
              round++)
             count = worker_take_strays(s->worker, s->from[i], loop_now(&s->loop));
         more |= count == WORKER_BATCH;
@@ -96,6 +96,7 @@ void shard_on_device(void *arg, const void *subject)
 {
     struct shard *s = arg;
     (void)subject;
+    rest_begin(&s->rest);
     take_strays(s); /* they were read before what the TUN has now */
     if (!worker_device_readable(s->worker, loop_now(&s->loop))) {
         loop_unwatch_all(&s->loop);
@@ -108,6 +109,7 @@ void shard_on_device(void *arg, const void *subject)
 void shard_on_socket(void *arg, const void *subject)
 {
     struct shard *s = arg;
+    rest_begin(&s->rest);
     worker_socket_readable(s->worker, subject, loop_now(&s->loop));
     settle(s);
 }
@@ -115,17 +117,22 @@ void shard_on_socket(void *arg, const void *subject)
 void shard_on_timer(void *arg)
 {
     struct shard *s = arg;
+    rest_begin(&s->rest);
     worker_expire(s->worker, loop_now(&s->loop));
     settle(s);
+}
+
+void shard_before_sleep(uv_prepare_t *prepare)
+{
+    struct shard *s = prepare->data;
+    rest_end(&s->rest);
 }
 
 void shard_wake(uv_async_t *wake)
 {
     struct shard *s = wake->data;
-    if (atomic_exchange(&s->pause_asked, false)) {
-        uv_sem_post(&s->arrived);
-        uv_sem_wait(&s->go);
-    }
+    rest_begin(&s->rest);
+    rest_obey(&s->rest);
     if (atomic_load(&s->stop_asked)) {
         loop_stop(&s->loop);
         return;

@@ -156,12 +156,15 @@ struct peer {
     uint64_t retry_wait_ms;
     struct timer retry;
     struct peer *prev, *next;
+    uint32_t place;     /* of %any: in by_identity, */
+    struct peer *alike; /* and the next one there */
 };
 
 /* The rules of each connection, found once. */
 struct connection_rules {
     uint32_t *rules; /* owned */
     size_t count;
+    struct peer *peer; /* with a fixed remote: the one there is; in the engine's list */
 };
 
 struct ike {
@@ -169,14 +172,16 @@ struct ike {
     uint64_t now_ms; /* of the call in progress */
     bool closed;
     struct deadlines deadlines;
-    struct ike_sa *sas;             /* table by own_spi, of all */
-    struct ike_sa *strangers;       /* list of half-open SAs */
-    size_t stranger_messages;       /* in fragments, being collected for them */
-    struct ike_sa *guests;          /* list of responders' SAs in SA_CONFIGURING */
-    struct peer *peers;             /* list */
-    struct child_sa *children;      /* table by child id */
-    struct connection_rules *rules; /* per connection */
-    struct pools **pools;           /* likewise; NULL, and NULL for a connection, where there are none */
+    struct ike_sa *sas;                    /* table by own_spi, of all */
+    struct ike_sa *strangers;              /* list of half-open SAs */
+    size_t stranger_messages;              /* in fragments, being collected for them */
+    struct ike_sa *guests;                 /* list of responders' SAs in SA_CONFIGURING */
+    struct peer *peers;                    /* list */
+    struct peer *by_identity[PEER_PLACES]; /* those of %any, by a hash of connection and identity */
+    struct peer *idle_next;                /* in the list: where to look next for one to forget; NULL: from the front */
+    struct child_sa *children;             /* table by child id */
+    struct connection_rules *rules;        /* per connection */
+    struct pools **pools;                  /* likewise; NULL, and NULL for a connection, where there are none */
     struct throttle login_users, login_sites;
     uint64_t last_child_id;
     uint8_t seed[HASH_SEED];

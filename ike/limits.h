@@ -61,6 +61,9 @@ enum {
     SAS_PER_PEER_MAX = 8,
     CHILDREN_PER_PEER_MAX = 4096,
 
+    PEER_PLACES = 4096, /* of the table of peers that come and go */
+    IDLE_LOOKS = 8,     /* peers looked at, whether they can be forgotten, for each new one */
+
     /* Retransmission: after 0.5, 1, 2, 4, 8 and 16 s; another 16 s later the peer is called silent. */
     RETRANSMIT_FIRST = 500,
     RETRANSMIT_LONGEST = 16000,

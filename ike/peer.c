@@ -3,9 +3,40 @@
 
 #include <stdlib.h>
 
+#include "crypto/hash.h"
 #include "ike/child.h"
 #include "ike/net.h"
 #include "ike/sa.h"
+
+static uint32_t place_of(const struct ike *ike, uint32_t connection, const struct identity *id)
+{
+    uint8_t key[sizeof connection + 1 + IDENTITY_MAX];
+    store_u32(key, connection);
+    key[sizeof connection] = id->type;
+    size_t len = sizeof connection + 1 + identity_fold(id, key + sizeof connection + 1);
+    return (uint32_t)hash_short(ike->seed, key, len) % PEER_PLACES;
+}
+
+/* Where those look that search for it. */
+static void enter(struct ike *ike, struct peer *peer)
+{
+    if (peer->id.type == ID_NONE) {
+        ike->rules[peer->connection].peer = peer;
+        return;
+    }
+    peer->place = place_of(ike, peer->connection, &peer->id);
+    LL_PREPEND2(ike->by_identity[peer->place], peer, alike);
+}
+
+static void leave(struct ike *ike, struct peer *peer)
+{
+    if (ike->idle_next == peer)
+        ike->idle_next = peer->next;
+    if (peer->id.type == ID_NONE)
+        ike->rules[peer->connection].peer = NULL;
+    else
+        LL_DELETE2(ike->by_identity[peer->place], peer, alike);
+}
 
 enum status peer_new(struct ike *ike, uint32_t connection, const struct identity *id, struct peer **out)
 {
@@ -25,6 +56,7 @@ enum status peer_new(struct ike *ike, uint32_t connection, const struct identity
     peer->wanted = wanted;
     timer_init(&peer->retry, TIMER_PEER_RETRY, peer);
     DL_APPEND(ike->peers, peer);
+    enter(ike, peer);
     *out = peer;
     return OK;
 }
@@ -39,6 +71,7 @@ void peer_free(struct ike *ike, struct peer *peer)
     DL_FOREACH_SAFE (peer->children, child, next_child)
         child_end(ike, child, false, false, "");
     timer_stop(ike, &peer->retry);
+    leave(ike, peer);
     DL_DELETE(ike->peers, peer);
     free(peer->wanted);
     free(peer);
@@ -46,29 +79,37 @@ void peer_free(struct ike *ike, struct peer *peer)
 
 struct peer *peer_of_connection(const struct ike *ike, uint32_t connection)
 {
-    struct peer *peer;
-    DL_FOREACH (ike->peers, peer)
-        if (peer->connection == connection && peer->id.type == ID_NONE)
-            return peer;
-    return NULL;
+    return ike->rules[connection].peer;
 }
 
-/* Peers of a remote = %any connection come and go: one of whom nothing is left is forgotten when the next one comes. */
-static void forget_idle(struct ike *ike, uint32_t connection)
+static bool is_idle(const struct peer *peer)
 {
-    struct peer *peer, *next;
-    DL_FOREACH_SAFE (ike->peers, peer, next)
-        if (peer->connection == connection && peer->id.type != ID_NONE && peer->sas == NULL && peer->children == NULL)
+    return peer->id.type != ID_NONE && peer->sas == NULL && peer->children == NULL;
+}
+
+/* Peers of a remote = %any connection come and go: one of whom nothing is left is forgotten when others come. Each
+ * looks at a few, so that thousands cost no more than ten. */
+static void forget_idle(struct ike *ike)
+{
+    for (unsigned i = 0; i < IDLE_LOOKS; i++) {
+        struct peer *peer = ike->idle_next != NULL ? ike->idle_next : ike->peers;
+        if (peer == NULL)
+            return;
+        ike->idle_next = peer->next;
+        if (is_idle(peer))
             peer_free(ike, peer);
+    }
 }
 
 struct peer *peer_of_identity(struct ike *ike, uint32_t connection, const struct identity *id)
 {
-    struct peer *peer;
-    DL_FOREACH (ike->peers, peer)
-        if (peer->connection == connection && (peer->id.type == ID_NONE || identity_equal(&peer->id, id)))
-            return peer;
-    forget_idle(ike, connection);
+    struct peer *peer = peer_of_connection(ike, connection);
+    if (peer != NULL)
+        return peer;
+    LL_FOREACH2(ike->by_identity[place_of(ike, connection, id)], peer, alike)
+    if (peer->connection == connection && identity_equal(&peer->id, id))
+        return peer;
+    forget_idle(ike);
     return peer_new(ike, connection, id, &peer) == OK ? peer : NULL;
 }
 

@@ -150,6 +150,16 @@ bool identity_equal(const struct identity *a, const struct identity *b)
     return true;
 }
 
+size_t identity_fold(const struct identity *id, uint8_t out[IDENTITY_MAX])
+{
+    if (id->type == ID_DER_ASN1_DN)
+        return dn_fold(bytes_of(id->data, id->len), out, IDENTITY_MAX);
+    bool is_name = id->type == ID_FQDN || id->type == ID_USER_FQDN;
+    for (size_t i = 0; i < id->len; i++)
+        out[i] = is_name ? lower(id->data[i]) : id->data[i];
+    return id->len;
+}
+
 static const char *print_name(const char *prefix, const struct identity *id, char out[IDENTITY_TEXT])
 {
     size_t len = strlen(prefix);

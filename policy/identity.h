@@ -41,6 +41,9 @@ MUST_USE enum status identity_of_dn(struct bytes der, struct identity *out);
 /* Type and bytes; names without regard to case, distinguished names as dn_equal compares them. */
 bool identity_equal(const struct identity *a, const struct identity *b);
 
+/* Bytes for a hash table: the same for identities that are equal. Returns how many. */
+size_t identity_fold(const struct identity *id, uint8_t out[IDENTITY_MAX]);
+
 /* Escaped text that may be logged. Returns out. */
 const char *identity_print(const struct identity *id, char out[IDENTITY_TEXT]);
 

@@ -54,6 +54,21 @@ class Cpu:
         return (total - idle - stolen) / total, stolen / total
 
 
+def process_seconds(pid):
+    """CPU seconds of all threads of a process, user and kernel, by the scheduler's own clock."""
+    whole = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+            whole += int(file.read().split()[0])
+    return whole / 1e9
+
+
+def memory_kb(pid):
+    """{"rss": ..., "pss": ...} of a process, in KiB."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return {kind.lower(): int(size) for kind, size in re.findall(r"^(Rss|Pss):\s+(\d+) kB", file.read(), re.M)}
+
+
 def percentile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]

@@ -101,6 +101,7 @@ def need():
 
 class Strongswan:
     """One charon in a gateway's namespace. Its /run is its own, so that several can live on one machine."""
+    SETTINGS, CONNECTIONS = STRONGSWAN_CONF, SWANCTL_CONF
 
     def __init__(self, gateway, peer, psk=PSK, ike="aes256-sha256-modp2048", esp="aes256-sha256", encap="yes",
                  start="none", rekey="1h", life=None, ike_rekey="4h", local_id=None, remote_id=None, local_ts=None,
@@ -111,7 +112,7 @@ class Strongswan:
         label = gateway.label
         self.vici = "unix://" + os.path.join(self.lab.folder, f"{label}.vici")
         self.log_path = os.path.join(self.lab.folder, f"{label}-charon-file.log")
-        settings = self.lab.file(f"{label}-strongswan.conf", STRONGSWAN_CONF.format(
+        settings = self.lab.file(f"{label}-strongswan.conf", self.SETTINGS.format(
             plugins=plugins, log=self.log_path, vici=self.vici, fragment_size=fragment_size))
         self.values = {
             "aggressive": aggressive, "local": gateway.wan, "remote": remote or peer.wan, "ike": ike, "esp": esp,
@@ -124,7 +125,7 @@ class Strongswan:
             folder, certs = credentials.for_strongswan(label)
             self.values.update({"auth": "pubkey", "certs": "certs = " + certs})
             self.conf_name = os.path.join(folder, "swanctl.conf")  # swanctl looks for credentials beside it
-        self.conf = self.lab.file(self.conf_name, SWANCTL_CONF.format(**self.values))
+        self.conf = self.lab.file(self.conf_name, self.CONNECTIONS.format(**self.values))
         if os.path.exists(self.vici[len("unix://"):]):  # of one that was killed: not a sign that this one is there
             os.unlink(self.vici[len("unix://"):])
         self.process = gateway.start(
@@ -143,7 +144,7 @@ class Strongswan:
     def change(self, **values):
         """Another configuration for what is negotiated from now on."""
         self.values.update(values)
-        self.conf = self.lab.file(self.conf_name, SWANCTL_CONF.format(**self.values))
+        self.conf = self.lab.file(self.conf_name, self.CONNECTIONS.format(**self.values))
         self.swanctl("--load-conns", "--file", self.conf)
 
     def log(self, start=0):

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "ike/peer.h"
 #include "test/sim/craft.h"
 #include "test/sim/rig.h"
 
@@ -112,12 +113,75 @@ static void a_flood_from_everywhere_ends_at_the_cap(void **state)
     assert_int_equal(rig_free(rig), 0);
 }
 
+/* The n-th of many who come to a connection with remote = %any; the name is the same in any case. */
+static struct peer *nth(struct ike *ike, unsigned n, bool loud)
+{
+    char text[64];
+    struct identity id;
+    snprintf(text, sizeof text, loud ? "CLIENT%u.EXAMPLE.ORG" : "client%u.example.org", n);
+    assert_int_equal(identity_parse(text, &id), OK);
+    return peer_of_identity(ike, 0, &id);
+}
+
+static size_t peers(const struct ike *ike)
+{
+    size_t count = 0;
+    const struct peer *peer;
+    DL_FOREACH (ike->peers, peer)
+        count++;
+    return count;
+}
+
+static void peers_that_come_and_go_are_forgotten(void **state)
+{
+    (void)state;
+    struct rig_datagram first;
+    struct rig *rig = asked_by_anybody(&first);
+    struct ike *ike = rig->ends[R].ike;
+    for (unsigned n = 0; n < 3 * PEER_PLACES; n++) {
+        struct peer *peer = nth(ike, n, false);
+        assert_non_null(peer);
+        assert_ptr_equal(nth(ike, n, true), peer);
+        assert_true(peers(ike) <= IDLE_LOOKS);
+    }
+    assert_int_equal(rig_free(rig), 0);
+}
+
+/* With something left of them they stay, however many there are, and each is found again. */
+static void peers_with_an_sa_are_found_among_thousands(void **state)
+{
+    (void)state;
+    static struct peer *known[3 * PEER_PLACES];
+    struct rig_datagram first;
+    struct rig *rig = asked_by_anybody(&first);
+    struct ike *ike = rig->ends[R].ike;
+    static struct ike_sa mark; /* never looked into */
+    for (unsigned n = 0; n < 3 * PEER_PLACES; n++) {
+        known[n] = nth(ike, n, false);
+        assert_non_null(known[n]);
+        if (n % 3 > 0) /* a third of them goes again */
+            known[n]->sas = &mark;
+    }
+    assert_true(peers(ike) <= 2 * PEER_PLACES + 2 * PEER_PLACES / IDLE_LOOKS); /* and who came since the last round */
+    for (unsigned n = 0; n < 3 * PEER_PLACES; n++)
+        if (n % 3 > 0) {
+            assert_ptr_equal(nth(ike, n, true), known[n]);
+            known[n]->sas = NULL;
+        }
+    for (unsigned n = 0; n < PEER_PLACES; n++)
+        assert_non_null(nth(ike, 3 * PEER_PLACES + n, false));
+    assert_true(peers(ike) <= IDLE_LOOKS);
+    assert_int_equal(rig_free(rig), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_rules_than_exchanges_at_once),
         cmocka_unit_test(a_flood_from_one_address_holds_a_few_places),
         cmocka_unit_test(a_flood_from_everywhere_ends_at_the_cap),
+        cmocka_unit_test(peers_that_come_and_go_are_forgotten),
+        cmocka_unit_test(peers_with_an_sa_are_found_among_thousands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

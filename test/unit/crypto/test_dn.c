@@ -102,6 +102,29 @@ static void test_round_trips(void **state)
     }
 }
 
+static bool same_fold(const struct name *a, const struct name *b)
+{
+    uint8_t one[256], other[256];
+    size_t len = dn_fold(bytes_of_name(a), one, sizeof one);
+    return len == dn_fold(bytes_of_name(b), other, sizeof other) && memcmp(one, other, len) == 0;
+}
+
+static void test_fold_tells_names_apart_and_keeps_its_bounds(void **state)
+{
+    (void)state;
+    struct name a = a_name("O=Example, CN=gw"), b = a_name("O=Example, CN=gx"), c = a_name("O=Exampleg, CN=w");
+    assert_true(same_fold(&a, &a));
+    assert_false(same_fold(&a, &b));
+    assert_false(same_fold(&a, &c));
+    uint8_t out[8];
+    for (size_t room = 0; room < sizeof out; room++) {
+        memset(out, 0xee, sizeof out);
+        assert_int_equal(dn_fold(bytes_of_name(&a), out, room), room);
+        assert_int_equal(out[room], 0xee);
+    }
+    assert_int_equal(dn_fold(bytes_of("", 0), out, sizeof out), 0);
+}
+
 static void test_other_spellings(void **state)
 {
     (void)state;
@@ -148,7 +171,7 @@ static void test_equal(void **state)
     for (size_t i = 0; i < COUNT(table); i++) {
         struct name a = a_name(table[i].a), b = a_name(table[i].b);
         if (dn_equal(bytes_of_name(&a), bytes_of_name(&b)) != table[i].equal ||
-            dn_equal(bytes_of_name(&b), bytes_of_name(&a)) != table[i].equal)
+            dn_equal(bytes_of_name(&b), bytes_of_name(&a)) != table[i].equal || (table[i].equal && !same_fold(&a, &b)))
             fail_msg("'%s' and '%s'", table[i].a, table[i].b);
     }
 }
@@ -165,6 +188,7 @@ static void test_string_types(void **state)
         struct name other = name;
         other.der[tag_at] = tags[i];
         assert_int_equal(dn_equal(bytes_of_name(&name), bytes_of_name(&other)), i < 3);
+        assert_true(i >= 3 || same_fold(&name, &other));
         assert_true(dn_equal(bytes_of_name(&other), bytes_of_name(&other)));
     }
 }
@@ -252,11 +276,12 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_text),       cmocka_unit_test(test_text_to_der),
-        cmocka_unit_test(test_every_capacity), cmocka_unit_test(test_round_trips),
-        cmocka_unit_test(test_equal),          cmocka_unit_test(test_string_types),
-        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_bad_der),
-        cmocka_unit_test(test_limits),         cmocka_unit_test(test_other_spellings),
+        cmocka_unit_test(test_bad_text),        cmocka_unit_test(test_text_to_der),
+        cmocka_unit_test(test_every_capacity),  cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_equal),           cmocka_unit_test(test_fold_tells_names_apart_and_keeps_its_bounds),
+        cmocka_unit_test(test_string_types),    cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_bad_der),         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_other_spellings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

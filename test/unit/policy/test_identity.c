@@ -240,14 +240,27 @@ static void test_long_distinguished_names(void **state)
     assert_int_equal(id.type, ID_NONE);
 }
 
+static bool same_fold(const struct identity *a, const struct identity *b)
+{
+    uint8_t one[IDENTITY_MAX], other[IDENTITY_MAX];
+    size_t len = identity_fold(a, one);
+    return len == identity_fold(b, other) && memcmp(one, other, len) == 0;
+}
+
 static void test_names_are_equal_without_regard_to_case(void **state)
 {
     (void)state;
     struct identity a = an_identity("GW.Example.org"), b = an_identity("gw.eXAMPLE.ORG");
-    assert_true(identity_equal(&a, &b));
+    assert_true(identity_equal(&a, &b) && same_fold(&a, &b));
     a = an_identity("User@Example.org");
     b = an_identity("user@example.ORG");
-    assert_true(identity_equal(&a, &b));
+    assert_true(identity_equal(&a, &b) && same_fold(&a, &b));
+    b = an_identity("user@example.orh");
+    assert_false(same_fold(&a, &b));
+    a = an_identity("CN=GW, O=Example");
+    b = an_identity("CN=gw, O=example");
+    assert_true(identity_equal(&a, &b) && same_fold(&a, &b));
+    a = an_identity("User@Example.org");
     b = an_identity("user@example.orgg");
     assert_false(identity_equal(&a, &b));
     a = an_identity("keyid:Group");
