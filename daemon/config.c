@@ -158,9 +158,10 @@ static void check_certificates(struct config_load *load, const struct config_sec
     bool lacks_cert = cert == NULL && (key == NULL || (is_good(keys, "key") && c->credentials->chain.count == 0));
     if (key == NULL || ca == NULL || lacks_cert) {
         config_error(load->errors, section->line,
-                     "[%s] has auth = pubkey, and lacks%s%s%s: write key = FILE (private key), cert = FILE (its "
+                     "[%s] has auth = %s, and lacks%s%s%s: write key = FILE (private key), cert = FILE (its "
                      "certificate) and ca = FILE (whom to believe)",
-                     section->label, key == NULL ? " key" : "", lacks_cert ? " cert" : "", ca == NULL ? " ca" : "");
+                     section->label, config_auth_name(c), key == NULL ? " key" : "", lacks_cert ? " cert" : "",
+                     ca == NULL ? " ca" : "");
         return;
     }
     if (is_good(keys, "key") && is_good(keys, "ca") && (cert == NULL || is_good(keys, "cert")) &&
@@ -175,9 +176,9 @@ static void check_auth(struct config_load *load, const struct config_section *se
     static const char *const of_pubkey[] = {"key_password_file", "key", "cert", "ca", "crl", NULL};
     if (!is_good(keys, "auth"))
         return;
-    if (c->auth == AUTH_PSK && refuse_foreign(load, keys, of_pubkey, "pubkey"))
+    if (c->auth == AUTH_PSK && refuse_foreign(load, keys, of_pubkey, c->access != NULL ? "xauth-pubkey" : "pubkey"))
         check_psk(load, section, keys);
-    else if (c->auth == AUTH_PUBKEY && refuse_foreign(load, keys, of_psk, "psk"))
+    else if (c->auth == AUTH_PUBKEY && refuse_foreign(load, keys, of_psk, c->access != NULL ? "xauth-psk" : "psk"))
         check_certificates(load, section, keys, c);
 }
 
@@ -224,6 +225,20 @@ static void check_one_group(struct config_load *load, const struct section_keys 
     }
 }
 
+static void warn_of_aggressive(struct config_load *load, unsigned line, const struct connection *c)
+{
+    if (c->auth == AUTH_PUBKEY)
+        config_warning(load->errors, line,
+                       "aggressive mode with certificates: the names of both ends and our certificates go in clear, "
+                       "the latter to whoever asks; write mode = main, which hides them, where the peer can do it");
+    else
+        config_warning(
+            load->errors, line,
+            "aggressive mode with a pre-shared key: whoever listens, or only asks, gets a hash with which the key "
+            "can be guessed offline; write mode = main, or at least take a key of `esptun genpsk`, which nobody "
+            "guesses");
+}
+
 static void check_mode(struct config_load *load, const struct config_section *section, const struct section_keys *keys,
                        struct connection *c)
 {
@@ -231,21 +246,11 @@ static void check_mode(struct config_load *load, const struct config_section *se
     unsigned line = mode != NULL ? mode->line : section->line; /* of the profile */
     if (!is_good(keys, "mode") || c->mode != MODE_AGGRESSIVE || !is_good(keys, "auth"))
         return;
-    if (c->auth == AUTH_PUBKEY) {
-        config_error(load->errors, line,
-                     "aggressive mode with auth = pubkey is not available: write mode = main, which hides the "
-                     "certificates too, and set the peer to it");
-        return;
-    }
-    config_warning(
-        load->errors, line,
-        "aggressive mode with a pre-shared key: whoever listens, or only asks, gets a hash with which the key "
-        "can be guessed offline; write mode = main, or at least take a key of `esptun genpsk`, which nobody "
-        "guesses");
+    warn_of_aggressive(load, line, c);
     if (is_good(keys, "ike"))
         check_one_group(load, keys, c);
     if (is_good(keys, "local") && is_good(keys, "remote") && c->local.family == 0 && c->remote.family != 0 &&
-        entry_of(keys, "local_id") == NULL)
+        c->auth == AUTH_PSK && entry_of(keys, "local_id") == NULL)
         config_error(
             load->errors, line,
             "the first message of aggressive mode says who we are, and neither local nor local_id tells: write "

@@ -19,13 +19,19 @@ static struct access *access_of(const struct config_item *item)
     return ((struct connection *)item->target)->access;
 }
 
+const char *config_auth_name(const struct connection *c)
+{
+    static const char *const names[2][2] = {{"psk", "pubkey"}, {"xauth-psk", "xauth-pubkey"}};
+    return names[c->access != NULL][c->auth == AUTH_PUBKEY];
+}
+
 bool apply_auth(struct config_load *load, const struct config_item *item)
 {
     struct connection *c = item->target;
     if (value_word(item->text, item->key->words) < 0)
-        return apply_fixed(load, item);
-    c->auth = strcmp(item->text, "pubkey") == 0 ? AUTH_PUBKEY : AUTH_PSK;
-    if (strcmp(item->text, "xauth-psk") != 0)
+        return apply_word(load, item); /* says so */
+    c->auth = strstr(item->text, "pubkey") != NULL ? AUTH_PUBKEY : AUTH_PSK;
+    if (strncmp(item->text, "xauth-", 6) != 0)
         return true;
     c->access = calloc(1, sizeof *c->access);
     if (c->access != NULL)
@@ -39,8 +45,9 @@ static bool has_access(struct config_load *load, const struct config_item *item)
 {
     if (access_of(item) != NULL)
         return true;
-    config_error(load->errors, item->line, "%s belongs to remote access: write auth = xauth-psk, or remove %s",
-                 item->key->name, item->key->name);
+    config_error(load->errors, item->line,
+                 "%s belongs to remote access: write auth = xauth-psk or xauth-pubkey, or remove %s", item->key->name,
+                 item->key->name);
     return false;
 }
 
@@ -258,9 +265,9 @@ static void check_login(struct config_load *load, const struct connection *c, co
     const struct config_entry *file = entry_of(entry, "xauth_password_file");
     if (user == NULL && text == NULL && file == NULL)
         config_error(load->errors, line,
-                     "[connection %s] has auth = xauth-psk: as a server it needs users = FILE (`esptun passwd NAME` "
+                     "[connection %s] has auth = %s: as a server it needs users = FILE (`esptun passwd NAME` "
                      "makes its lines), as a client xauth_user = NAME and xauth_password_file = FILE",
-                     c->name);
+                     c->name, config_auth_name(c));
     else if (text != NULL && file != NULL)
         config_error(load->errors, text->line > file->line ? text->line : file->line,
                      "both xauth_password and xauth_password_file are given: remove one of them");
@@ -381,8 +388,6 @@ void access_print(const struct connection *c, FILE *out)
 {
     const struct access *a = c->access;
     char text[ADDRESS_TEXT];
-    fprintf(out, "%-16s = %s\n", "auth", a != NULL ? "xauth-psk" : "psk");
-    fprintf(out, "; the pre-shared key has %zu bytes and is not shown\n", c->psk.len);
     if (a == NULL)
         return;
     if (a->server)

@@ -13,7 +13,10 @@ void access_check(struct config_load *load, const struct connection *c, const st
 /* What connections and rules must be together, when all are there. */
 void access_review(struct config_load *load, const struct connection *c, unsigned line);
 
-/* The keys in force, for `check`. */
+/* What the connection's auth is, in the word of the configuration. */
+const char *config_auth_name(const struct connection *c);
+
+/* The keys in force but auth, for `check`. */
 void access_print(const struct connection *c, FILE *out);
 
 #endif

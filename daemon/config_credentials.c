@@ -182,6 +182,20 @@ static bool own_is_a_pair(struct config_load *load, unsigned line, const struct 
     return pair;
 }
 
+/* draft-ietf-ipsec-isakmp-xauth-06 7.2 has numbers for XAUTH after a pre-shared key, DSS and RSA, and none was ever
+ * registered for ECDSA: with one of our own no other implementation could log in. */
+static bool method_exists(struct config_load *load, unsigned line, const struct connection *c)
+{
+    enum sign_method method = sign_key_method(c->credentials->key);
+    if (c->access == NULL || method == SIGN_RSA)
+        return true;
+    config_error(load->errors, line,
+                 "auth = xauth-pubkey wants an RSA key, and ours is for %s: XAUTH has no number for other signatures; "
+                 "take a certificate with an RSA key, here and at the peer",
+                 sign_method_name(method));
+    return false;
+}
+
 void credentials_review(struct config_load *load, unsigned line, struct connection *c)
 {
     struct credentials *own = c->credentials;
@@ -191,7 +205,7 @@ void credentials_review(struct config_load *load, unsigned line, struct connecti
         return;
     }
     leave_roots_out(&own->chain);
-    if (!own_is_a_pair(load, line, c))
+    if (!own_is_a_pair(load, line, c) || !method_exists(load, line, c))
         return;
     if (sign_key_method(own->key) == SIGN_RSA && sign_key_bits(own->key) < RSA_BITS_MIN)
         config_warning(load->errors, line,

@@ -133,7 +133,6 @@ static void print_cert(const char *what, const struct cert *cert, FILE *out)
 static void print_credentials(const struct credentials *c, FILE *out)
 {
     const struct cert_list *cas = trust_cas(c->trust);
-    print_key(out, "auth", "pubkey");
     fprintf(out, "; key: %s, %u bits, not shown\n", sign_method_name(sign_key_method(c->key)), sign_key_bits(c->key));
     for (size_t i = 0; i < c->chain.count; i++)
         print_cert(i == 0 ? "cert" : "cert, intermediate", c->chain.items[i], out);
@@ -154,10 +153,12 @@ static void print_connection(const struct connection *c, FILE *out)
     print_identity(out, "local_id", &c->local_id, &c->local, "its address");
     print_identity(out, "remote_id", &c->remote_id, &c->remote,
                    c->auth == AUTH_PSK ? "whoever has the key" : "whoever has a certificate of ca");
+    print_key(out, "auth", config_auth_name(c));
     if (c->auth == AUTH_PUBKEY)
         print_credentials(c->credentials, out);
     else
-        access_print(c, out);
+        fprintf(out, "; the pre-shared key has %zu bytes and is not shown\n", c->psk.len);
+    access_print(c, out);
     print_allow(out, c->allow);
     print_proposals(out, "ike", &c->ike);
     print_proposals(out, "esp", &c->esp);

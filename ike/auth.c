@@ -9,21 +9,25 @@
 
 static const struct {
     uint16_t number;
+    enum { PLAIN, XAUTH, UNUSED } use; /* alone, before XAUTH, or known to be named only */
     enum sign_method sign;
     const char *name;
 } methods[] = {
-    {V1_AUTH_PSK, SIGN_NONE, "a pre-shared key"},
-    {V1_AUTH_RSA, SIGN_RSA, "RSA signatures"},
-    {V1_AUTH_ECDSA_256, SIGN_ECDSA_256, "ECDSA signatures on P-256"},
-    {V1_AUTH_ECDSA_384, SIGN_ECDSA_384, "ECDSA signatures on P-384"},
-    {V1_AUTH_ECDSA_521, SIGN_ECDSA_521, "ECDSA signatures on P-521"},
-    /* Known to be named only. */
-    {2, SIGN_NONE, "DSS signatures"},
-    {4, SIGN_NONE, "RSA encryption"},
-    {5, SIGN_NONE, "revised RSA encryption"},
-    {64221, SIGN_NONE, "hybrid authentication"},
-    {V1_AUTH_XAUTH_INIT_PSK, SIGN_NONE, "XAUTH with a pre-shared key"},
-    {65005, SIGN_NONE, "XAUTH with RSA signatures"},
+    {V1_AUTH_PSK, PLAIN, SIGN_NONE, "a pre-shared key"},
+    {V1_AUTH_RSA, PLAIN, SIGN_RSA, "RSA signatures"},
+    {V1_AUTH_ECDSA_256, PLAIN, SIGN_ECDSA_256, "ECDSA signatures on P-256"},
+    {V1_AUTH_ECDSA_384, PLAIN, SIGN_ECDSA_384, "ECDSA signatures on P-384"},
+    {V1_AUTH_ECDSA_521, PLAIN, SIGN_ECDSA_521, "ECDSA signatures on P-521"},
+    /* XAUTH has a number for each direction. It is the initiator who logs in: a server only ever responds. */
+    {V1_AUTH_XAUTH_INIT_PSK, XAUTH, SIGN_NONE, "XAUTH with a pre-shared key"},
+    {V1_AUTH_XAUTH_INIT_RSA, XAUTH, SIGN_RSA, "XAUTH with RSA signatures"},
+    {2, UNUSED, SIGN_NONE, "DSS signatures"},
+    {4, UNUSED, SIGN_NONE, "RSA encryption"},
+    {5, UNUSED, SIGN_NONE, "revised RSA encryption"},
+    {64221, UNUSED, SIGN_NONE, "hybrid authentication"},
+    {65002, UNUSED, SIGN_NONE, "XAUTH of the responder with a pre-shared key"},
+    {65003, UNUSED, SIGN_NONE, "XAUTH with DSS signatures"},
+    {65006, UNUSED, SIGN_NONE, "XAUTH of the responder with RSA signatures"},
 };
 
 enum { METHODS = sizeof methods / sizeof *methods };
@@ -41,14 +45,11 @@ static enum sign_method sign_method_of(const struct connection *c)
 
 uint16_t auth_number(const struct connection *c)
 {
-    /* XAUTH has a number for each direction. It is the initiator who logs in: a server only ever responds. */
-    if (c->access != NULL)
-        return V1_AUTH_XAUTH_INIT_PSK;
     enum sign_method method = sign_method_of(c);
     for (size_t i = 0; i < METHODS; i++)
-        if (methods[i].sign == method)
+        if (methods[i].sign == method && methods[i].use == (c->access != NULL ? XAUTH : PLAIN))
             return methods[i].number;
-    return V1_AUTH_PSK;
+    return 0; /* reserved: XAUTH after ECDSA, which the configuration refuses */
 }
 
 const char *auth_print(uint16_t number, char out[AUTH_TEXT])

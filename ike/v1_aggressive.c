@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Aggressive mode (RFC 2409 5.4):
+ * Aggressive mode with a pre-shared key (RFC 2409 5.4), or with signatures (5.1):
  *
- *   1  SA, KE, Ni, IDii, VID                ->          clear
+ *   1  SA, KE, Ni, IDii, VID                ->          clear; signatures: CERTREQ too
  *   2                 <-  SA, KE, Nr, IDir, HASH_R, NAT-D, VID   clear
  *   3  NAT-D, HASH_I                        ->          encrypted, on port 4500 where there is NAT; also taken in clear
  *
+ *   2                 <-  SA, KE, Nr, IDir, CERTREQ, CERT..., SIG_R, NAT-D, VID      with signatures
+ *   3  NAT-D, CERT..., SIG_I                ->
+ *
  * Half as many messages as main mode, and the responder knows from the first one who calls, so that peers without a
  * fixed address can have a key each. The price: identities go in clear, the group is not negotiated, a first message
- * costs the responder a key exchange, and with HASH_R anyone who asks can try pre-shared keys offline.
+ * costs the responder a key exchange (and a signature, and its certificates to whoever asks), and with HASH_R anyone
+ * who asks can try pre-shared keys offline.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/auth.h"
 #include "ike/sa.h"
 #include "ike/v1_body.h"
 #include "ike/v1_phase1.h"
@@ -37,6 +42,7 @@ enum status v1_aggressive_initiate(struct ike *ike, struct peer *peer)
     }
     phase1_add_values(sa, &m);
     phase1_add_id(sa, &m);
+    auth_write_request(connection_of(ike, peer->connection), &m.chain, &m.w, IKE_SEND_MAX);
     return phase1_send_first(ike, sa, &m);
 }
 
@@ -48,6 +54,8 @@ static enum status send_reply(struct ike *ike, struct ike_sa *sa, const struct v
     struct v1_message m = phase1_begin_answer(ike, sa, chosen);
     phase1_add_values(sa, &m);
     struct bytes id = phase1_add_id(sa, &m);
+    auth_write_request(connection_of(ike, sa->connection), &m.chain, &m.w,
+                       ANSWER_TIMES * (IKE_HEADER_LEN + p->whole.len));
     enum status status = phase1_add_proof(ike, sa, id, &m);
     if (status == OK)
         status = phase1_add_natd(ike, sa, &m);
@@ -69,6 +77,8 @@ static enum status answer(struct ike *ike, struct ike_sa *sa, const struct v1_tr
         status = phase1_make_values(ike, sa);
     if (status == OK)
         status = phase1_make_keys(ike, sa);
+    if (status == OK)
+        auth_heed_request(ike, sa, p);
     return status == OK ? send_reply(ike, sa, chosen, p) : status;
 }
 
@@ -111,7 +121,7 @@ static struct bytes our_id(const struct ike_sa *sa, uint8_t out[ID_BODY_MAX])
     return writer_bytes(&w);
 }
 
-static enum status send_hash(struct ike *ike, struct ike_sa *sa)
+static enum status send_proof(struct ike *ike, struct ike_sa *sa)
 {
     uint8_t id[ID_BODY_MAX];
     struct v1_message m = v1_message_begin(ike, sa, EXCHANGE_AGGRESSIVE, 0, true);
@@ -169,10 +179,11 @@ static void on_reply(struct ike *ike, struct ike_sa *sa, const struct ike_header
         return;
     }
     phase1_say_selected(ike, sa);
+    auth_heed_request(ike, sa, p);
     status = phase1_detect_nat(ike, sa, path, p);
     phase1_float(sa);
     if (status == OK)
-        status = send_hash(ike, sa);
+        status = send_proof(ike, sa);
     if (status != OK) {
         ike_drop(ike, IKE_DROP_INTERNAL, path, "phase 1 cannot be completed: %s", status_text(status));
         ike_sa_fail(ike, sa, status_text(status));
@@ -185,29 +196,29 @@ static void on_reply(struct ike *ike, struct ike_sa *sa, const struct ike_header
 
 /* RFC 2409 5.4: message 3 may come in clear, then no block of phase 1 is encrypted, and its first IV stays the one that
  * phase 2 goes on from. */
-static enum status read_hash(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct bytes message,
-                             struct payloads *p, uint8_t next_iv[IV_MAX])
+static enum status read_proof(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct bytes message,
+                              struct payloads *p, uint8_t next_iv[IV_MAX])
 {
     struct bytes chain = bytes_of(message.data + IKE_HEADER_LEN, message.len - IKE_HEADER_LEN);
     memcpy(next_iv, sa->iv, IV_MAX);
     enum status status = header->flags & FLAG_ENCRYPTION
                              ? v1_message_decrypt(ike, &sa->keys, header, sa->iv, message, p, next_iv)
                              : payloads_read(header->next_payload, chain, false, p);
-    return status == OK ? rules_check(MESSAGE_AGGRESSIVE_HASH, p) : status;
+    bool is_signed = auth_is_signed(connection_of(ike, sa->connection));
+    return status == OK ? rules_check(is_signed ? MESSAGE_AGGRESSIVE_SIGNED : MESSAGE_AGGRESSIVE_HASH, p) : status;
 }
 
 /* State, the IV too, changes only on OK; a corrupt message leaves room for the right one (B19). */
-static enum status verify_hash(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
-                               struct bytes message, struct claim *claim)
+static enum status verify_proof(struct ike *ike, struct ike_sa *sa, const struct ike_header *header,
+                                struct bytes message, struct claim *claim)
 {
     bool encrypted = header->flags & FLAG_ENCRYPTION;
     struct bytes id_body = bytes_of(sa->phase1->peer_id, sa->phase1->peer_id_len);
     claim->connection = sa->connection;
     claim->why[0] = '\0';
-    enum status status = read_hash(ike, sa, header, message, &claim->p, claim->next_iv);
+    enum status status = read_proof(ike, sa, header, message, &claim->p, claim->next_iv);
     if (status != OK && encrypted)
-        return why_refuse(&(struct why){claim->why, sizeof claim->why}, ERR_AUTHENTICATION,
-                          "most likely the pre-shared keys differ (psk of this connection and the peer's)");
+        return phase1_refuse_unread(ike, sa, claim);
     if (status == OK)
         status = v1_id_read(id_body, &claim->id);
     if (status != OK)
@@ -225,11 +236,11 @@ static enum status verify_hash(struct ike *ike, struct ike_sa *sa, const struct 
 }
 
 /* Responder, message 3. The identity was checked when the connection was chosen. */
-static void on_hash(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
-                    struct bytes message)
+static void on_proof(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
+                     struct bytes message)
 {
     struct claim claim;
-    enum status status = verify_hash(ike, sa, header, message, &claim);
+    enum status status = verify_proof(ike, sa, header, message, &claim);
     if (status != OK && status != ERR_AUTHENTICATION) {
         phase1_refuse(ike, path, MODE_AGGRESSIVE, status);
         return;
@@ -265,6 +276,7 @@ void v1_aggressive_input(struct ike *ike, struct ike_sa *sa, const struct ike_he
                          struct bytes message)
 {
     struct payloads p;
+    enum message_kind kind;
     uint64_t digest = hash_short(ike->seed, message.data, message.len);
     if (!phase1_enter(ike, &sa, header, path, digest, MODE_AGGRESSIVE))
         return;
@@ -276,10 +288,12 @@ void v1_aggressive_input(struct ike *ike, struct ike_sa *sa, const struct ike_he
     }
     switch (sa->state) {
     case SA_SENT_ID:
-        if (phase1_read_clear(ike, header, path, MODE_AGGRESSIVE, MESSAGE_AGGRESSIVE_REPLY, message, &p))
+        kind = auth_is_signed(connection_of(ike, sa->connection)) ? MESSAGE_AGGRESSIVE_REPLY_SIGNED
+                                                                  : MESSAGE_AGGRESSIVE_REPLY;
+        if (phase1_read_clear(ike, header, path, MODE_AGGRESSIVE, kind, message, &p))
             on_reply(ike, sa, header, path, digest, &p);
         break;
-    case SA_WAIT_HASH: on_hash(ike, sa, header, path, message); break;
+    case SA_WAIT_HASH: on_proof(ike, sa, header, path, message); break;
     default: ike_drop(ike, IKE_DROP_STATE, path, "aggressive mode where none is due"); break;
     }
 }

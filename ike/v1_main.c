@@ -15,7 +15,6 @@
  * Until 5 and 6 have verified, nothing is authenticated: messages 1 to 4 advance this one half-open SA and nothing
  * else.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "ike/auth.h"
@@ -150,12 +149,7 @@ static enum status read_claim(struct ike *ike, const struct ike_sa *sa, const st
     enum status status = v1_message_decrypt(ike, &sa->keys, header, sa->iv, message, &claim->p, claim->next_iv);
     if (status == OK)
         status = rules_check(is_signed ? MESSAGE_MAIN_SIGNED : MESSAGE_MAIN_AUTH, &claim->p);
-    if (status == OK)
-        return OK;
-    snprintf(claim->why, sizeof claim->why, "%s",
-             is_signed ? "the message does not decrypt, or is not what main mode with signatures sends"
-                       : "most likely the pre-shared keys differ (psk of this connection and the peer's)");
-    return ERR_AUTHENTICATION;
+    return status == OK ? OK : phase1_refuse_unread(ike, sa, claim);
 }
 
 /* Decrypts and verifies 5 or 6. State (also the IV) changes only on OK; a corrupt one leaves room for the right one
@@ -266,7 +260,11 @@ void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
         if (header->flags & FLAG_ENCRYPTION)
             on_auth(ike, sa, header, path, digest, message);
         else /* a late copy of an earlier message says nothing about the keys */
-            ike_drop(ike, IKE_DROP_STATE, path, "a clear message of main mode where an encrypted one is due");
+            ike_drop(ike, IKE_DROP_STATE, path,
+                     header->next_payload == PAYLOAD_ID
+                         ? "the peer sends its identity in clear: message 5 and 6 of main mode must be encrypted (RFC "
+                           "2409 5), or anyone on the path may guess the pre-shared key"
+                         : "a clear message of main mode where an encrypted one is due");
         break;
     default: ike_drop(ike, IKE_DROP_STATE, path, "main mode where none is due"); break;
     }

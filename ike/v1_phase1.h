@@ -124,6 +124,10 @@ struct claim {
 MUST_USE enum status phase1_check_proof(struct ike *ike, struct ike_sa *sa, const struct payloads *p,
                                         struct bytes id_body, struct claim *claim);
 
+/* A message with the proof that does not decrypt, or has other payloads than the method wants: ERR_AUTHENTICATION, and
+ * claim->why. */
+MUST_USE enum status phase1_refuse_unread(const struct ike *ike, const struct ike_sa *sa, struct claim *claim);
+
 /* INITIAL_CONTACT, when we call and have nothing with this peer. */
 void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m);
 

@@ -33,6 +33,17 @@ enum status phase1_check_proof(struct ike *ike, struct ike_sa *sa, const struct 
     return auth_check(ike, sa, claim->connection, &values, p, id_body, &claim->id, &why);
 }
 
+enum status phase1_refuse_unread(const struct ike *ike, const struct ike_sa *sa, struct claim *claim)
+{
+    const struct connection *c = connection_of(ike, sa->connection);
+    const struct why why = {claim->why, sizeof claim->why};
+    if (!auth_is_signed(c))
+        return why_refuse(&why, ERR_AUTHENTICATION,
+                          "most likely the pre-shared keys differ (psk of this connection and the peer's)");
+    return why_refuse(&why, ERR_AUTHENTICATION, "the message does not decrypt, or is not what %s with signatures sends",
+                      phase1_mode_name(c->mode));
+}
+
 void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m)
 {
     uint8_t spi[16];

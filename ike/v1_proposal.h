@@ -18,7 +18,8 @@ enum v1_auth {
     V1_AUTH_ECDSA_256 = 9,
     V1_AUTH_ECDSA_384 = 10,
     V1_AUTH_ECDSA_521 = 11,
-    V1_AUTH_XAUTH_INIT_PSK = 65001, /* draft-ietf-ipsec-isakmp-xauth-06 7.2 */
+    V1_AUTH_XAUTH_INIT_PSK = 65001, /* draft-ietf-ipsec-isakmp-xauth-06 7.2, which has no number for ECDSA */
+    V1_AUTH_XAUTH_INIT_RSA = 65005,
 };
 enum { V1_ENCAP_NONE = 0, V1_ENCAP_TUNNEL = 1, V1_ENCAP_UDP_TUNNEL = 3, V1_ENCAP_UDP_TUNNEL_DRAFT = 61443 };
 

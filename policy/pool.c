@@ -101,27 +101,32 @@ static struct lease *find(const struct pool *pool, const struct identity *who)
     return lease != NULL && lease->type == who->type ? lease : NULL;
 }
 
-/* An address that nobody has had, else that of the one who has been away for longest. */
-static bool find_address(struct pool *pool, struct address *out)
+/* An address that nobody has had, else that of the one who has been away for longest, whose lease then has to go. */
+static bool find_address(const struct pool *pool, struct address *out, struct lease **replaced)
 {
+    *replaced = NULL;
     if (pool->fresh < pool->size) {
-        *out = step(&pool->first, pool->fresh++);
+        *out = step(&pool->first, pool->fresh);
         return true;
     }
-    struct lease *oldest = pool->idle;
-    if (oldest == NULL)
+    if (pool->idle == NULL)
         return false;
-    *out = oldest->address;
-    DL_DELETE(pool->idle, oldest);
-    HASH_DELETE(by_name, pool->leases, oldest);
-    free(oldest);
+    *replaced = pool->idle;
+    *out = pool->idle->address;
     return true;
+}
+
+static void forget(struct pool *pool, struct lease *lease)
+{
+    DL_DELETE(pool->idle, lease);
+    HASH_DELETE(by_name, pool->leases, lease);
+    free(lease);
 }
 
 static enum status lease_new(struct pool *pool, const struct identity *who, struct lease **out)
 {
     struct lease *lease = calloc(1, sizeof *lease + who->len);
-    struct lease *taken = NULL;
+    struct lease *taken = NULL, *replaced;
     if (lease == NULL)
         return ERR_MEMORY;
     lease->type = who->type;
@@ -129,15 +134,19 @@ static enum status lease_new(struct pool *pool, const struct identity *who, stru
     memcpy(lease->name, who->data, who->len);
     HASH_FIND_BYHASHVALUE(by_name, pool->leases, who->data, who->len, digest_of(pool, who), taken);
     /* The same bytes as another kind of name: one of the two has to go without. */
-    if (taken != NULL || !find_address(pool, &lease->address)) {
+    if (taken != NULL || !find_address(pool, &lease->address, &replaced)) {
         free(lease);
         return ERR_LIMIT;
     }
     HASH_ADD_KEYPTR_BYHASHVALUE(by_name, pool->leases, lease->name, lease->len, digest_of(pool, who), lease);
-    if (lease->by_name.tbl == NULL) { /* its address is lost until there is memory again */
+    if (lease->by_name.tbl == NULL) {
         free(lease);
         return ERR_MEMORY;
     }
+    if (replaced != NULL) /* only now: without memory its address would be lost */
+        forget(pool, replaced);
+    else
+        pool->fresh++;
     *out = lease;
     return OK;
 }

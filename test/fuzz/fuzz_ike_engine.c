@@ -91,11 +91,12 @@ static bool open_phase2(struct plan *plan, const struct ike_sa *sa, struct bytes
     return true;
 }
 
-/* Message 5 or 6 of main mode, which the other end waits for. */
+/* Message 5 or 6 of main mode, or 3 of aggressive mode, which the other end waits for. */
 static bool open_phase1(const struct ike_sa *sa, struct bytes message, uint8_t iv[IV_MAX], struct craft *c)
 {
     struct ike_header h;
-    if (sa == NULL || header_read(message, &h) != OK || h.exchange != EXCHANGE_MAIN || sa->state >= SA_ESTABLISHED ||
+    if (sa == NULL || header_read(message, &h) != OK ||
+        (h.exchange != EXCHANGE_MAIN && h.exchange != EXCHANGE_AGGRESSIVE) || sa->state >= SA_ESTABLISHED ||
         sa->keys.cipher.data == NULL)
         return false;
     memcpy(iv, sa->iv, IV_MAX);
@@ -163,16 +164,17 @@ static void shower(struct rig *rig, struct plan *plan)
     }
 }
 
-/* One authority and one end for the life of the process; both ends are that one. */
-static struct credentials *make_credentials(void)
+/* One authority and one end of each kind for the life of the process; both ends are that one. */
+static struct credentials *make_credentials(bool rsa)
 {
-    static struct pki *ca, *own;
+    static struct pki *cas[2], *owns[2];
+    struct pki *ca = cas[rsa], *own = owns[rsa];
     char text[256];
     const struct why why = {text, sizeof text};
     struct credentials *c;
     if (ca == NULL) {
-        ca = pki_ca("CN=Root", PKI_EC256, NULL);
-        own = pki_end("CN=gw", "DNS:gw.example.org", PKI_EC256, ca);
+        ca = cas[rsa] = pki_ca("CN=Root", PKI_EC256, NULL);
+        own = owns[rsa] = pki_end("CN=gw", "DNS:gw.example.org", rsa ? PKI_RSA2048 : PKI_EC256, ca);
     }
     if (credentials_new(0, &c) != OK ||
         key_file_read(pki_key_pem(own, NULL), (struct bytes){0}, 0, &c->key, &c->chain, &why) != OK ||
@@ -182,11 +184,11 @@ static struct credentials *make_credentials(void)
     return c;
 }
 
-static void use_certificates(struct connection *c)
+/* XAUTH has a number for RSA only. */
+static void use_certificates(struct connection *c, bool rsa)
 {
     c->auth = AUTH_PUBKEY;
-    c->mode = MODE_MAIN;
-    c->credentials = make_credentials();
+    c->credentials = make_credentials(rsa);
     secret_free(&c->psk);
     if (identity_parse("gw.example.org", &c->local_id) != OK)
         abort();
@@ -208,10 +210,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             rig_make_long(&rig->ends[i].connection);
         rig->ends[i].connection.dpd_delay_s = 10;
         if (plan.how & 0x80)
-            use_certificates(&rig->ends[i].connection);
+            use_certificates(&rig->ends[i].connection, plan.settings & 128);
         rig->ends[i].connection.start = i == 0 || plan.settings & 2 ? START_START : START_TRAP;
     }
-    if (plan.settings & 128 && !(plan.how & 0x80)) {
+    if (plan.settings & 128) {
         rig_use_access(rig);
         rig->ends[0].connection.access->push = rig->ends[1].connection.access->push = plan.settings & 16;
         rig->ends[1].login_takes_ms = plan.wait & 1 ? 700 : 0;

@@ -6,7 +6,8 @@ import subprocess
 
 from esptun import Esptun, config
 from lab import PSK, Capture, Skip, clear_packets, esptun_path, expect, transfer, wait_for
-from strongswan import PLUGINS, Strongswan, need
+from pki import Pki, end
+from strongswan import CERTIFICATES, PLUGINS, Strongswan, need
 
 POOL = "10.9.0.0/24"
 FIRST = "10.9.0.1"
@@ -218,11 +219,12 @@ connections {{
         pools = virtual
         {more}
         local {{
-            auth = psk
+            auth = {auth}
             id = {id}
+            {certs}
         }}
-        remote-psk {{
-            auth = psk
+        remote-first {{
+            auth = {auth}
         }}
         remote-xauth {{
             auth = xauth
@@ -251,16 +253,19 @@ connections {{
         remote_addrs = {remote}
         encap = yes
         vips = 0.0.0.0
-        local-psk {{
-            auth = psk
+        {more}
+        local-first {{
+            auth = {auth}
+            {local_id}
+            {certs}
         }}
         local-xauth {{
             auth = xauth
             xauth_id = {user}
         }}
         remote {{
-            auth = psk
-            id = {remote}
+            auth = {auth}
+            id = {id}
         }}
         children {{
             net {{
@@ -276,14 +281,16 @@ connections {{
 class Swan(Strongswan):
     """charon with a configuration of its own."""
 
-    def __init__(self, gateway, peer, text, **values):
+    def __init__(self, gateway, peer, text, credentials=None, **values):
         need()
         if not os.path.exists(XAUTH_PLUGIN):
             raise Skip("strongSwan's xauth-generic (libcharon-extauth-plugins) is not installed")
-        super().__init__(gateway, peer, plugins=PLUGINS + " xauth-generic")
-        path = gateway.lab.file(f"{gateway.label}-access.conf",
+        super().__init__(gateway, peer, plugins=(CERTIFICATES if credentials else PLUGINS) + " xauth-generic",
+                         credentials=credentials)
+        ways = {name: self.values[name] for name in ("auth", "certs")}
+        path = gateway.lab.file(os.path.join(os.path.dirname(self.conf_name), f"{gateway.label}-access.conf"),
                                 text.format(**{"psk": PSK, "user": USER, "pool": POOL, "more": "", "password": PASSWORD,
-                                               **values}))
+                                               "local_id": "", "id": peer.wan, **ways, **values}))
         self.swanctl("--load-all", "--clear", "--file", path)
 
 
@@ -366,6 +373,109 @@ def test_strongswan_client_with_the_wrong_password(lab):
     expect(left.up(check=False).returncode != 0, "strongSwan came up with a wrong password")
     right.wait_log("AUTHENTICATION_FAILED: XAUTH")
     right.wait_gone()
+
+
+# --- certificates before the login ---
+
+def signed(pki, label, other, **more):
+    return pki.keys(label, other, auth="xauth-pubkey", **more)
+
+
+def both_esptun_with_certificates(lab, mode):
+    a, b = lab.gateways()
+    pki = Pki(lab, "rsa2048")
+    right = Esptun(b, server_config(b, a, mode=mode, **signed(pki, "gwB", "gwA", remote_id=None)))
+    left = Esptun(a, client_config(a, b, mode=mode, **signed(pki, "gwA", "gwB")))
+    left.up()
+    both_ways(a, b)
+    sa = right.status()["ike_sas"][0]
+    expect((sa["user"], sa["virtual_ip"], sa["remote_id"]) == (USER, FIRST, "gwA.example.org"), f"status says {sa}")
+    right.wait_log("has proven itself with the certificate of .*CN=gwA")
+    right.wait_log(f"XAUTH: user {USER} at .* is logged in")
+    left.rekey()
+    both_ways(a, b)
+    left.terminate()
+    right.wait_gone()
+
+
+def test_certificates_and_a_wrong_password(lab):
+    a, b = lab.gateways()
+    pki = Pki(lab, "rsa2048")
+    right = Esptun(b, server_config(b, a, **signed(pki, "gwB", "gwA")))
+    left = Esptun(a, client_config(a, b, password="open barley", **signed(pki, "gwA", "gwB")))
+    result = left.verb("up", "peer", check=False)
+    expect(result.returncode == 1 and "AUTHENTICATION_FAILED" in result.stderr, f"up said {result}")
+    right.wait_log("AUTHENTICATION_FAILED: XAUTH")
+    right.wait_gone()
+    expect(a.ping(b.host_address, 1) == (1, 0), "a ping went through without a login")
+
+
+def test_right_password_and_a_wrong_certificate(lab):
+    """The server never asks for the password."""
+    a, b = lab.gateways()
+    pki = Pki(lab, "rsa2048", ends={"gwA": end("gwA", "rsa2048", names="DNS:other.example.org")})
+    right = Esptun(b, server_config(b, a, **signed(pki, "gwB", "gwA")))
+    left = Esptun(a, client_config(a, b, **signed(pki, "gwA", "gwB")))
+    expect(left.verb("up", "peer", check=False).returncode == 1, "it came up")
+    right.wait_log("AUTHENTICATION_FAILED in main mode: .*does not bear that name")
+    expect("XAUTH" not in right.log(), "the password was asked for")
+    expect(not right.status()["ike_sas"] or right.status()["ike_sas"][0]["state"] != "established", "established")
+
+
+def swan_with_certificates(lab, mode):
+    a, b = lab.gateways()
+    pki = Pki(lab, "rsa2048")
+    return a, b, pki, f"aggressive = {'yes' if mode == 'aggressive' else 'no'}"
+
+
+def strongswan_serves_certificates(lab, mode):
+    a, b, pki, aggressive = swan_with_certificates(lab, mode)
+    right = Swan(b, a, SWAN_SERVER, credentials=pki, id="gwB.example.org", lan=b.lan, more=aggressive)
+    left = Esptun(a, client_config(a, b, mode=mode, **signed(pki, "gwA", "gwB")))
+    left.up()
+    expect(f" {FIRST}/32 " in addresses(a), f"the address is not on the TUN: {addresses(a)}")
+    both_ways(a, b)
+    left.rekey()
+    both_ways(a, b)
+    left.terminate()
+    right.wait_gone()
+
+
+def strongswan_calls_with_certificates(lab, mode):
+    a, b, pki, aggressive = swan_with_certificates(lab, mode)
+    right = Esptun(b, server_config(b, a, mode=mode, **signed(pki, "gwB", "gwA")))
+    left = Swan(a, b, SWAN_CLIENT, credentials=pki, id="gwB.example.org", local_id="id = gwA.example.org",
+                remote=b.wan, lan=b.lan, more=aggressive)
+    left.up()
+    wait_for("the client at esptun", right.children)
+    both_ways(a, b)
+    sa = right.status()["ike_sas"][0]
+    expect((sa["user"], sa["virtual_ip"]) == (USER, FIRST), f"status says {sa['user']}, {sa['virtual_ip']}")
+    left.rekey_ike()
+    both_ways(a, b)
+    left.down()
+    right.wait_gone()
+
+
+for phase1 in ("main", "aggressive"):
+    globals()[f"test_certificates_esptun_to_esptun_{phase1}"] = \
+        lambda lab, mode=phase1: both_esptun_with_certificates(lab, mode)
+    globals()[f"test_strongswan_server_certificates_{phase1}"] = \
+        lambda lab, mode=phase1: strongswan_serves_certificates(lab, mode)
+    globals()[f"test_strongswan_client_certificates_{phase1}"] = \
+        lambda lab, mode=phase1: strongswan_calls_with_certificates(lab, mode)
+
+
+def test_a_client_without_a_login_is_refused(lab):
+    """strongSwan with auth = pubkey alone: the method of the server is another, and both are named."""
+    a, b = lab.gateways()
+    pki = Pki(lab, "rsa2048")
+    right = Esptun(b, server_config(b, a, **signed(pki, "gwB", "gwA")))
+    left = Strongswan(a, b, ike="aes256-sha256-modp2048", esp="aes256gcm16-modp2048", plugins=CERTIFICATES,
+                      credentials=pki, local_id="gwA.example.org", remote_id="gwB.example.org")
+    expect(left.up(check=False).returncode != 0, "strongSwan came up without a login")
+    right.wait_log(r"authenticates with RSA signatures \(3\), this connection with XAUTH with RSA signatures \(65005\)")
+    expect(not right.children(), "there are children")
 
 
 VPNC = "/usr/sbin/vpnc"

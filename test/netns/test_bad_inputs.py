@@ -167,3 +167,17 @@ def test_b42_unauthenticated_packets_do_not_move_the_peer(lab):
     expect(b.host.ping(a.host_address, 20, interval=0.01) == (20, 20), "lost: the peer has moved")
     path = strays.stop()
     expect(os.path.getsize(path) <= 24, f"packets went to where nobody authentic is: {path}")
+
+
+def test_b45_a_full_disk(lab):
+    """Nobody can write a log line any more (ENOSPC for each): the tunnel comes up, is renewed and carries on."""
+    full = ("/bin/sh", "-c", 'exec "$0" "$@" 2>/dev/full >/dev/full')
+    a, b = lab.gateways()
+    left = Esptun(a, config(a, b, ike=IKE, esp=ESP_WORD), prefix=full)
+    right = Esptun(b, config(b, a, ike=IKE, esp=ESP_WORD), prefix=full)
+    left.up()
+    expect(a.host.ping(b.host_address, 3) == (3, 3), "no tunnel")
+    left.rekey()
+    right.rekey()
+    expect(b.host.ping(a.host_address, 3) == (3, 3), "lost after the renewals")
+    expect(left.process.alive() and right.process.alive(), "a gateway has ended")

@@ -16,17 +16,20 @@ def carries(left, right):
     transfer(a.host, b.host, b.host_address, 300_000)
 
 
-def with_strongswan(lab, kind, ike="aes256-sha256-ecp256", **ours):
-    a, b = lab.gateways()
+def with_strongswan(lab, kind, ike="aes256-sha256-ecp256", nat=False, **ours):
+    """mode = aggressive in ours: at both ends."""
+    a, b = lab.gateways(nat=nat)
     pki = Pki(lab, kind)
     right = Strongswan(b, a, ike=ike, esp="aes256gcm16-ecp256", plugins=CERTIFICATES, credentials=pki,
-                       local_id="gwB.example.org", remote_id="gwA.example.org")
+                       remote="192.0.2.1" if nat else None,
+                       local_id="gwB.example.org", remote_id="gwA.example.org",
+                       aggressive="yes" if ours.get("mode") == "aggressive" else "no")
     keys = {"ike": ike, "esp": "aes256gcm16-ecp256", **pki.keys("gwA", "gwB"), **ours}
     return Esptun(a, config(a, b, **keys)), right
 
 
-def we_initiate(lab, kind):
-    left, right = with_strongswan(lab, kind)
+def we_initiate(lab, kind, **ours):
+    left, right = with_strongswan(lab, kind, **ours)
     wire = Capture(right.gateway, "wan0")
     left.up()
     right.wait_established()
@@ -39,8 +42,8 @@ def we_initiate(lab, kind):
     expect(not leaked, f"clear packets on the wire: {leaked[:5]}")
 
 
-def strongswan_initiates(lab, kind):
-    left, right = with_strongswan(lab, kind)
+def strongswan_initiates(lab, kind, **ours):
+    left, right = with_strongswan(lab, kind, **ours)
     right.up()
     left.wait_established()
     carries(left, right)
@@ -52,6 +55,9 @@ def strongswan_initiates(lab, kind):
 for one in KINDS:
     globals()[f"test_initiator_{one}"] = lambda lab, kind=one: we_initiate(lab, kind)
     globals()[f"test_responder_{one}"] = lambda lab, kind=one: strongswan_initiates(lab, kind)
+    globals()[f"test_aggressive_initiator_{one}"] = lambda lab, kind=one: we_initiate(lab, kind, mode="aggressive")
+    globals()[f"test_aggressive_responder_{one}"] = lambda lab, kind=one: strongswan_initiates(lab, kind,
+                                                                                               mode="aggressive")
 
 
 def pair_of(lab, pki, left=None, right=None):
@@ -161,6 +167,64 @@ def test_strongswan_distinguished_names(lab):
     left.up()
     right.wait_established()
     carries(left, right)
+
+
+def aggressive_pair(lab, pki, left=None, right=None):
+    return pair_of(lab, pki, {"mode": "aggressive", **(left or {})}, {"mode": "aggressive", **(right or {})})
+
+
+def test_aggressive_two_esptun(lab):
+    pki = Pki(lab, "rsa2048")
+    one, two = aggressive_pair(lab, pki)
+    one.wait_log("warning.*aggressive mode with certificates: the names of both ends and our certificates go in clear")
+    one.up()
+    two.wait_established()
+    carries(one, two)
+    expect(one.status()["ike_sas"][0]["remote_id"] == "gwB.example.org", "another name in status")
+    one.rekey()
+    carries(one, two)
+
+
+def test_aggressive_behind_nat(lab):
+    left, right = with_strongswan(lab, "rsa2048", nat=True, mode="aggressive", encap="auto")
+    left.up()
+    right.wait_established()
+    expect(left.gateway.host.ping(right.gateway.host_address, 3) == (3, 3), "pings were lost")
+    expect(left.status()["ike_sas"][0]["nat"], "status does not tell of the NAT")
+
+
+def test_aggressive_from_anywhere_known_by_name(lab):
+    """remote = %any, two connections: the name in the first message chooses, and its certificate must bear it."""
+    pki = Pki(lab)
+    a, b = lab.gateways(nat=True)
+    common = {"mode": "aggressive", "ike": "aes256-sha256-ecp256", "esp": "aes256gcm16-ecp256"}
+    other = config(b, a, name="other", **{**common, **pki.keys("gwB", "gwC"), "remote": "%any", "start": "none"})
+    own = config(b, a, **{**common, **pki.keys("gwB", "gwA"), "remote": "%any", "start": "none"})
+    section = own[own.index("[connection peer]"):own.index("[acl]")]
+    two = Esptun(b, other.replace("[acl]", section + "[acl]").replace("via other", "via peer"))
+    one = Esptun(a, config(a, b, **{**common, **pki.keys("gwA", "gwB"), "encap": "auto"}))
+    one.up()
+    two.wait_established()
+    expect(two.status()["ike_sas"][0]["connection"] == "peer", "the wrong connection")
+    expect(a.host.ping(b.host_address, 3) == (3, 3), "pings were lost")
+
+
+def test_aggressive_wrong_name_of_the_responder(lab):
+    pki = Pki(lab, ends={"gwB": end("gwB", names="DNS:other.example.org")})
+    one, two = aggressive_pair(lab, pki)
+    done = one.verb("up", "peer", check=False)
+    expect(done.returncode != 0 and "does not bear that name" in done.stderr + done.stdout, done.stderr + done.stdout)
+    expect(not one.children() and not two.children(), "there are children")
+
+
+def test_aggressive_expired_certificate_of_the_initiator(lab):
+    """It is done with message 2, and hears only then that it was refused."""
+    pki = Pki(lab, ends={"gwA": end("gwA", rest=END.replace("|-1|300", "|-20|-3"))})
+    one, two = aggressive_pair(lab, pki)
+    one.gateway.host.ping(two.gateway.host_address, 1, wait=1)
+    two.wait_log("AUTHENTICATION_FAILED in aggressive mode: the certificate of .*CN=gwA expired on")
+    expect(not one.children() and not two.children(), "there are children")
+    expect(not [sa for sa in two.status()["ike_sas"] if sa["state"] == "established"], "the responder believed it")
 
 
 def test_check_shows_certificates(lab):

@@ -66,7 +66,7 @@ def lives(left, right):
 def test_every_thread_of_every_user(lab):
     a, b = lab.gateways()
     left = Esptun(a, config(a, b, settings={**of_user(lab), "workers": 2}))
-    right = Esptun(b, config(b, a, settings={"workers": 1}))
+    right = Esptun(b, config(b, a, settings={"workers": 1, "user": None}))
     expect(expect_least(left, NOBODY) >= 3, "two workers have no threads of their own")
     expect_least(right, 0)
     for end, uid in ((left, NOBODY), (right, 0)):
@@ -154,6 +154,7 @@ def test_a_socket_that_cannot_be_removed(lab):
     """In a folder of root it stays, nobody answers there, and the next start takes its place."""
     a, b = lab.gateways()
     text = config(a, b, settings={"user": USER})
+    os.chown(lab.folder, 0, 0)
     left = Esptun(a, text)
     left.process.popen.terminate()
     expect(left.process.wait() == 0, "the exit code is not 0")

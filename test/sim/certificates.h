@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the simulations of main mode with signatures share: a family for each kind of key, and ends that use it. */
+/* What the simulations of phase 1 with signatures share: a family for each kind of key, and ends that use it. */
 #ifndef TEST_SIM_CERTIFICATES_H
 #define TEST_SIM_CERTIFICATES_H
 
@@ -15,6 +15,8 @@ static struct family {
 
 static struct pki *stranger;
 
+static enum ike_mode mode; /* of all that is equipped from now on */
+
 static inline int make(void **state)
 {
     (void)state;
@@ -27,6 +29,12 @@ static inline int make(void **state)
     }
     stranger = pki_ca("CN=Stranger", PKI_EC256, NULL);
     return 0;
+}
+
+static inline int make_aggressive(void **state)
+{
+    mode = MODE_AGGRESSIVE;
+    return make(state);
 }
 
 static inline int drop(void **state)
@@ -68,6 +76,8 @@ static inline void equip(struct rig *rig, int i, struct credentials *credentials
 {
     struct connection *c = &rig->ends[i].connection;
     credentials_free(c->credentials);
+    for (int k = 0; k < RIG_ENDS; k++)
+        rig->ends[k].connection.mode = mode;
     c->auth = AUTH_PUBKEY;
     secret_free(&c->psk);
     c->credentials = credentials;

@@ -182,7 +182,7 @@ static void the_connection_is_found_by_name(void **state)
     }
 }
 
-static void a_mode_that_the_connection_does_not_do(void **state)
+static void h2018_5389_a_mode_that_the_connection_does_not_do(void **state)
 {
     (void)state;
     for (int mode = MODE_MAIN; mode <= MODE_AGGRESSIVE; mode++) {
@@ -527,7 +527,7 @@ int main(void)
         cmocka_unit_test(the_third_message_in_clear),
         cmocka_unit_test(b30_initial_contact_counts_only_when_encrypted),
         cmocka_unit_test(the_connection_is_found_by_name),
-        cmocka_unit_test(a_mode_that_the_connection_does_not_do),
+        cmocka_unit_test(h2018_5389_a_mode_that_the_connection_does_not_do),
         cmocka_unit_test(only_the_group_of_the_key_exchange_is_offered),
         cmocka_unit_test(another_name_is_refused_by_either_end),
         cmocka_unit_test(another_key_is_found_by_the_initiator),

@@ -140,7 +140,7 @@ static void over_a_narrow_path_the_second_repetition_is_smaller(void **state)
 
 /* --- receiving --- */
 
-static void in_any_order_and_repeated(void **state)
+static void b21_in_any_order_and_repeated(void **state)
 {
     (void)state;
     static struct catch c;
@@ -204,7 +204,7 @@ static void is_dropped(const struct catch *c, struct bench *b, const struct rig_
     assert_int_equal(craft_sa(end(b, R)->ike)->quick_count, 0);
 }
 
-static void b20_too_short_empty_number_0_and_over_the_total(void **state)
+static void h2016_1287_b20_too_short_empty_number_0_and_over_the_total(void **state)
 {
     (void)state;
     static struct catch c;
@@ -287,7 +287,7 @@ static void b21_what_is_never_complete_is_forgotten(void **state)
 }
 
 /* However it is cut: number and size of what is held have their limits. */
-static void b21_many_and_large(void **state)
+static void h2016_10396_b21_many_and_large(void **state)
 {
     (void)state;
     static struct catch c;
@@ -393,13 +393,13 @@ int main(void)
         cmocka_unit_test(each_fits_and_together_they_are_the_message),
         cmocka_unit_test(nobody_gets_fragments_who_has_not_asked),
         cmocka_unit_test(over_a_narrow_path_the_second_repetition_is_smaller),
-        cmocka_unit_test(in_any_order_and_repeated),
+        cmocka_unit_test(b21_in_any_order_and_repeated),
         cmocka_unit_test(the_encryption_flag_means_nothing),
-        cmocka_unit_test(b20_too_short_empty_number_0_and_over_the_total),
+        cmocka_unit_test(h2016_1287_b20_too_short_empty_number_0_and_over_the_total),
         cmocka_unit_test(b22_another_total_or_other_bytes),
         cmocka_unit_test(another_message_with_the_same_id_takes_over),
         cmocka_unit_test(b21_what_is_never_complete_is_forgotten),
-        cmocka_unit_test(b21_many_and_large),
+        cmocka_unit_test(h2016_10396_b21_many_and_large),
         cmocka_unit_test(what_comes_together_is_looked_at_anew),
         cmocka_unit_test(fragments_of_nobody),
         cmocka_unit_test(strangers_cannot_fill_our_memory),

@@ -188,6 +188,224 @@ static void b29_lifetimes_that_change_nothing(void **state)
     bench_free(b);
 }
 
+/* --- habits that peers are known for (doc/interop.md) --- */
+
+struct heard {
+    const char *word;
+    unsigned times;
+};
+
+static void hear(void *arg, enum log_level level, const char *line)
+{
+    struct heard *heard = arg;
+    (void)level;
+    heard->times += strstr(line, heard->word) != NULL;
+}
+
+static void listen_for(struct rig_end *e, struct heard *heard)
+{
+    e->log = (struct log){.level = LOG_DEBUG, .sink = hear, .arg = heard};
+}
+
+static void use_esp(struct rig_end *e, const char *suites)
+{
+    char why[256];
+    e->connection.esp.count = 0;
+    assert_int_equal(proposal_parse(PROPOSAL_ESP, suites, 0, &e->connection.esp, why, sizeof why), OK);
+}
+
+static struct bench *fresh(void)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    assert_non_null(b);
+    b->rig = rig_new(42);
+    return b;
+}
+
+/* Cisco: an offer of more than its pair is refused; of its pair, also where our rule is wider, is not. */
+static void cisco_takes_its_own_pair_and_does_not_narrow(void **state)
+{
+    (void)state;
+    const char *why;
+    struct bench *b = fresh();
+    struct heard covers = {"INVALID_ID_INFORMATION", 0};
+    listen_for(end(b, I), &covers);
+    rig_set_rule(end(b, R), "10.2.0.0/25 -> 10.1.0.0/24 via peer");
+    rig_start(b->rig);
+    rig_run(b->rig, 5 * SECOND);
+    assert_int_equal(rig_children(end(b, I)) + rig_children(end(b, R)), 0);
+    assert_non_null(strstr(end(b, I)->why, "phase 2 of the peer must read"));
+    assert_true(covers.times > 0);
+    assert_int_equal(ike_up(end(b, R)->ike, b->rig->now_ms, 0, &why), OK);
+    assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+    char text[SELECTOR_TEXT];
+    assert_string_equal(selector_print(&craft_sa(end(b, I)->ike)->peer->children->child.selector, text),
+                        "10.1.0.0/24 -> 10.2.0.0/25");
+    bench_free(b);
+}
+
+/* Cisco: a first message from port 4500 is not taken. Ours come from 500, also behind NAT, also when phase 1 is
+ * renewed. */
+static bool no_first_message_from_4500(void *arg, struct rig *rig, int from, struct rig_datagram *d)
+{
+    unsigned *firsts = arg;
+    (void)rig;
+    (void)from;
+    bool first = d->len > IKE_HEADER_LEN && d->data[18] == EXCHANGE_MAIN && load_u32(d->data + 8) == 0 &&
+                 load_u32(d->data + 12) == 0;
+    *firsts += first;
+    return first && d->path.local.port != 500;
+}
+
+static void cisco_takes_no_first_message_from_4500(void **state)
+{
+    (void)state;
+    struct bench *b = fresh();
+    unsigned firsts = 0;
+    b->rig->filter = no_first_message_from_4500;
+    b->rig->filter_arg = &firsts;
+    for (int i = I; i <= R; i++) {
+        end(b, i)->connection.encap = ENCAP_YES;
+        end(b, i)->connection.ike_lifetime_s = 300;
+    }
+    rig_start(b->rig);
+    assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+    assert_int_equal(craft_sa(end(b, R)->ike)->path.local.port, 4500);
+    rig_run(b->rig, 1000 * SECOND);
+    assert_true(rig_both_carry(b->rig));
+    assert_true(firsts >= 4 && firsts <= 8); /* each at the first attempt */
+    assert_int_equal(end(b, I)->events[IKE_EVENT_PHASE1_FAILED], 0);
+    bench_free(b);
+}
+
+/* SonicWall: message 5 in clear. Who hears it can guess the key, so it is refused, and it is said why. */
+static void sonicwall_sends_its_identity_in_clear(void **state)
+{
+    (void)state;
+    struct bench *b = bench_until(I, MAIN5);
+    struct heard word = {"identity in clear", 0};
+    listen_for(end(b, R), &word);
+    bench_go(b);
+    const struct ike_sa *sa = craft_sa(end(b, R)->ike);
+    struct craft c;
+    uint8_t iv[IV_MAX], message[CRAFT_MAX];
+    memcpy(iv, sa->iv, sizeof iv);
+    assert_true(craft_open(sa, iv, bytes_of(b->hold.datagram.data, b->hold.datagram.len), &c));
+    struct writer w = writer_of(message, sizeof message);
+    c.header.flags = 0;
+    header_write(&w, &c.header);
+    write_bytes(&w, c.text, c.len);
+    header_finish(&w);
+    assert_false(w.failed);
+    struct snapshot was = snapshot(b, R);
+    deliver(b, message, w.len);
+    unchanged(b, R, &was);
+    assert_int_equal(rig_drops(end(b, R), IKE_DROP_STATE), 1);
+    assert_int_equal(word.times, 1);
+    the_right_one_succeeds(b);
+}
+
+/* Several leave out the length of the AES key: 128 bits (RFC 3602 5.3). */
+static void the_length_of_the_aes_key_is_left_out(void **state)
+{
+    (void)state;
+    struct bench *b = held_at(I, MAIN1);
+    struct rig_datagram *d = &b->hold.datagram;
+    size_t len, shorter = 0;
+    uint8_t *sa = body_in(d, PAYLOAD_SA, &len);
+    for (size_t at = 8 + 8 + 8; at + 4 <= len && shorter == 0; at += 4)
+        if (load_u16(sa + at) == (0x8000 | 14)) {
+            memmove(sa + at, sa + at + 4, (size_t)(d->data + d->len - (sa + at + 4)));
+            shorter = 4;
+        }
+    assert_int_equal(shorter, 4);
+    d->len -= 4;
+    store_u32(d->data + IKE_HEADER_LENGTH_AT, (uint32_t)d->len);
+    store_u16(sa - 2, load_u16(sa - 2) - 4);                  /* the payload, */
+    store_u16(sa + 8 + 2, load_u16(sa + 8 + 2) - 4);          /* its one proposal */
+    store_u16(sa + 16 + 2, load_u16(sa + 16 + 2) - 4);        /* and its one transform */
+    struct phase1 *phase1 = craft_sa(end(b, I)->ike)->phase1; /* it has sent this: its hash covers it */
+    memcpy(phase1->sai_b, sa, len - 4);
+    phase1->sai_b_len = len - 4;
+    the_right_one_succeeds(b);
+}
+
+/* Juniper: floats to 4500 where NAT traversal is announced, without any NAT. */
+static void juniper_floats_without_nat(void **state)
+{
+    (void)state;
+    struct bench *b = fresh();
+    end(b, I)->connection.encap = ENCAP_YES;
+    end(b, R)->connection.encap = ENCAP_AUTO;
+    rig_start(b->rig);
+    assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+    for (int i = I; i <= R; i++)
+        assert_int_equal(craft_sa(end(b, i)->ike)->path.remote.port, 4500);
+    bench_free(b);
+}
+
+/* Windows: message 6 comes from the port that was in use before the float. */
+static void windows_answers_to_the_old_port(void **state)
+{
+    (void)state;
+    struct bench *b = bench_until(R, MAIN6);
+    for (int i = I; i <= R; i++)
+        end(b, i)->connection.encap = ENCAP_YES;
+    bench_go(b);
+    assert_int_equal(b->hold.datagram.path.local.port, 4500);
+    b->hold.datagram.path.local.port = 500;
+    the_right_one_succeeds(b);
+}
+
+/* Azure: renews without a group, where we want one. With a suite that has none it may; without, it hears why not, and
+ * what there is goes on. */
+static void azure_renews_without_a_group(void **state)
+{
+    (void)state;
+    for (int may = 0; may <= 1; may++) {
+        struct bench *b = fresh();
+        const char *why;
+        struct heard word = {"NO_PROPOSAL_CHOSEN", 0};
+        listen_for(end(b, I), &word);
+        use_esp(end(b, I), may ? "aes128gcm16-x25519, aes128gcm16" : "aes128gcm16-x25519");
+        rig_start(b->rig);
+        assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+        rig_run(b->rig, SECOND);
+        use_esp(end(b, R), "aes128gcm16");
+        assert_int_equal(ike_rekey(end(b, R)->ike, b->rig->now_ms, 0, &why), OK);
+        rig_run(b->rig, 5 * SECOND);
+        assert_int_equal(end(b, R)->events[IKE_EVENT_CHILD_REKEYED], may);
+        assert_int_equal(end(b, R)->events[IKE_EVENT_CHILD_FAILED], !may);
+        assert_int_equal(word.times > 0, !may);
+        assert_true(rig_both_carry(b->rig));
+        bench_free(b);
+    }
+}
+
+/* MikroTik: mode-config while phase 1 is renewed, to peers that have not asked for it. */
+static void mikrotik_sends_mode_config_after_a_renewal(void **state)
+{
+    (void)state;
+    static const uint8_t set[] = {3, 0, 0, 7, 0, 1, 0, 4, 10, 9, 9, 9}; /* SET INTERNAL_IP4_ADDRESS */
+    struct bench *b = fresh();
+    uint8_t message[CRAFT_MAX + 64];
+    for (int i = I; i <= R; i++)
+        end(b, i)->connection.ike_lifetime_s = 300;
+    rig_start(b->rig);
+    for (uint32_t round = 0; round < 4; round++) {
+        rig_run(b->rig, 200 * SECOND);
+        for (int to = I; to <= R; to++) {
+            size_t len = craft_phase2(craft_sa(end(b, to)->ike), EXCHANGE_TRANSACTION, 0x7300 + round, PAYLOAD_ATTR,
+                                      bytes_of(set, sizeof set), message);
+            rig_inject(b->rig, to, 500, bytes_of(message, len));
+            assert_int_equal(end(b, to)->net_ups, 0);
+        }
+        assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+    }
+    assert_int_equal(end(b, I)->events[IKE_EVENT_PHASE1_DOWN], 0);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +415,14 @@ int main(void)
         cmocka_unit_test(connected_ends_the_wait),
         cmocka_unit_test(the_shorter_lifetime_counts_in_both_phases),
         cmocka_unit_test(b29_lifetimes_that_change_nothing),
+        cmocka_unit_test(cisco_takes_its_own_pair_and_does_not_narrow),
+        cmocka_unit_test(cisco_takes_no_first_message_from_4500),
+        cmocka_unit_test(sonicwall_sends_its_identity_in_clear),
+        cmocka_unit_test(the_length_of_the_aes_key_is_left_out),
+        cmocka_unit_test(juniper_floats_without_nat),
+        cmocka_unit_test(windows_answers_to_the_old_port),
+        cmocka_unit_test(azure_renews_without_a_group),
+        cmocka_unit_test(mikrotik_sends_mode_config_after_a_renewal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,7 +146,7 @@ static void b09_a_refused_message_leaves_nat_detection_alone(void **state)
 
 /* --- B15, B16: amplification --- */
 
-static void b15_one_spoofed_first_message(void **state)
+static void h2016_5361_b15_one_spoofed_first_message(void **state)
 {
     (void)state;
     struct bench *b = held_at(I, MAIN1);
@@ -300,7 +300,7 @@ int main(void)
         cmocka_unit_test(b09_wrong_size_of_the_key_exchange),
         cmocka_unit_test(b11_nonce_under_8_or_over_256),
         cmocka_unit_test(b09_a_refused_message_leaves_nat_detection_alone),
-        cmocka_unit_test(b15_one_spoofed_first_message),
+        cmocka_unit_test(h2016_5361_b15_one_spoofed_first_message),
         cmocka_unit_test(b03_a_broken_first_message_counts_once),
         cmocka_unit_test(b16_message_1_a_thousand_times),
         cmocka_unit_test(b16_message_3_a_thousand_times),

@@ -197,7 +197,7 @@ static void b06_payloads_up_to_the_limit(void **state)
 
 /* --- B15, B16: amplification, and what a first message costs --- */
 
-static void b15_one_spoofed_first_message(void **state)
+static void h2016_5361_b15_one_spoofed_first_message(void **state)
 {
     (void)state;
     struct bench *b = aggressive_at(I, FIRST);
@@ -405,7 +405,7 @@ int main(void)
         cmocka_unit_test(b10_identities_that_are_none),
         cmocka_unit_test(b03_a_broken_first_message_counts_once),
         cmocka_unit_test(b06_payloads_up_to_the_limit),
-        cmocka_unit_test(b15_one_spoofed_first_message),
+        cmocka_unit_test(h2016_5361_b15_one_spoofed_first_message),
         cmocka_unit_test(b15_key_exchanges_for_strangers_are_few),
         cmocka_unit_test(b16_message_1_a_thousand_times),
         cmocka_unit_test(b16_message_3_a_thousand_times),

@@ -46,7 +46,7 @@ static struct bytes notify_of(struct bench *b, uint16_t type, uint8_t out[64])
     return writer_bytes(&w);
 }
 
-static void b12_clear_delete_or_notify(void **state)
+static void h2004_0164_b12_clear_delete_or_notify(void **state)
 {
     (void)state;
     struct bench *b = established();
@@ -73,7 +73,7 @@ static void b12_clear_delete_or_notify(void **state)
     bench_free(b);
 }
 
-static void b12_delete_with_a_wrong_hash(void **state)
+static void h2019_10155_b12_delete_with_a_wrong_hash(void **state)
 {
     (void)state;
     struct bench *b = established();
@@ -100,7 +100,7 @@ static void b12_delete_with_a_wrong_hash(void **state)
     bench_free(b);
 }
 
-static void b13_deletes_that_lie_and_deletes_twice(void **state)
+static void h2004_0221_b13_deletes_that_lie_and_deletes_twice(void **state)
 {
     (void)state;
     struct bench *b = established();
@@ -135,7 +135,7 @@ static void b13_deletes_that_lie_and_deletes_twice(void **state)
     bench_free(b);
 }
 
-static void b13_delete_then_notify_in_one_message(void **state)
+static void h2023_38712_b13_delete_then_notify_in_one_message(void **state)
 {
     (void)state;
     struct bench *b = established();
@@ -164,7 +164,7 @@ static void b13_delete_then_notify_in_one_message(void **state)
     bench_free(b);
 }
 
-static void b14_probe_without_state_or_half_open(void **state)
+static void h2009_0790_b14_probe_without_state_or_half_open(void **state)
 {
     (void)state;
     uint8_t body[64], message[512];
@@ -267,11 +267,11 @@ static void b42_an_old_probe_replayed_from_elsewhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(b12_clear_delete_or_notify),
-        cmocka_unit_test(b12_delete_with_a_wrong_hash),
-        cmocka_unit_test(b13_deletes_that_lie_and_deletes_twice),
-        cmocka_unit_test(b13_delete_then_notify_in_one_message),
-        cmocka_unit_test(b14_probe_without_state_or_half_open),
+        cmocka_unit_test(h2004_0164_b12_clear_delete_or_notify),
+        cmocka_unit_test(h2019_10155_b12_delete_with_a_wrong_hash),
+        cmocka_unit_test(h2004_0221_b13_deletes_that_lie_and_deletes_twice),
+        cmocka_unit_test(h2023_38712_b13_delete_then_notify_in_one_message),
+        cmocka_unit_test(h2009_0790_b14_probe_without_state_or_half_open),
         cmocka_unit_test(b42_an_old_probe_replayed_from_elsewhere),
         cmocka_unit_test(b30_unauthenticated_initial_contact),
         cmocka_unit_test(b12_our_own_messages_reflected),

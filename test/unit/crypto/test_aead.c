@@ -418,7 +418,7 @@ static void test_counter_mode_framing_with_esn(void **state)
 }
 
 /* No IP packet is longer, and ipsec-mb's lanes count in 16 bits. */
-static void test_longest_packet(void **state)
+static void test_h2022_27666_longest_packet(void **state)
 {
     (void)state;
     struct aead_suite suites[SUITES_MAX];
@@ -466,7 +466,7 @@ int main(void)
         cmocka_unit_test(test_b45_no_randomness),
         cmocka_unit_test(test_cbc_framing),
         cmocka_unit_test(test_counter_mode_framing_with_esn),
-        cmocka_unit_test(test_longest_packet),
+        cmocka_unit_test(test_h2022_27666_longest_packet),
     };
     struct libraries libraries;
     libraries_make(&libraries);

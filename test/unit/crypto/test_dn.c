@@ -146,7 +146,7 @@ static void test_other_spellings(void **state)
     }
 }
 
-static void test_equal(void **state)
+static void test_h2013_6075_equal(void **state)
 {
     (void)state;
     static const struct {
@@ -276,12 +276,17 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_text),        cmocka_unit_test(test_text_to_der),
-        cmocka_unit_test(test_every_capacity),  cmocka_unit_test(test_round_trips),
-        cmocka_unit_test(test_equal),           cmocka_unit_test(test_fold_tells_names_apart_and_keeps_its_bounds),
-        cmocka_unit_test(test_string_types),    cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_bad_der),         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bad_text),
+        cmocka_unit_test(test_text_to_der),
+        cmocka_unit_test(test_every_capacity),
+        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_h2013_6075_equal),
+        cmocka_unit_test(test_string_types),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_bad_der),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_other_spellings),
+        cmocka_unit_test(test_fold_tells_names_apart_and_keeps_its_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static void test_names_and_hashes(void **state)
 }
 
 /* Every bit of a signature and of what is signed, every length, and zeros (B17). */
-static void test_only_the_right_signature_is_right(void **state)
+static void test_b17_only_the_right_signature_is_right(void **state)
 {
     (void)state;
     uint8_t value[HASH_MAX], sig[SIGNATURE_MAX], zero[SIGNATURE_MAX] = {0};
@@ -154,7 +154,7 @@ static void raw_rsa(EVP_PKEY *key, const uint8_t block[256], uint8_t sig[256])
     EVP_PKEY_CTX_free(ctx);
 }
 
-static void test_bad_rsa_padding_b18(void **state)
+static void test_h2018_16151_b18_bad_rsa_padding(void **state)
 {
     (void)state;
     struct pair p = pair_of(PKI_RSA2048);
@@ -193,7 +193,7 @@ static void test_bad_rsa_padding_b18(void **state)
 }
 
 /* r and s of 0 and of the order; and DER instead of the plain halves. */
-static void test_ecdsa_ranges(void **state)
+static void test_b18_ecdsa_ranges(void **state)
 {
     (void)state;
     static const char order[] = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
@@ -294,7 +294,7 @@ static struct bytes with_exponent(unsigned exponent, uint8_t out[600])
     return bytes_of(out, (size_t)len);
 }
 
-static void test_exponents(void **state)
+static void test_h2017_9022_exponents(void **state)
 {
     (void)state;
     uint8_t der[600];
@@ -308,18 +308,58 @@ static void test_exponents(void **state)
     sign_key_free(key);
 }
 
+/* The largest s with s^3 <= the number that these bytes are. */
+static void cube_root(const uint8_t block[256], uint8_t sig[256])
+{
+    BN_CTX *ctx = BN_CTX_new();
+    BIGNUM *want = BN_bin2bn(block, 256, NULL), *s = BN_new(), *cube = BN_new();
+    for (int bit = 700; bit >= 0; bit--) {
+        assert_int_equal(BN_set_bit(s, bit), 1);
+        assert_true(BN_sqr(cube, s, ctx) == 1 && BN_mul(cube, cube, s, ctx) == 1);
+        if (BN_cmp(cube, want) > 0)
+            assert_int_equal(BN_clear_bit(s, bit), 1);
+    }
+    assert_int_equal(BN_bn2binpad(s, sig, 256), 256);
+    BN_free(want);
+    BN_free(s);
+    BN_free(cube);
+    BN_CTX_free(ctx);
+}
+
+/* Without any private key: with exponent 3 the cube root of a block that begins rightly is a signature for a verifier
+ * that does not look at what stands behind the value. */
+static void test_h2018_16151_b18_exponent_3_forged_by_a_cube_root(void **state)
+{
+    (void)state;
+    uint8_t der[600], value[32], block[256], sig[256];
+    struct sign_key *key;
+    memset(value, 0x42, sizeof value);
+    assert_int_equal(sign_key_read_public(with_exponent(3, der), 0, &key, &why), OK);
+    for (size_t padding = 0; padding <= 40; padding += 8) {
+        memset(block, 0xff, sizeof block);
+        block[0] = 0;
+        block[1] = 1;
+        block[2 + padding] = 0;
+        memcpy(block + 3 + padding, value, sizeof value);
+        cube_root(block, sig);
+        assert_int_equal(sign_check(key, bytes_of(value, 32), bytes_of(sig, 256)), ERR_AUTHENTICATION);
+    }
+    sign_key_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_and_hashes),
-        cmocka_unit_test(test_only_the_right_signature_is_right),
+        cmocka_unit_test(test_b17_only_the_right_signature_is_right),
         cmocka_unit_test(test_a_key_verifies_only_its_own),
         cmocka_unit_test(test_rsa_without_digest_info),
-        cmocka_unit_test(test_bad_rsa_padding_b18),
-        cmocka_unit_test(test_ecdsa_ranges),
+        cmocka_unit_test(test_h2018_16151_b18_bad_rsa_padding),
+        cmocka_unit_test(test_b18_ecdsa_ranges),
         cmocka_unit_test(test_rfc4754_example),
         cmocka_unit_test(test_weak_and_foreign_keys),
-        cmocka_unit_test(test_exponents),
+        cmocka_unit_test(test_h2017_9022_exponents),
+        cmocka_unit_test(test_h2018_16151_b18_exponent_3_forged_by_a_cube_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,14 @@ static int make(void **state)
     save_certs("alone.pem", (struct pki *[]){f.gw}, 1);
     save_certs("ca.pem", (struct pki *[]){f.root, f.middle}, 2);
     save_certs("weak.pem", (struct pki *[]){f.rsa}, 1);
+    struct pki *rsa = pki_end("CN=rsa", "DNS:rsa.example.org", PKI_RSA2048, f.middle);
+    save("rsa.key", pki_key_pem(rsa, NULL), 0600);
+    save_certs("rsa.pem", &rsa, 1);
+    pki_free(rsa);
+    save_text(
+        "users",
+        "alice:$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+        0600);
     struct pki *many[CERTS_MAX + 1];
     for (size_t i = 0; i < COUNT(many); i++)
         many[i] = f.gw;
@@ -194,7 +202,8 @@ static void test_what_is_refused_b47(void **state)
         {CERTS "crl = ca.pem\n", 8, "crl ca.pem: there is no CRL"},
         {CERTS "psk = correct horse battery\n", 8, "psk belongs to auth = psk: remove it"},
         {CERTS "psk_file = x\n", 8, "psk_file"},
-        {CERTS "mode = aggressive\n", 8, "aggressive mode with auth = pubkey is not available: write mode = main"},
+        {CERTS "mode = aggressive\nike = aes256-sha256-modp2048, aes256-sha256-ecp256\n", 9, "differ in their group"},
+        {CERTS "pool = 10.9.0.0/24\n", 8, "pool belongs to remote access: write auth = xauth-psk or xauth-pubkey"},
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         struct loaded l = load(table[i].keys);
@@ -251,6 +260,65 @@ static void test_what_is_taken(void **state)
     good("key = bare.p12\nca = ca.pem\n", 1);
     good("key = bare.p12\ncert = gw.pem\nca = ca.pem\n", 1);
     good("allow = rsa1024\nkey = weak.key\ncert = weak.pem\nca = ca.pem\n", 2); /* and the weak key */
+}
+
+/* The names and our certificates are in clear: its own warning, and not the one about pre-shared keys. */
+static void test_aggressive_mode(void **state)
+{
+    (void)state;
+    struct loaded l = load(CERTS "mode = aggressive\n");
+    assert_int_equal(l.status, OK);
+    assert_has(l.text, "aggressive mode with certificates: the names of both ends and our certificates go in clear");
+    assert_null(strstr(l.text, "pre-shared"));
+    assert_int_equal(l.config->connections[0].mode, MODE_AGGRESSIVE);
+    assert_int_equal(l.config->connections[0].ike.count, 1); /* the default, as far as it has one group */
+    unload(&l);
+    l = load("key = gw.key\ncert = gw.pem\nca = ca.pem\nmode = aggressive\n"); /* the subject says who we are */
+    assert_int_equal(l.status, OK);
+    unload(&l);
+}
+
+/* auth = xauth-pubkey, as a server and as a client, by kind of key: XAUTH has a number for RSA alone. */
+static void test_with_a_login(void **state)
+{
+    (void)state;
+    static const char rsa[] = "key = rsa.key\ncert = rsa.pem\nca = ca.pem\n", ecdsa[] = CERTS;
+    static const char *const roles[] = {"remote = %any\nstart = none\nusers = users\n",
+                                        "remote = 198.51.100.2\nxauth_user = alice\nxauth_password_file = sesame\n"};
+    for (size_t i = 0; i < COUNT(roles); i++)
+        for (int good = 0; good <= 1; good++) {
+            char text[1024], path[128];
+            char *printed = NULL;
+            size_t len = 0;
+            struct loaded l = {.vault = vault_new()};
+            snprintf(path, sizeof path, "%s/esptun.ini", f.path);
+            snprintf(text, sizeof text, "[connection a]\nauth = xauth-pubkey\n%s%s", roles[i], good ? rsa : ecdsa);
+            l.status = config_load_text(path, bytes_of(text, strlen(text)), false, l.vault, &l.config, &l.errors);
+            FILE *out = open_memstream(&l.text, &len);
+            config_errors_print(&l.errors, out);
+            fclose(out);
+            if (l.status != (good ? OK : ERR_MALFORMED))
+                fail_msg("%s%s", text, l.text);
+            if (!good) {
+                assert_has(l.text, "auth = xauth-pubkey wants an RSA key, and ours is for ECDSA P-256");
+                unload(&l);
+                continue;
+            }
+            const struct connection *c = &l.config->connections[0];
+            assert_int_equal(c->auth, AUTH_PUBKEY);
+            assert_non_null(c->credentials->key);
+            assert_int_equal(c->access->server, i == 0);
+            out = open_memstream(&printed, &len);
+            config_print(l.config, out);
+            fclose(out);
+            assert_has(printed, "auth             = xauth-pubkey");
+            assert_has(printed, i == 0 ? "users may log in" : "xauth_user       = alice");
+            assert_has(printed, "; cert: CN=rsa");
+            assert_null(strstr(printed, "pre-shared"));
+            assert_null(strstr(printed, "sesame"));
+            free(printed);
+            unload(&l);
+        }
 }
 
 /* What is sent: ours and the intermediate one, never the root. */
@@ -456,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_what_is_refused_b47),
         cmocka_unit_test(test_keys_of_the_other_way),
         cmocka_unit_test(test_what_is_taken),
+        cmocka_unit_test(test_aggressive_mode),
+        cmocka_unit_test(test_with_a_login),
         cmocka_unit_test(test_the_chain),
         cmocka_unit_test(test_local_id),
         cmocka_unit_test(test_dates),

@@ -26,14 +26,22 @@ static void numbers_of_methods(void **state)
     static const struct {
         enum pki_kind kind;
         uint16_t number;
-    } table[] = {{PKI_RSA2048, 3}, {PKI_EC256, 9}, {PKI_EC384, 10}, {PKI_EC521, 11}};
+        uint16_t xauth; /* 0: there is none, and no other may take its place */
+    } table[] = {{PKI_RSA2048, 3, 65005}, {PKI_EC256, 9, 0}, {PKI_EC384, 10, 0}, {PKI_EC521, 11, 0}};
+    struct access access = {0};
     struct connection psk = {.auth = AUTH_PSK};
     assert_int_equal(auth_number(&psk), 1);
     assert_false(auth_is_signed(&psk));
+    psk.access = &access;
+    assert_int_equal(auth_number(&psk), 65001);
     for (size_t i = 0; i < COUNT(table); i++) {
         struct connection c = of_kind(table[i].kind);
         assert_true(auth_is_signed(&c));
         assert_int_equal(auth_number(&c), table[i].number);
+        c.access = &access;
+        assert_true(auth_is_signed(&c));
+        assert_int_equal(auth_number(&c), table[i].xauth);
+        c.access = NULL;
         connection_clear(&c);
         assert_null(c.credentials);
     }
@@ -46,6 +54,7 @@ static void words_for_methods(void **state)
     assert_string_equal(auth_print(1, text), "a pre-shared key (1)");
     assert_string_equal(auth_print(3, text), "RSA signatures (3)");
     assert_string_equal(auth_print(10, text), "ECDSA signatures on P-384 (10)");
+    assert_string_equal(auth_print(65005, text), "XAUTH with RSA signatures (65005)");
     assert_string_equal(auth_print(0, text), "an unknown method (0)");
     for (unsigned number = 0; number <= UINT16_MAX; number++)
         assert_true(strlen(auth_print((uint16_t)number, text)) < AUTH_TEXT - 1); /* whole */

@@ -25,7 +25,7 @@ static void joins(const struct fragments *f, const char *expected)
     assert_memory_equal(out, expected, w.len);
 }
 
-static void b20_empty_number_0_and_over_the_total(void **state)
+static void h2009_1574_h2013_6076_b20_empty_number_0_and_over_the_total(void **state)
 {
     (void)state;
     struct fragments f = {0};
@@ -127,7 +127,7 @@ static void number_and_size_have_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(b20_empty_number_0_and_over_the_total),
+        cmocka_unit_test(h2009_1574_h2013_6076_b20_empty_number_0_and_over_the_total),
         cmocka_unit_test(b22_another_total),
         cmocka_unit_test(b22_the_same_number_with_other_bytes),
         cmocka_unit_test(the_last_may_be_told_later),

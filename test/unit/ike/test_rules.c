@@ -35,15 +35,36 @@ enum {
     PRIVATE = 130,
 };
 
-static const enum message_kind kinds[] = {MESSAGE_MAIN_SA,         MESSAGE_MAIN_KE,       MESSAGE_MAIN_AUTH,
-                                          MESSAGE_QUICK_SA,        MESSAGE_QUICK_HASH,    MESSAGE_INFO,
-                                          MESSAGE_INFO_CLEAR,      MESSAGE_AGGRESSIVE_SA, MESSAGE_AGGRESSIVE_REPLY,
-                                          MESSAGE_AGGRESSIVE_HASH, MESSAGE_MAIN_SIGNED,   MESSAGE_CONFIG};
+static const enum message_kind kinds[] = {MESSAGE_MAIN_SA,
+                                          MESSAGE_MAIN_KE,
+                                          MESSAGE_MAIN_AUTH,
+                                          MESSAGE_QUICK_SA,
+                                          MESSAGE_QUICK_HASH,
+                                          MESSAGE_INFO,
+                                          MESSAGE_INFO_CLEAR,
+                                          MESSAGE_AGGRESSIVE_SA,
+                                          MESSAGE_AGGRESSIVE_REPLY,
+                                          MESSAGE_AGGRESSIVE_HASH,
+                                          MESSAGE_MAIN_SIGNED,
+                                          MESSAGE_CONFIG,
+                                          MESSAGE_AGGRESSIVE_REPLY_SIGNED,
+                                          MESSAGE_AGGRESSIVE_SIGNED};
 
 /* One legal message of each kind, in the order of `kinds`. */
-static const uint8_t legal[][8] = {{SA},      {KE, NONCE}, {ID, HASH},          {HASH, SA, NONCE},         {HASH},
-                                   {HASH, N}, {N},         {SA, KE, NONCE, ID}, {SA, KE, NONCE, ID, HASH}, {HASH},
-                                   {ID, SIG}, {HASH, ATTR}};
+static const uint8_t legal[][8] = {{SA},
+                                   {KE, NONCE},
+                                   {ID, HASH},
+                                   {HASH, SA, NONCE},
+                                   {HASH},
+                                   {HASH, N},
+                                   {N},
+                                   {SA, KE, NONCE, ID},
+                                   {SA, KE, NONCE, ID, HASH},
+                                   {HASH},
+                                   {ID, SIG},
+                                   {HASH, ATTR},
+                                   {SA, KE, NONCE, ID, SIG},
+                                   {SIG}};
 
 static void an_empty_message_is_never_legal(void **state)
 {
@@ -86,6 +107,8 @@ static void every_type_in_every_message(void **state)
         {MESSAGE_AGGRESSIVE_HASH, {NATD, N, VID}},
         {MESSAGE_MAIN_SIGNED, {CERT, CERTREQ, N, VID}},
         {MESSAGE_CONFIG, {N, VID}},
+        {MESSAGE_AGGRESSIVE_REPLY_SIGNED, {CERT, NATD, CERTREQ, N, VID}},
+        {MESSAGE_AGGRESSIVE_SIGNED, {CERT, CERTREQ, NATD, N, VID}},
     };
     for (size_t i = 0; i < COUNT(table); i++)
         for (unsigned type = 1; type < 256; type++) {
@@ -125,6 +148,13 @@ static void a_needed_payload_is_missing(void **state)
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, ID), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, HASH), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, NATD, NATD), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, SA, KE, NONCE, ID, CERT, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY_SIGNED, SA, KE, NONCE, ID, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY_SIGNED, SA, KE, NONCE, ID, CERT), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY_SIGNED, SA, KE, NONCE, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, CERT, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SIGNED, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SIGNED, CERT), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_CONFIG, HASH), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_CONFIG, ATTR), ERR_MALFORMED);
 }
@@ -154,6 +184,11 @@ static void one_too_many(void **state)
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, HASH, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD, NATD),
                      ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_CONFIG, HASH, ATTR, ATTR), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY_SIGNED, SA, KE, NONCE, ID, SIG, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY_SIGNED, SA, KE, NONCE, ID, SIG, HASH), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY_SIGNED, SA, KE, NONCE, ID, ID, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SIGNED, SIG, SIG), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SIGNED, SIG, HASH), ERR_MALFORMED);
 }
 
 static void the_wrong_one_first(void **state)
@@ -170,8 +205,10 @@ static void the_wrong_one_first(void **state)
     assert_int_equal(CHECK(MESSAGE_INFO, PRIVATE, HASH, D), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SA, KE, SA, NONCE, ID), ERR_MALFORMED);
     assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY, HASH, SA, KE, NONCE, ID), ERR_MALFORMED);
-    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, NATD, NATD, N, HASH), OK); /* ours */
-    assert_int_equal(CHECK(MESSAGE_MAIN_KE, NONCE, KE), OK);                   /* here the order is free (RFC 2409 5) */
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_REPLY_SIGNED, SIG, SA, KE, NONCE, ID), ERR_MALFORMED);
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_HASH, NATD, NATD, N, HASH), OK);              /* ours */
+    assert_int_equal(CHECK(MESSAGE_AGGRESSIVE_SIGNED, NATD, NATD, N, CERT, CERT, SIG), OK); /* ours */
+    assert_int_equal(CHECK(MESSAGE_MAIN_KE, NONCE, KE), OK); /* here the order is free (RFC 2409 5) */
 }
 
 /* RFC 2409 5.5. */
