@@ -24,17 +24,18 @@
 #endif
 
 static const char usage[] =
-    "usage: esptun run|check|status|up|down|rekey|explain|genpsk|passwd [options]; esptun --help tells more\n";
+    "usage: esptun run|check|status|up|down|rekey|reload|explain|genpsk|passwd [options]; esptun --help tells more\n";
 
 static const char help[] =
     "esptun: an IPsec VPN gateway in one userspace process\n"
     "\n"
-    "  esptun run [-c FILE]           run in the foreground, log to stderr; SIGTERM ends it\n"
+    "  esptun run [-c FILE]           run in the foreground, log to stderr; SIGTERM ends it, SIGHUP reloads\n"
     "  esptun check [-c FILE]         read the configuration, print the effective policy\n"
     "  esptun status [--json]         IKE SAs, children, counters, drops by reason\n"
     "  esptun up NAME                 bring a connection up, wait for the result\n"
     "  esptun down NAME               end a connection\n"
     "  esptun rekey NAME              renew the keys of a connection\n"
+    "  esptun reload                  read the configuration again; tunnels that are the same in it go on\n"
     "  esptun explain " EXPLAIN_SYNTAX "\n"
     "                                 which rule and which SA a packet would meet, and why; e.g.\n"
     "                                 esptun explain tcp 10.1.0.5 10.3.0.9:443, or [2001:db8::1]:443\n"
@@ -43,7 +44,8 @@ static const char help[] =
     "  esptun --help, --version\n"
     "\n"
     "  -c, --config FILE    configuration, default " CONFIG_PATH_DEFAULT "\n"
-    "  -s, --socket SOCKET  control socket of status, up, down, rekey and explain; default: the key control of\n"
+    "  -s, --socket SOCKET  control socket of status, up, down, rekey, reload and explain; default: the key control "
+    "of\n"
     "                       the configuration, else " CONFIG_CONTROL_DEFAULT "\n"
     "\n"
     "Exit code: 0 done, 1 failed (the reason is on stderr), 2 wrong arguments.\n";
@@ -67,10 +69,10 @@ static void forbid_core_dumps(void)
     (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
 }
 
-/* Loads the configuration and hands it to act. */
+/* Loads the configuration and hands it to act, which may take it over and leave NULL. */
 static int with_config(const struct cli *cli, FILE *out, FILE *err,
-                       int (*act)(const struct cli *, const struct config *, const struct config_errors *,
-                                  struct vault *, FILE *, FILE *))
+                       int (*act)(const struct cli *, struct config **, const struct config_errors *, struct vault *,
+                                  FILE *, FILE *))
 {
     struct config *config = NULL;
     struct config_errors errors = {0};
@@ -80,7 +82,7 @@ static int with_config(const struct cli *cli, FILE *out, FILE *err,
     if (vault == NULL)
         return fail(err, "no memory for secrets: raise the limit of locked memory (ulimit -l)");
     if (config_load(config_path(cli), vault, &config, &errors) == OK)
-        code = act(cli, config, &errors, vault, out, err);
+        code = act(cli, &config, &errors, vault, out, err);
     else
         config_errors_print(&errors, err);
     config_errors_free(&errors);
@@ -89,35 +91,37 @@ static int with_config(const struct cli *cli, FILE *out, FILE *err,
     return code;
 }
 
-static int act_check(const struct cli *cli, const struct config *config, const struct config_errors *errors,
+static int act_check(const struct cli *cli, struct config **config, const struct config_errors *errors,
                      struct vault *vault, FILE *out, FILE *err)
 {
     (void)cli;
     (void)vault;
     config_errors_print(errors, err);
-    config_print(config, out);
+    config_print(*config, out);
     return EXIT_OK;
 }
 
-static int act_run(const struct cli *cli, const struct config *config, const struct config_errors *errors,
+static int act_run(const struct cli *cli, struct config **config, const struct config_errors *errors,
                    struct vault *vault, FILE *out, FILE *err)
 {
     (void)cli;
     (void)out;
-    const struct log log = {.level = config->gateway.log_level, .sink = stamp_sink, .arg = err};
+    struct log log = {.level = (*config)->gateway.log_level, .sink = stamp_sink, .arg = err};
+    struct config *taken = *config;
     config_errors_log(errors, &log);
-    return gateway_run(config, vault, &log);
+    *config = NULL;
+    return gateway_run(taken, vault, &log);
 }
 
 /* The rules are known without a daemon, the SAs are not. */
-static int act_explain(const struct cli *cli, const struct config *config, const struct config_errors *errors,
+static int act_explain(const struct cli *cli, struct config **config, const struct config_errors *errors,
                        struct vault *vault, FILE *out, FILE *err)
 {
     (void)errors;
     (void)vault;
     (void)err;
     const struct explain_input input = {
-        .spd = &config->spd, .connections = config->connections, .guard = config->gateway.guard};
+        .spd = &(*config)->spd, .connections = (*config)->connections, .guard = (*config)->gateway.guard};
     fprintf(out, "esptun is not running, so SAs are unknown; this is told from %s alone\n", config_path(cli));
     explain(&input, &cli->query, out);
     return EXIT_OK;
@@ -301,7 +305,7 @@ static int act(const struct cli *cli, FILE *out, FILE *err)
     case VERB_REKEY: return ask_about(cli, "rekey", out, err);
     case VERB_GENPSK: return genpsk(out, err);
     case VERB_PASSWD: return make_user(cli, out, err);
-    case VERB_RELOAD: return fail(err, "reload is not available in this version; restart the daemon instead");
+    case VERB_RELOAD: return ask(cli, "reload", out, err);
     case VERB_EXPLAIN: return ask_to_explain(cli, out, err);
     case VERB_HELP: fputs(help, out); return EXIT_OK;
     case VERB_VERSION: return print_version(out);

@@ -5,7 +5,7 @@
 #include "daemon/cli.h"
 #include "daemon/config_values.h"
 
-enum { TAKES_CONFIG = 1, TAKES_SOCKET = 2, TAKES_JSON = 4, TAKES_NAME = 8, TAKES_PACKET = 16, TAKES_ANYTHING = 32 };
+enum { TAKES_CONFIG = 1, TAKES_SOCKET = 2, TAKES_JSON = 4, TAKES_NAME = 8, TAKES_PACKET = 16 };
 
 struct verb {
     const char *word;
@@ -22,7 +22,7 @@ static const struct verb verbs[] = {
     {"rekey", VERB_REKEY, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"genpsk", VERB_GENPSK, 0},
     {"passwd", VERB_PASSWD, TAKES_NAME},
-    {"reload", VERB_RELOAD, TAKES_ANYTHING},
+    {"reload", VERB_RELOAD, TAKES_CONFIG | TAKES_SOCKET},
     {"explain", VERB_EXPLAIN, TAKES_CONFIG | TAKES_SOCKET | TAKES_PACKET},
     {"help", VERB_HELP, 0},
     {"--help", VERB_HELP, 0},
@@ -170,8 +170,7 @@ enum status cli_parse(int argc, char *const argv[], struct cli *out, char why[CL
     if (status != OK)
         return status;
     out->verb = args.verb->verb;
-    bool free_form = (args.verb->takes & TAKES_ANYTHING) != 0;
-    for (args.at = 2; status == OK && args.at < argc && !free_form; args.at++)
+    for (args.at = 2; status == OK && args.at < argc; args.at++)
         status = take_word(&args);
     if (status != OK || out->verb == VERB_HELP)
         return status;

@@ -49,6 +49,7 @@ static bool is_done(const struct command *c, const struct command_view *view)
     case REQUEST_DOWN: return view->children == 0 && view->sas == 0;
     case REQUEST_REKEY: return c->to_renew == 0;
     case REQUEST_STATUS:
+    case REQUEST_RELOAD:
     case REQUEST_EXPLAIN: break;
     }
     return true;
@@ -70,6 +71,13 @@ enum command_outcome command_judge(struct command *c, const struct command_view 
 void command_end(struct command *c)
 {
     c->client = NULL;
+}
+
+void commands_renumber(struct commands *commands, const struct renumber *numbers)
+{
+    for (size_t i = 0; i < COMMANDS_MAX; i++)
+        if (commands->items[i].client != NULL)
+            commands->items[i].connection = renumber_connection(numbers, commands->items[i].connection);
 }
 
 void commands_forget(struct commands *commands, const void *client)

@@ -51,6 +51,9 @@ void commands_note(struct commands *commands, const struct ike_event *event);
 enum command_outcome command_judge(struct command *command, const struct command_view *view, uint64_t now_ms);
 void command_end(struct command *command);
 
+/* Connections have other numbers; commands of those that are gone must have ended. */
+void commands_renumber(struct commands *commands, const struct renumber *numbers);
+
 /* The client has gone away: its command is forgotten. */
 void commands_forget(struct commands *commands, const void *client);
 

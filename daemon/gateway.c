@@ -11,7 +11,6 @@
 #include "daemon/gateway_state.h"
 #include "daemon/mtu.h"
 #include "daemon/notify.h"
-#include "daemon/outgoing.h"
 #include "daemon/privilege.h"
 #include "daemon/reverse_path.h"
 #include "daemon/udp_probe.h"
@@ -51,8 +50,7 @@ static void on_signal(void *arg, int number)
 {
     struct gateway *g = arg;
     if (number == SIGHUP) {
-        log_write(g->log, LOG_WARNING,
-                  "SIGHUP: this version cannot reload its configuration; restart it to apply changes");
+        gateway_reload_by_signal(g);
         return;
     }
     log_write(g->log, LOG_INFO, "%s: stopping, the peers are told", number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -98,33 +96,6 @@ static void allow_many_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* what is then missing is said where it is opened */
 }
 
-/* IKE names its own address to the peer: where the configuration leaves it open, the route to the peer tells it. */
-static enum status copy_connections(struct gateway *g)
-{
-    size_t count = g->config->connection_count;
-    g->connections = calloc(count + 1, sizeof *g->connections);
-    g->released = calloc(g->config->spd.count + 1, sizeof *g->released);
-    g->released_rules = calloc(g->config->spd.count + 1, sizeof *g->released_rules);
-    g->seen = calloc(g->config->spd.count + 1, sizeof *g->seen);
-    g->virtual = calloc(count + 1, sizeof *g->virtual);
-    if (g->connections == NULL || g->released == NULL || g->released_rules == NULL || g->seen == NULL ||
-        g->virtual == NULL)
-        return ERR_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        struct connection *c = &g->connections[i];
-        char text[ADDRESS_TEXT];
-        *c = g->config->connections[i];
-        if (c->local.family != 0 || c->remote.family == 0)
-            continue;
-        c->local = outgoing_source(&c->remote);
-        if (c->local.family == 0)
-            log_write(g->log, LOG_WARNING, "%s: no route leads to the peer, so it can only be answered", c->name);
-        else
-            log_write(g->log, LOG_INFO, "%s: local address is %s", c->name, address_print(&c->local, text));
-    }
-    return OK;
-}
-
 static enum status choose_crypto(struct gateway *g, char *why, size_t why_len)
 {
     char reason[AEAD_WHY];
@@ -150,26 +121,19 @@ static void say_one_worker(const struct gateway *g)
                     "multi_queue', or let esptun create it");
 }
 
-static enum status count_workers(struct gateway *g, size_t *wanted)
+static size_t count_workers(const struct gateway *g)
 {
-    size_t peers = 0, count = g->config->connection_count;
     bool any = false;
-    g->ranks = calloc(count + 1, sizeof *g->ranks);
-    enum status status = g->ranks != NULL ? workers_rank(g->config->connections, count, g->ranks, &peers) : ERR_MEMORY;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < g->config->connection_count; i++)
         any |= g->config->connections[i].remote.family == 0;
-    *wanted = workers_wanted(g->config->gateway.workers, peers, any, uv_available_parallelism());
-    return status;
+    return workers_wanted(g->config->gateway.workers, g->tables.peers, any, uv_available_parallelism());
 }
 
 static enum status open_device(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
-    size_t wanted = 1;
-    enum status status = count_workers(g, &wanted);
-    if (status != OK)
-        return status;
-    status = device_open(config->tun, config->tun_offload, wanted > 1, &g->device, why, GATEWAY_WHY);
+    size_t wanted = count_workers(g);
+    enum status status = device_open(config->tun, config->tun_offload, wanted > 1, &g->device, why, GATEWAY_WHY);
     if (status != OK)
         return status;
     g->workers = g->device.queues ? wanted : 1;
@@ -203,7 +167,7 @@ static enum status make_data_plane(struct gateway *g, char *why)
         return status;
     bypass_open(&g->bypass, g->log);
     const struct shards_setup setup = {.count = g->workers,
-                                       .ranks = g->ranks,
+                                       .ranks = g->tables.ranks,
                                        .connections = g->config->connections,
                                        .connection_count = g->config->connection_count,
                                        .spd = &g->config->spd,
@@ -227,7 +191,7 @@ static enum status make_data_plane(struct gateway *g, char *why)
 
 static enum status make_ike(struct gateway *g)
 {
-    const struct ike_setup setup = {.connections = g->connections,
+    const struct ike_setup setup = {.connections = g->tables.connections,
                                     .connection_count = g->config->connection_count,
                                     .spd = &g->config->spd,
                                     .random = g->random,
@@ -277,7 +241,7 @@ static enum status start(struct gateway *g, char *why)
     if (status == OK)
         status = loop_open(&g->loop, &handlers);
     if (status == OK)
-        status = copy_connections(g);
+        status = gateway_tables_make(config, NULL, NULL, g->log, &g->tables);
     if (status == OK)
         status = gateway_open_control(g, why, GATEWAY_WHY);
     if (status == OK)
@@ -323,14 +287,8 @@ static void release(struct gateway *g)
     path_mtus_free(g->path_mtus);
     udp_close(g->udp);
     device_close(&g->device);
-    free(g->connections);
-    free(g->released);
-    free(g->released_rules);
-    free(g->ranks);
-    free(g->virtual);
-    free(g->seen);
-    free(g->worst_mtu);
-    free(g->live_mtu);
+    gateway_tables_free(&g->tables);
+    config_free(g->config);
 }
 
 static void run(struct gateway *g)
@@ -343,14 +301,14 @@ static void run(struct gateway *g)
     }
     g->watch.own_device = device->index;
     loop_refresh(&g->loop);
-    g->started_ms = gateway_now(g);
+    g->started_ms = g->configured_ms = gateway_now(g);
     log_write(g->log, LOG_INFO, "esptun %s is ready: TUN %s (%s, MTU %u), %zu %s, %zu %s", ESPTUN_VERSION, device->name,
               device->attached ? "attached" : "created", device->mtu, connections,
               connections == 1 ? "connection" : "connections", rules, rules == 1 ? "rule" : "rules");
     if (shards_count(g->shards) > 1)
         log_write(g->log, LOG_INFO, "%zu workers carry packets", shards_count(g->shards));
     if (g->routes != NULL)
-        reverse_path_warn(&g->config->spd, g->connections, g->config->connection_count, g->log);
+        reverse_path_warn(&g->config->spd, g->tables.connections, g->config->connection_count, g->log);
     if (g->routes != NULL)
         log_write(g->log, LOG_INFO, "routes of protect rules are in table %u", routes_table(g->routes));
     notify_service("READY=1\nSTATUS=carrying packets", g->log);
@@ -359,13 +317,16 @@ static void run(struct gateway *g)
     loop_run(&g->loop);
 }
 
-int gateway_run(const struct config *config, struct vault *vault, const struct log *log)
+int gateway_run(struct config *config, struct vault *vault, struct log *log)
 {
     char why[GATEWAY_WHY] = "";
     struct gateway *g = calloc(1, sizeof *g);
-    if (g == NULL)
+    if (g == NULL) {
+        config_free(config);
         return EXIT_FAILURE;
+    }
     *g = (struct gateway){.config = config, .vault = vault, .log = log, .random = random_system()};
+    memcpy(g->control_path, config->gateway.control, sizeof g->control_path);
     g->watch.fd = g->device.fd = g->bypass.fd4 = g->bypass.fd6 = g->path_errors.fd4 = g->path_errors.fd6 = -1;
     g->exit_code = EXIT_FAILURE;
     privilege_begin(log);

@@ -9,8 +9,9 @@
 
 /*
  * Runs until SIGTERM or SIGINT: then deletes are sent, routes and TUN are removed, and 0 is returned. 1 when it could
- * not start, or lost the TUN; the log then says why. All parameters are borrowed.
+ * not start, or lost the TUN; the log then says why. config becomes the gateway's, which frees it; the others are
+ * borrowed. A reload may change the level of the log.
  */
-int gateway_run(const struct config *config, struct vault *vault, const struct log *log);
+int gateway_run(struct config *config, struct vault *vault, struct log *log);
 
 #endif

@@ -29,7 +29,7 @@ enum xauth_verdict gateway_xauth_check(void *arg, uint64_t ticket, uint32_t conn
                                        struct bytes password)
 {
     struct gateway *g = arg;
-    const struct connection *c = &g->connections[connection];
+    const struct connection *c = &g->tables.connections[connection];
     enum status status = logins_add(&g->logins, ticket, c->access->users, user, password);
     if (status == OK)
         return XAUTH_LATER;
@@ -72,10 +72,11 @@ void gateway_net_down(void *arg, uint32_t connection)
 {
     struct gateway *g = arg;
     for (size_t f = 0; f < FAMILIES; f++) {
-        struct address *have = &g->virtual[connection].address[f];
-        change(g, &g->connections[connection], have, false);
+        struct address *have = &g->tables.virtual[connection].address[f];
+        change(g, &g->tables.connections[connection], have, false);
         *have = (struct address){0};
     }
+    routes_repair(g->routes);
 }
 
 /* The new one first: sockets that are bound to neither keep a way out. */
@@ -83,12 +84,12 @@ void gateway_net_up(void *arg, uint32_t connection, const struct virtual_net *ne
 {
     struct gateway *g = arg;
     for (size_t f = 0; f < FAMILIES; f++) {
-        struct address *have = &g->virtual[connection].address[f];
+        struct address *have = &g->tables.virtual[connection].address[f];
         struct address old = *have;
         if (address_equal(have, &net->address[f]))
             continue;
         *have = net->address[f];
-        change(g, &g->connections[connection], have, true);
-        change(g, &g->connections[connection], &old, false);
+        change(g, &g->tables.connections[connection], have, true);
+        change(g, &g->tables.connections[connection], &old, false);
     }
 }

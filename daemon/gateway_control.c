@@ -25,7 +25,8 @@ void gateway_status_input(struct gateway *g, struct status_scratch *scratch, str
         .version = ESPTUN_VERSION,
         .now_ms = gateway_now(g),
         .started_ms = g->started_ms,
-        .connections = g->connections,
+        .configured_ms = g->configured_ms,
+        .connections = g->tables.connections,
         .connection_count = g->config->connection_count,
         .spd = &g->config->spd,
         .sad = g->sad,
@@ -67,7 +68,7 @@ static void answer_explain(struct gateway *g, struct client *client, const char 
     struct explain_query query;
     const struct explain_input input = {
         .spd = &g->config->spd,
-        .connections = g->connections,
+        .connections = g->tables.connections,
         .guard = g->config->gateway.guard,
         .rules = shards_rules(g->shards),
         .sad = g->sad,
@@ -86,6 +87,19 @@ static void answer_explain(struct gateway *g, struct client *client, const char 
     else
         control_error(client, "out of memory");
     free(answer);
+}
+
+static void answer_reload(struct gateway *g, struct client *client)
+{
+    char *said;
+    bool done = gateway_reload(g, &said);
+    if (said == NULL)
+        control_error(client, "out of memory");
+    else if (done)
+        control_ok(client, said, strlen(said));
+    else
+        control_error(client, "%s", said);
+    free(said);
 }
 
 /* --- what a connection looks like --- */
@@ -116,9 +130,9 @@ static void look_at_child(void *arg, const struct ike_child_info *info)
     if (!look->here || !child_state_is_up(info->state) || info->rule >= look->g->config->spd.count)
         return;
     look->view.children++;
-    if (look->g->seen[info->rule])
+    if (look->g->tables.seen[info->rule])
         return;
-    look->g->seen[info->rule] = true;
+    look->g->tables.seen[info->rule] = true;
     look->view.rules_up++;
 }
 
@@ -127,7 +141,7 @@ static struct command_view view_of(struct gateway *g, uint32_t connection)
     const struct spd *spd = &g->config->spd;
     struct look look = {.g = g, .connection = connection};
     for (size_t i = 0; i < spd->count; i++) {
-        g->seen[i] = false;
+        g->tables.seen[i] = false;
         look.view.rules += spd->rules[i].action == ACTION_PROTECT && spd->rules[i].connection == connection;
     }
     const struct ike_visitor visitor = {.arg = &look, .sa = look_at_sa, .child = look_at_child};
@@ -142,7 +156,7 @@ static void answer_done(struct gateway *g, struct client *client, enum request_v
 {
     static const char *const words[] = {[REQUEST_UP] = "up", [REQUEST_DOWN] = "down", [REQUEST_REKEY] = "renewed"};
     char text[CONNECTION_NAME_MAX + 64];
-    int len = snprintf(text, sizeof text, "connection %s is %s", g->connections[connection].name, words[verb]);
+    int len = snprintf(text, sizeof text, "connection %s is %s", g->tables.connections[connection].name, words[verb]);
     if (verb != REQUEST_DOWN)
         len += snprintf(text + len, sizeof text - (size_t)len, ", %zu of %zu rules have a tunnel", view->rules_up,
                         view->rules);
@@ -188,6 +202,7 @@ static enum status ask_ike(struct gateway *g, enum request_verb verb, uint32_t c
     case REQUEST_DOWN: return ike_down(g->ike, gateway_now(g), connection, why);
     case REQUEST_REKEY: return ike_rekey(g->ike, gateway_now(g), connection, why);
     case REQUEST_STATUS:
+    case REQUEST_RELOAD:
     case REQUEST_EXPLAIN: break;
     }
     return ERR_STATE;
@@ -197,7 +212,7 @@ static enum status ask_ike(struct gateway *g, enum request_verb verb, uint32_t c
 static bool answer_at_once(struct gateway *g, struct client *client, enum request_verb verb, uint32_t connection,
                            const struct command_view *view)
 {
-    const char *name = g->connections[connection].name;
+    const char *name = g->tables.connections[connection].name;
     if (view->rules == 0 && verb != REQUEST_DOWN) {
         control_error(client, "connection %s has no protect rule in [acl], so there is nothing to negotiate", name);
         return true;
@@ -236,7 +251,7 @@ static void start_command(struct gateway *g, struct client *client, enum request
 static int find_connection(const struct gateway *g, const char *name)
 {
     for (size_t i = 0; i < g->config->connection_count; i++)
-        if (strcmp(g->connections[i].name, name) == 0)
+        if (strcmp(g->tables.connections[i].name, name) == 0)
             return (int)i;
     return -1;
 }
@@ -251,6 +266,8 @@ static void on_request(void *arg, struct client *client, const struct request *r
         answer_status(g, client);
     else if (request->verb == REQUEST_EXPLAIN)
         answer_explain(g, client, request->text);
+    else if (request->verb == REQUEST_RELOAD)
+        answer_reload(g, client);
     else if (connection < 0)
         control_error(client, "no connection is named '%s'; add a section [connection %s], or correct the name",
                       request->name, request->name);
@@ -267,11 +284,7 @@ static void on_gone(void *arg, struct client *client)
 
 enum status gateway_open_control(struct gateway *g, char *why, size_t why_len)
 {
-    const struct control_setup setup = {.loop = &g->loop.uv,
-                                        .path = g->config->gateway.control,
-                                        .log = g->log,
-                                        .arg = g,
-                                        .request = on_request,
-                                        .gone = on_gone};
+    const struct control_setup setup = {
+        .loop = &g->loop.uv, .path = g->control_path, .log = g->log, .arg = g, .request = on_request, .gone = on_gone};
     return control_open(&setup, &g->control, why, why_len);
 }

@@ -7,12 +7,6 @@
 #include "daemon/health.h"
 #include "daemon/metrics.h"
 
-struct connection_health {
-    struct health_flow flow;
-    size_t rules, rules_up;
-    uint64_t in, out; /* packets of all its SAs, of the look under way */
-};
-
 /* --- looking --- */
 
 static uint32_t connection_of_rule(const struct gateway *g, uint32_t rule)
@@ -33,13 +27,13 @@ static void look_at_child(void *arg, const struct ike_child_info *info)
     uint32_t connection = connection_of_rule(g, info->rule);
     if (connection >= g->config->connection_count)
         return;
-    struct connection_health *h = &g->health[connection];
+    struct connection_health *h = &g->tables.health[connection];
     const struct sa *pair = sad_by_child(g->sad, info->id);
     h->in += pair != NULL ? counter_get(&pair->in.packets) : 0;
     h->out += pair != NULL ? counter_get(&pair->out.packets) : 0;
-    if (!child_state_is_up(info->state) || g->seen[info->rule])
+    if (!child_state_is_up(info->state) || g->tables.seen[info->rule])
         return;
-    g->seen[info->rule] = true;
+    g->tables.seen[info->rule] = true;
     h->rules_up++;
 }
 
@@ -47,15 +41,15 @@ static void look(struct gateway *g)
 {
     const struct spd *spd = &g->config->spd;
     for (size_t i = 0; i < g->config->connection_count; i++) {
-        struct connection_health *h = &g->health[i];
+        struct connection_health *h = &g->tables.health[i];
         h->rules = h->rules_up = 0;
         h->in = h->out = 0;
     }
     for (uint32_t i = 0; i < spd->count; i++) {
         uint32_t connection = connection_of_rule(g, i);
-        g->seen[i] = false;
+        g->tables.seen[i] = false;
         if (connection < g->config->connection_count)
-            g->health[connection].rules++;
+            g->tables.health[connection].rules++;
     }
     const struct ike_visitor visitor = {.arg = g, .sa = look_at_sa, .child = look_at_child};
     ike_visit(g->ike, &visitor);
@@ -69,14 +63,14 @@ void gateway_health_sample(struct gateway *g)
     g->health_due_ms = now + HEALTH_SAMPLE_MS;
     look(g);
     for (size_t i = 0; i < g->config->connection_count; i++) {
-        struct connection_health *h = &g->health[i];
+        struct connection_health *h = &g->tables.health[i];
         health_sample(&h->flow, h->in, h->out, now);
     }
 }
 
 static bool judge(const struct gateway *g, size_t connection, char why[HEALTH_WHY])
 {
-    const struct connection_health *h = &g->health[connection];
+    const struct connection_health *h = &g->tables.health[connection];
     const struct health_view view = {.rules = h->rules, .rules_up = h->rules_up, .flow = &h->flow};
     return health_judge(&view, gateway_now(g), why);
 }
@@ -100,10 +94,10 @@ static void metrics_page(struct gateway *g, struct http_page *page)
     gateway_status_input(g, &scratch, &status);
     look(g);
     for (size_t i = 0; how != NULL && i < count; i++)
-        how[i] = (struct metrics_connection){.required = g->connections[i].required,
+        how[i] = (struct metrics_connection){.required = g->tables.connections[i].required,
                                              .healthy = judge(g, i, why),
-                                             .rules = g->health[i].rules,
-                                             .rules_up = g->health[i].rules_up};
+                                             .rules = g->tables.health[i].rules,
+                                             .rules_up = g->tables.health[i].rules_up};
     const struct metrics_input input = {.status = &status, .connections = how, .visit = ike_visit, .ike = g->ike};
     if (how != NULL)
         text = metrics_text(&input, &len);
@@ -124,10 +118,10 @@ static bool write_readiness(struct gateway *g, FILE *out)
     size_t required = 0;
     char why[HEALTH_WHY];
     for (size_t i = 0; i < g->config->connection_count; i++) {
-        if (!g->connections[i].required)
+        if (!g->tables.connections[i].required)
             continue;
         bool good = judge(g, i, why);
-        fprintf(out, "%s: %s%s\n", g->connections[i].name, good ? "ready" : "not ready: ", why);
+        fprintf(out, "%s: %s%s\n", g->tables.connections[i].name, good ? "ready" : "not ready: ", why);
         ready &= good;
         required++;
     }
@@ -176,9 +170,6 @@ enum status gateway_open_health(struct gateway *g, char *why, size_t why_len)
     g->health_due_ms = DEADLINE_NEVER;
     if (setup.at.address.family == 0)
         return OK;
-    g->health = calloc(g->config->connection_count + 1, sizeof *g->health);
-    if (g->health == NULL)
-        return ERR_MEMORY;
     enum status status = http_open(&setup, &g->http, why, why_len);
     if (status != OK)
         return status;
@@ -191,6 +182,4 @@ void gateway_close_health(struct gateway *g)
 {
     http_close(g->http);
     g->http = NULL;
-    free(g->health);
-    g->health = NULL;
 }

@@ -63,10 +63,10 @@ static void child_activate(void *arg, uint64_t child_id)
     enum status status = sad_activate(g->sad, child_id);
     shards_resume(g->shards);
     const struct sa *sa = status == OK ? sad_by_child(g->sad, child_id) : NULL;
-    if (sa == NULL || sa->rule >= g->config->spd.count || g->released[sa->rule])
+    if (sa == NULL || sa->rule >= g->config->spd.count || g->tables.released[sa->rule])
         return;
-    g->released[sa->rule] = true;
-    g->released_rules[g->released_count++] = sa->rule;
+    g->tables.released[sa->rule] = true;
+    g->tables.released_rules[g->released_count++] = sa->rule;
 }
 
 static void child_remove(void *arg, uint64_t child_id)
@@ -199,14 +199,14 @@ struct worker_ops gateway_worker_ops(struct gateway *g)
 
 /* --- what follows --- */
 
-static void release_waiting(struct gateway *g)
+void gateway_release_waiting(struct gateway *g)
 {
     if (g->released_count == 0)
         return;
     shards_pause(g->shards);
     while (g->released_count > 0) {
-        uint32_t rule = g->released_rules[--g->released_count];
-        g->released[rule] = false;
+        uint32_t rule = g->tables.released_rules[--g->released_count];
+        g->tables.released[rule] = false;
         shards_release(g->shards, rule, gateway_now(g));
     }
     shards_resume(g->shards);
@@ -221,7 +221,7 @@ void gateway_settle(struct gateway *g)
 {
     if (g->stopping)
         return;
-    release_waiting(g);
+    gateway_release_waiting(g);
     gateway_follow_mtu(g);
     if (g->look_at_commands) {
         g->look_at_commands = false;

@@ -9,13 +9,8 @@
 
 enum status gateway_open_path(struct gateway *g)
 {
-    size_t count = g->config->connection_count;
     path_errors_open(&g->path_errors, g->log);
     gateway_open_watch(g);
-    g->worst_mtu = calloc(count + 1, sizeof *g->worst_mtu);
-    g->live_mtu = calloc(count + 1, sizeof *g->live_mtu);
-    if (g->worst_mtu == NULL || g->live_mtu == NULL)
-        return ERR_MEMORY;
     return path_mtus_new(&g->path_mtus);
 }
 
@@ -24,20 +19,20 @@ enum status gateway_open_path(struct gateway *g)
 static uint32_t wanted_mtu(const struct gateway *g)
 {
     bool ipv6 = spd_first_protect(&g->config->spd, 6) != SPD_RULE_NONE;
-    return mtu_of_tun(g->worst_mtu, g->live_mtu, g->config->connection_count, ipv6);
+    return mtu_of_tun(g->tables.worst_mtu, g->tables.live_mtu, g->config->connection_count, ipv6);
 }
 
 /* Its SA will be in UDP unless that is excluded. */
 void gateway_path_of_connection(struct gateway *g, size_t connection)
 {
-    const struct connection *c = &g->connections[connection];
+    const struct connection *c = &g->tables.connections[connection];
     const struct path path = {{c->local, IKE_NATT_PORT}, {c->remote, IKE_NATT_PORT}};
     uint32_t route = outgoing_mtu(&path, c->encap != ENCAP_NO);
-    if (route == 0 && g->worst_mtu[connection] != 0)
+    if (route == 0 && g->tables.worst_mtu[connection] != 0)
         return;
     uint32_t worst = mtu_inner(c, route != 0 ? route : MTU_DEFAULT);
-    g->mtu_changed |= worst != g->worst_mtu[connection];
-    g->worst_mtu[connection] = worst;
+    g->mtu_changed |= worst != g->tables.worst_mtu[connection];
+    g->tables.worst_mtu[connection] = worst;
 }
 
 uint32_t gateway_start_mtu(struct gateway *g)
@@ -73,7 +68,7 @@ static void look_at_sa(void *arg, const struct sa *sa)
     const struct address *peer = &sa->path.remote.address;
     if (sa->rule >= g->config->spd.count)
         return;
-    uint32_t *live = &g->live_mtu[g->config->spd.rules[sa->rule].connection], mtu = sa->inner_mtu;
+    uint32_t *live = &g->tables.live_mtu[g->config->spd.rules[sa->rule].connection], mtu = sa->inner_mtu;
     if (search->several)
         mtu = inner_mtu(&sa->shape, path_mtus_route(g->path_mtus, peer), outer_headers(peer->family, sa->udp));
     if (*live == 0 || mtu < *live)
@@ -97,7 +92,7 @@ void gateway_follow_mtu(struct gateway *g)
     g->followed_ms = gateway_now(g);
     if (g->config->gateway.mtu != 0)
         return; /* the administrator's word; packets that do not fit are cut or refused one by one */
-    memset(g->live_mtu, 0, g->config->connection_count * sizeof *g->live_mtu);
+    memset(g->tables.live_mtu, 0, g->config->connection_count * sizeof *g->tables.live_mtu);
     struct tun_search search = {.g = g};
     sad_each(g->sad, look_for_peers, &search);
     sad_each(g->sad, look_at_sa, &search);

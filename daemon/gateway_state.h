@@ -7,6 +7,8 @@
  *   gateway_watch.c    links and routes of the host that change
  *   gateway_control.c  what clients of the control socket ask
  *   gateway_health.c   metrics, health and readiness
+ *   gateway_tables.c   what there is by connection and by rule
+ *   gateway_reload.c   another configuration
  */
 #ifndef DAEMON_GATEWAY_STATE_H
 #define DAEMON_GATEWAY_STATE_H
@@ -14,6 +16,7 @@
 #include "daemon/command.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
+#include "daemon/health.h"
 #include "daemon/http.h"
 #include "daemon/login.h"
 #include "daemon/loop.h"
@@ -30,7 +33,6 @@
 enum { GATEWAY_WHY = 512 };
 
 struct round_path;
-struct connection_health;
 
 /* Asking for the routes to all peers again; see gateway_watch.c. */
 struct path_round {
@@ -51,13 +53,35 @@ struct asked_route {
     uint32_t mtu;
 };
 
-struct gateway {
-    const struct config *config; /* borrowed, like vault and log */
-    struct vault *vault;
-    const struct log *log;
-    struct random random;
+/* How a connection does. */
+struct connection_health {
+    struct health_flow flow;
+    size_t rules, rules_up;
+    uint64_t in, out; /* packets of all its SAs, of the look under way */
+};
+
+/* What there is of each connection and of each rule of one configuration: a reload puts others in their place. */
+struct gateway_tables {
     /* The configured ones, with `local = %any` made the address that leads to the peer; secrets stay the config's. */
     struct connection *connections;
+    uint32_t *ranks;                  /* by connection: workers_rank */
+    size_t peers;                     /* likewise */
+    struct virtual_net *virtual;      /* by connection: what is on the TUN */
+    uint32_t *worst_mtu, *live_mtu;   /* by connection: see daemon/mtu.h */
+    struct connection_health *health; /* by connection */
+    bool *released;                   /* by rule: a child may seal since; what waits for it is to leave */
+    uint32_t *released_rules;
+    bool *seen; /* by rule: scratch of view_of */
+};
+
+struct gateway {
+    struct config *config; /* owned */
+    struct vault *vault;   /* borrowed, like log */
+    struct log *log;
+    char control_path[CONFIG_CONTROL_MAX];
+    struct random random;
+    struct gateway_tables tables;
+    size_t released_count;
     struct loop loop;
     struct guard guard;
     struct device device;
@@ -68,34 +92,26 @@ struct gateway {
     struct watch_routes watch;
     struct path_round round;
     struct asked_route asked;
-    uint32_t *worst_mtu, *live_mtu; /* by connection: see daemon/mtu.h */
-    bool mtu_changed;               /* something did that the MTU of the TUN follows from */
-    uint64_t followed_ms;           /* when it last did */
+    bool mtu_changed;     /* something did that the MTU of the TUN follows from */
+    uint64_t followed_ms; /* when it last did */
     struct aead_library *crypto;
     struct sad *sad;
     struct shards *shards;
     size_t workers;
-    uint32_t *ranks;       /* by connection: workers_rank */
     bool udp_gso, udp_gro; /* as configured, and as far as the kernel keeps its promise */
     struct ike *ike;
     struct control *control;
     struct routes *routes;
     struct commands commands;
     struct logins logins;
-    struct virtual_net *virtual; /* by connection: what is on the TUN */
-    bool *released;              /* by rule: a child may seal since; what waits for it is to leave */
-    uint32_t *released_rules;
-    size_t released_count;
-    bool *seen;                       /* by rule: scratch of view_of */
-    struct http *http;                /* NULL: no metrics */
-    struct connection_health *health; /* by connection; NULL: no metrics */
-    uint64_t health_due_ms;           /* the next sample */
-    uint64_t recheck_ms;              /* when a route was last asked for because of a packet that was too big */
-    struct log_rate path_rate;        /* of lines about path MTUs */
-    struct log_rate unsent_rate;      /* of warnings that IKE messages did not leave */
-    bool look_at_commands;            /* something happened that can be an outcome */
+    struct http *http;           /* NULL: no metrics */
+    uint64_t health_due_ms;      /* the next sample; DEADLINE_NEVER: nobody asks */
+    uint64_t recheck_ms;         /* when a route was last asked for because of a packet that was too big */
+    struct log_rate path_rate;   /* of lines about path MTUs */
+    struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */
+    bool look_at_commands;       /* something happened that can be an outcome */
     bool stopping;
-    uint64_t started_ms;
+    uint64_t started_ms, configured_ms;
     int exit_code;
 };
 
@@ -109,6 +125,9 @@ static inline uint64_t gateway_now(const struct gateway *g)
 struct ike_ops gateway_ike_ops(struct gateway *g);
 struct worker_ops gateway_worker_ops(struct gateway *g);
 
+/* What waited for children that may seal since leaves. */
+void gateway_release_waiting(struct gateway *g);
+
 /* After anything that may have called into IKE: waiting packets leave, clients get outcomes, the timer is set. */
 void gateway_settle(struct gateway *g);
 
@@ -120,6 +139,24 @@ enum xauth_verdict gateway_xauth_check(void *arg, uint64_t ticket, uint32_t conn
                                        struct bytes password);
 void gateway_net_up(void *arg, uint32_t connection, const struct virtual_net *net);
 void gateway_net_down(void *arg, uint32_t connection);
+
+/* --- gateway_tables.c --- */
+
+/* Of the configuration; `log` hears about local addresses. before: NULL, or the tables in force, whose values stay for
+ * connections that are kept. ERR_MEMORY, with *out empty. */
+MUST_USE enum status gateway_tables_make(const struct config *config, const struct gateway_tables *before,
+                                         const struct renumber *numbers, const struct log *log,
+                                         struct gateway_tables *out);
+void gateway_tables_free(struct gateway_tables *tables);
+
+/* --- gateway_reload.c --- */
+
+/*
+ * Reads the configuration again and applies what differs. False: it is as before, in every respect. *said is the
+ * caller's to free(): a summary, or why not, of one line or more; NULL without memory.
+ */
+bool gateway_reload(struct gateway *g, char **said);
+void gateway_reload_by_signal(struct gateway *g);
 
 /* --- gateway_path.c --- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/login.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/table.h"
@@ -10,8 +11,8 @@ struct login {
     uv_work_t work;
     struct logins *logins;
     uint64_t ticket;
-    const char *hash;       /* of the user, or of nobody */
-    struct secret password; /* owned */
+    char hash[PASSWORD_HASH]; /* of the user, or of nobody; a copy, since a reload brings other users */
+    struct secret password;   /* owned */
     bool known, right;
     struct login *prev, *next;
 };
@@ -19,6 +20,7 @@ struct login {
 static void login_free(struct login *login)
 {
     secret_free(&login->password);
+    wipe(login->hash, sizeof login->hash);
     free(login);
 }
 
@@ -79,7 +81,7 @@ enum status logins_add(struct logins *logins, uint64_t ticket, const struct user
     login->logins = logins;
     login->ticket = ticket;
     login->known = hash != NULL;
-    login->hash = hash != NULL ? hash : password_hash_of_nobody();
+    (void)snprintf(login->hash, sizeof login->hash, "%s", hash != NULL ? hash : password_hash_of_nobody());
     DL_APPEND(logins->waiting, login);
     logins->waiting_count++;
     if (logins->running < LOGINS_AT_ONCE && logins->waiting == login)

@@ -25,7 +25,7 @@ struct logins {
     bool closed; /* what still runs is not answered any more */
 };
 
-/* The users must outlive the answer. ERR_LIMIT: too many wait. ERR_MEMORY. Else `answer` comes later, from the loop. */
+/* ERR_LIMIT: too many wait. ERR_MEMORY. Else `answer` comes later, from the loop. */
 MUST_USE enum status logins_add(struct logins *logins, uint64_t ticket, const struct users *users, struct bytes user,
                                 struct bytes password);
 

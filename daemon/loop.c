@@ -44,24 +44,47 @@ enum status loop_open(struct loop *loop, const struct loop_handlers *handlers)
     return OK;
 }
 
+static struct watch *free_watch(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->watch_count; i++)
+        if (!loop->watches[i].used)
+            return &loop->watches[i];
+    return loop->watch_count < LOOP_WATCHES_MAX ? &loop->watches[loop->watch_count++] : NULL;
+}
+
 enum status loop_watch(struct loop *loop, int fd, void (*readable)(void *arg, const void *subject), void *arg,
                        const void *subject)
 {
-    if (loop->watch_count == LOOP_WATCHES_MAX)
+    struct watch *watch = free_watch(loop);
+    if (watch == NULL)
         return ERR_LIMIT;
-    struct watch *watch = &loop->watches[loop->watch_count];
     *watch = (struct watch){.readable = readable, .arg = arg, .subject = subject};
     watch->poll.data = watch;
     if (uv_poll_init(&loop->uv, &watch->poll, fd) != 0)
         return ERR_IO;
-    loop->watch_count++;
+    watch->used = true;
     return uv_poll_start(&watch->poll, UV_READABLE, on_poll) == 0 ? OK : ERR_IO;
+}
+
+static void on_unwatched(uv_handle_t *handle)
+{
+    ((struct watch *)handle->data)->used = false;
+}
+
+void loop_unwatch(struct loop *loop, const void *subject)
+{
+    for (size_t i = 0; i < loop->watch_count; i++) {
+        uv_handle_t *handle = (uv_handle_t *)&loop->watches[i].poll;
+        if (loop->watches[i].used && loop->watches[i].subject == subject && !uv_is_closing(handle))
+            uv_close(handle, on_unwatched);
+    }
 }
 
 void loop_unwatch_all(struct loop *loop)
 {
     for (size_t i = 0; i < loop->watch_count; i++)
-        (void)uv_poll_stop(&loop->watches[i].poll);
+        if (loop->watches[i].used)
+            (void)uv_poll_stop(&loop->watches[i].poll);
 }
 
 uint64_t loop_now(const struct loop *loop)

@@ -15,6 +15,7 @@ struct watch {
     void (*readable)(void *arg, const void *subject);
     void *arg;
     const void *subject;
+    bool used; /* until libuv has let go of it */
 };
 
 struct loop_handlers {
@@ -40,6 +41,8 @@ MUST_USE enum status loop_open(struct loop *loop, const struct loop_handlers *ha
 /* Calls readable(arg, subject) whenever fd has something. ERR_LIMIT, ERR_IO */
 MUST_USE enum status loop_watch(struct loop *loop, int fd, void (*readable)(void *arg, const void *subject), void *arg,
                                 const void *subject);
+/* No more of this subject; call it before its descriptor is closed. */
+void loop_unwatch(struct loop *loop, const void *subject);
 void loop_unwatch_all(struct loop *loop); /* before the descriptors are closed */
 
 /* Of the latest wake-up. loop_refresh looks at the clock again after long work. */

@@ -12,7 +12,7 @@ static const struct {
 } verbs[] = {
     {"status", REQUEST_STATUS, TAKES_NOTHING}, {"up", REQUEST_UP, TAKES_NAME},
     {"down", REQUEST_DOWN, TAKES_NAME},        {"rekey", REQUEST_REKEY, TAKES_NAME},
-    {"explain", REQUEST_EXPLAIN, TAKES_TEXT},
+    {"explain", REQUEST_EXPLAIN, TAKES_TEXT},  {"reload", REQUEST_RELOAD, TAKES_NOTHING},
 };
 
 static size_t word_len(struct bytes line)
@@ -76,6 +76,6 @@ enum status request_parse(struct bytes line, struct request *out, const char **w
         *why = "this command takes no argument";
         return len == line.len ? OK : ERR_MALFORMED;
     }
-    *why = "unknown command; known are: status, up NAME, down NAME, rekey NAME, explain PACKET";
+    *why = "unknown command; known are: status, up NAME, down NAME, rekey NAME, reload, explain PACKET";
     return ERR_MALFORMED;
 }

@@ -9,11 +9,6 @@
 #include "daemon/shards_state.h"
 #include "daemon/workers.h"
 
-static bool threaded(const struct shards *all)
-{
-    return all->count > 1;
-}
-
 /* --- one worker on the loop of the gateway --- */
 
 static void on_device(void *arg, const void *subject)
@@ -26,7 +21,7 @@ static void on_device(void *arg, const void *subject)
     setup->settle(setup->ops.arg);
 }
 
-static void on_socket(void *arg, const void *subject)
+void shards_on_only_socket(void *arg, const void *subject)
 {
     struct shards *all = arg;
     const struct shards_setup *setup = &all->setup;
@@ -131,7 +126,7 @@ static enum status make_control(struct shards *all)
     return OK;
 }
 
-static enum status make_threaded(struct shards *all, char *why, size_t why_len)
+static enum status make_shards_threaded(struct shards *all, char *why, size_t why_len)
 {
     const struct aead_library *libraries[SHARDS_MAX];
     enum status status = make_control(all);
@@ -168,8 +163,8 @@ enum status shards_open(const struct shards_setup *setup, struct shards **out, c
         all->items[i].queue.fd = -1;
         all->count++;
     }
-    enum status status = threaded(all) ? make_threaded(all, why, why_len)
-                                       : make_worker(all, &all->items[0], setup->device, setup->udp, setup->ops);
+    enum status status = shards_threaded(all) ? make_shards_threaded(all, why, why_len)
+                                              : make_worker(all, &all->items[0], setup->device, setup->udp, setup->ops);
     if (status != OK) {
         if (why[0] == '\0')
             (void)snprintf(why, why_len, "%zu workers cannot be made: %s; use 'workers = 1'", setup->count,
@@ -206,8 +201,8 @@ static enum status start_thread(struct shard *s)
 enum status shards_start(struct shards *all)
 {
     const struct shards_setup *setup = &all->setup;
-    if (!threaded(all))
-        return watch(setup->loop, setup->device->fd, on_device, setup->udp, on_socket, all);
+    if (!shards_threaded(all))
+        return watch(setup->loop, setup->device->fd, on_device, setup->udp, shards_on_only_socket, all);
     enum status status = watch(setup->loop, -1, NULL, setup->udp, shards_on_socket, all);
     for (size_t i = 0; i < all->count && status == OK; i++) {
         struct shard *s = &all->items[i];
@@ -234,7 +229,7 @@ void shards_stop(struct shards *all)
 static void free_shard(struct shards *all, struct shard *s)
 {
     worker_free(s->worker);
-    if (!threaded(all))
+    if (!shards_threaded(all))
         return;
     loop_unwatch_all(&s->loop);
     loop_close(&s->loop);
@@ -274,7 +269,7 @@ size_t shards_count(const struct shards *all)
 
 void shards_pause(struct shards *all)
 {
-    if (!threaded(all) || all->pauses++ > 0)
+    if (!shards_threaded(all) || all->pauses++ > 0)
         return;
     for (size_t i = 0; i < all->count; i++) {
         struct shard *s = &all->items[i];
@@ -288,7 +283,7 @@ void shards_pause(struct shards *all)
 
 void shards_resume(struct shards *all)
 {
-    if (!threaded(all) || --all->pauses > 0)
+    if (!shards_threaded(all) || --all->pauses > 0)
         return;
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i].running)
@@ -308,7 +303,7 @@ void shards_release(struct shards *all, uint32_t rule, uint64_t now_ms)
     shards_pause(all);
     for (size_t i = 0; i < all->count; i++) {
         worker_release(all->items[i].worker, rule, now_ms);
-        if (threaded(all))
+        if (shards_threaded(all))
             shard_tell(&all->items[i]);
     }
     shards_resume(all);
@@ -316,13 +311,13 @@ void shards_release(struct shards *all, uint32_t rule, uint64_t now_ms)
 
 void shards_expire(struct shards *all, uint64_t now_ms)
 {
-    if (!threaded(all))
+    if (!shards_threaded(all))
         worker_expire(all->items[0].worker, now_ms);
 }
 
 uint64_t shards_next(const struct shards *all)
 {
-    return threaded(all) ? DEADLINE_NEVER : worker_next(all->items[0].worker);
+    return shards_threaded(all) ? DEADLINE_NEVER : worker_next(all->items[0].worker);
 }
 
 /* --- sums --- */

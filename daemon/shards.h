@@ -46,6 +46,34 @@ MUST_USE enum status shards_start(struct shards *shards); /* packets are taken f
 void shards_stop(struct shards *shards);                  /* no worker runs any more; NULL is fine */
 void shards_free(struct shards *shards);                  /* after the loop is closed; NULL is fine */
 
+/* --- Another configuration, by shards_reload.c; all but shards_reload_prepare at rest --- */
+
+struct shards_change {
+    const uint32_t *ranks; /* borrowed, as in shards_setup */
+    const struct connection *connections;
+    size_t connection_count;
+    const struct spd *spd;
+    struct renumber numbers; /* borrowed until shards_reload_free */
+};
+
+/* Opens, and watches, the sockets that these connections need and that are not there. On failure all is as before, and
+ * `why` says what is wrong. shards_trim closes those that none needs. */
+MUST_USE enum status shards_extend(struct shards *shards, const struct connection *connections, size_t count, char *why,
+                                   size_t why_len);
+void shards_trim(struct shards *shards, const struct connection *connections, size_t count);
+
+/* Takes the memory that the change needs; nothing is changed yet. ERR_MEMORY */
+struct shards_reload;
+MUST_USE enum status shards_reload_prepare(const struct shards *shards, const struct shards_change *change,
+                                           struct shards_reload **out);
+
+/* What is on its way between threads has old numbers: in place of the threads it is taken, all of it. True: there was
+ * something, so that what follows from it is to be done first. */
+bool shards_drain(struct shards *shards);
+
+void shards_reload_commit(struct shards *shards, struct shards_reload *reload);
+void shards_reload_free(struct shards_reload *reload); /* NULL is fine */
+
 size_t shards_count(const struct shards *shards);
 
 /* Between the two no worker runs. Pairs may be nested. Short: packets wait meanwhile. */

@@ -5,7 +5,7 @@
 #include "esp/open.h"
 
 /* At most a batch, so that one shard's floods leave time for the others and for timers. True: there may be more. */
-static bool take_posts(const struct worker_ops *ops, struct ring *posts)
+bool shards_take_posts(const struct worker_ops *ops, struct ring *posts)
 {
     size_t len, count = 0;
     for (const struct post *p; count < POSTS_BATCH && (p = ring_next(posts, &len)) != NULL; count++) {
@@ -25,7 +25,7 @@ void shards_on_posts(uv_async_t *wake)
     bool more = false;
     for (size_t i = 0; i < all->count; i++) {
         struct shard *s = &all->items[i];
-        more |= take_posts(&setup->ops, s->posts);
+        more |= shards_take_posts(&setup->ops, s->posts);
         if (atomic_exchange(&s->gone, false))
             setup->gone(setup->ops.arg);
     }

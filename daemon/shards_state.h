@@ -4,6 +4,7 @@
  *   shards.c         their life, rest, sums
  *   shards_thread.c  what runs on the threads, and what they post to the control thread
  *   shards_control.c what the control thread receives
+ *   shards_reload.c  another configuration
  */
 #ifndef DAEMON_SHARDS_STATE_H
 #define DAEMON_SHARDS_STATE_H
@@ -70,6 +71,15 @@ struct shards {
 
 enum { SHARD_CONTROL = SHARDS_MAX }; /* among the writers */
 
+static inline bool shards_threaded(const struct shards *all)
+{
+    return all->count > 1;
+}
+
+/* --- shards.c --- */
+
+void shards_on_only_socket(void *arg, const void *subject); /* of the one worker on the loop of the gateway */
+
 /* --- shards_thread.c --- */
 
 void shard_run(void *arg); /* the thread */
@@ -84,6 +94,7 @@ void shard_tell(struct shard *shard); /* the control thread, if there are posts 
 /* --- shards_control.c --- */
 
 void shards_on_posts(uv_async_t *wake);
-void shards_on_socket(void *arg, const void *subject); /* of the control thread's set */
+bool shards_take_posts(const struct worker_ops *ops, struct ring *posts); /* a batch; true: there may be more */
+void shards_on_socket(void *arg, const void *subject);                    /* of the control thread's set */
 
 #endif

@@ -238,6 +238,7 @@ char *status_finish(struct status_document *d, size_t *len)
     json_t *root = json_object();
     set(d, root, "version", json_string(input->version));
     set(d, root, "uptime_s", number((input->now_ms - input->started_ms) / 1000));
+    set(d, root, "configured_s", number((input->now_ms - input->configured_ms) / 1000));
     set(d, root, "ike_sas", d->sas);
     set(d, root, "rules", rules(d));
     set(d, root, "drops", drops(d));

@@ -17,6 +17,7 @@ struct offloads {
 struct status_input {
     const char *version;
     uint64_t now_ms, started_ms;
+    uint64_t configured_ms; /* when the configuration in force was read */
     const struct connection *connections;
     size_t connection_count;
     const struct spd *spd;

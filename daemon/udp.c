@@ -32,7 +32,8 @@ enum status udp_open(const struct connection *connections, size_t count, const s
 void udp_steer(const struct udp *control, size_t shards, const struct log *log)
 {
     for (size_t i = 0; i < control->count; i++)
-        if (control->sockets[i].kind == UDP_NATT && !steer_datagrams(control->sockets[i].fd, shards))
+        if (control->sockets[i].fd >= 0 && control->sockets[i].kind == UDP_NATT &&
+            !steer_datagrams(control->sockets[i].fd, shards))
             log_write(
                 log, LOG_WARNING,
                 "the kernel cannot lead ESP in UDP to its worker by the SPI: %s; packets take a detour, so use a newer "
@@ -43,7 +44,8 @@ void udp_steer(const struct udp *control, size_t shards, const struct log *log)
 void udp_close(struct udp *udp)
 {
     for (size_t i = 0; udp != NULL && i < udp->count; i++)
-        close(udp->sockets[i].fd);
+        if (udp->sockets[i].fd >= 0)
+            close(udp->sockets[i].fd);
     free(udp);
 }
 
@@ -53,16 +55,69 @@ bool udp_can_segment(int fd)
     return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
 }
 
+static void offload(const struct udp *udp, struct udp_socket *s)
+{
+    int on = udp->gro;
+    if (s->fd < 0 || s->kind != UDP_NATT)
+        return;
+    s->gso = udp->gso && udp_can_segment(s->fd);
+    s->gro = setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0 && udp->gro;
+}
+
 void udp_offload(struct udp *udp, bool gso, bool gro)
 {
-    int on = gro;
-    for (size_t i = 0; i < udp->count; i++) {
-        struct udp_socket *s = &udp->sockets[i];
-        if (s->kind != UDP_NATT)
-            continue;
-        s->gso = gso && udp_can_segment(s->fd);
-        s->gro = setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0 && gro;
+    udp->gso = gso;
+    udp->gro = gro;
+    for (size_t i = 0; i < udp->count; i++)
+        offload(udp, &udp->sockets[i]);
+}
+
+/* --- other connections --- */
+
+static void close_socket(struct udp_socket *s, const struct udp_watcher *watcher)
+{
+    watcher->closing(watcher->arg, s);
+    close(s->fd);
+    *s = (struct udp_socket){.fd = -1}; /* of no family: nothing finds it */
+}
+
+static struct udp_socket *free_place(struct udp *udp)
+{
+    for (size_t i = 0; i < udp->count; i++)
+        if (udp->sockets[i].fd < 0)
+            return &udp->sockets[i];
+    return udp->count < UDP_SOCKETS_MAX ? &udp->sockets[udp->count++] : NULL;
+}
+
+enum status udp_extend(struct udp *udp, const struct connection *connections, size_t count,
+                       const struct udp_share *share, const struct log *log, const struct udp_watcher *watcher,
+                       char *why, size_t why_len)
+{
+    struct udp_socket all[UDP_SOCKETS_MAX], *added[UDP_SOCKETS_MAX];
+    size_t had = 0, total, placed = 0;
+    for (size_t i = 0; i < udp->count; i++)
+        if (udp->sockets[i].fd >= 0)
+            all[had++] = udp->sockets[i];
+    total = had;
+    enum status status = udp_open_sockets(connections, count, share, log, all, UDP_SOCKETS_MAX, &total, why, why_len);
+    for (size_t i = had; i < total; i++) {
+        struct udp_socket *place = free_place(udp); /* there is one: all fit into UDP_SOCKETS_MAX */
+        *place = all[i];
+        offload(udp, place);
+        added[placed++] = place;
+        if (status == OK)
+            status = watcher->opened(watcher->arg, place);
     }
+    while (status != OK && placed > 0)
+        close_socket(added[--placed], watcher);
+    return status;
+}
+
+void udp_trim(struct udp *udp, const struct connection *connections, size_t count, const struct udp_watcher *watcher)
+{
+    for (size_t i = 0; i < udp->count; i++)
+        if (udp->sockets[i].fd >= 0 && !udp_socket_needed(&udp->sockets[i], connections, count))
+            close_socket(&udp->sockets[i], watcher);
 }
 
 size_t udp_count(const struct udp *udp)

@@ -78,6 +78,22 @@ void udp_close(struct udp *udp); /* NULL is fine */
  * allow it. Without this call it is neither. */
 void udp_offload(struct udp *udp, bool gso, bool gro);
 
+/*
+ * Other connections, with the share that the set was opened with. udp_extend opens what they need and is not there, in
+ * use at once; on failure the set is as before. udp_trim closes what no connection needs. Sockets that stay are not
+ * touched, and keep their place in memory.
+ */
+struct udp_watcher {
+    void *arg;
+    enum status (*opened)(void *arg, const struct udp_socket *socket);
+    void (*closing)(void *arg, const struct udp_socket *socket); /* also after `opened` has failed */
+};
+MUST_USE enum status udp_extend(struct udp *udp, const struct connection *connections, size_t count,
+                                const struct udp_share *share, const struct log *log, const struct udp_watcher *watcher,
+                                char *why, size_t why_len);
+void udp_trim(struct udp *udp, const struct connection *connections, size_t count, const struct udp_watcher *watcher);
+
+/* Places; where udp_trim has closed one, fd is -1. */
 size_t udp_count(const struct udp *udp);
 const struct udp_socket *udp_at(const struct udp *udp, size_t i);
 

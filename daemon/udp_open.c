@@ -176,12 +176,32 @@ static bool have(const struct opening *o, enum udp_kind kind, uint8_t family, co
     return false;
 }
 
+/* One port cannot be had for all addresses beside single ones. That happens at a reload only: at a start those of all
+ * addresses come first. */
+static enum status refuse_wildcard(const struct opening *o, const struct connection *c, enum udp_kind kind,
+                                   uint8_t family)
+{
+    if (c->local.family != 0 || kind == UDP_RAW_ESP)
+        return OK;
+    for (size_t i = 0; i < o->count; i++)
+        if (o->sockets[i].kind == kind && o->sockets[i].family == family) {
+            (void)snprintf(o->why, o->why_len,
+                           "[connection %s] has local = %%any, which needs a restart here: %s is open on single "
+                           "addresses; restart esptun, or write one of this host's addresses",
+                           c->name, kind_text[kind]);
+            return ERR_STATE;
+        }
+    return OK;
+}
+
 static enum status open_for(struct opening *o, const struct connection *c, uint8_t family)
 {
     for (enum udp_kind kind = UDP_IKE; kind <= UDP_RAW_ESP; kind++) {
         if (!wanted(o, kind) || (kind == UDP_RAW_ESP && c->encap == ENCAP_YES) || have(o, kind, family, &c->local))
             continue;
-        enum status status = open_one(o, kind, family, &c->local);
+        enum status status = refuse_wildcard(o, c, kind, family);
+        if (status == OK)
+            status = open_one(o, kind, family, &c->local);
         if (status != OK)
             return status;
     }
@@ -195,12 +215,28 @@ static bool speaks(const struct connection *c, uint8_t family)
     return known == 0 || known == family;
 }
 
+bool udp_socket_needed(const struct udp_socket *s, const struct connection *connections, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct connection *c = &connections[i];
+        bool kind = s->kind != UDP_RAW_ESP || c->encap != ENCAP_YES;
+        if (kind && speaks(c, s->family) && (s->local.family == 0 || address_equal(&s->local, &c->local)))
+            return true;
+    }
+    return false;
+}
+
 enum status udp_open_sockets(const struct connection *connections, size_t connection_count,
                              const struct udp_share *share, const struct log *log, struct udp_socket *sockets,
                              size_t capacity, size_t *count, char *why, size_t why_len)
 {
-    struct opening o = {
-        .share = share, .log = log, .sockets = sockets, .capacity = capacity, .why = why, .why_len = why_len};
+    struct opening o = {.share = share,
+                        .log = log,
+                        .sockets = sockets,
+                        .capacity = capacity,
+                        .count = *count,
+                        .why = why,
+                        .why_len = why_len};
     enum status status = OK;
     /* Wildcards first: where there is one, it serves the specific addresses too. */
     for (int pass = 0; pass < 2; pass++)

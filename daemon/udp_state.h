@@ -26,6 +26,7 @@ struct control {
 struct udp {
     struct udp_socket sockets[UDP_SOCKETS_MAX];
     size_t count;
+    bool gso, gro; /* what udp_offload was told */
     /* Of one batch, reused by the next. */
     struct mmsghdr messages[UDP_BATCH];
     struct iovec vectors[UDP_BATCH];

@@ -23,8 +23,13 @@ struct queue {
     bool asked;
 };
 
+struct waiting_queues {
+    size_t count;
+    struct queue items[]; /* by rule */
+};
+
 struct waiting {
-    struct queue *queues; /* by rule */
+    struct waiting_queues *rules; /* owned */
     struct deadlines asks;
     struct slot slots[WAITING_TOTAL];
     uint8_t *bytes; /* WAITING_TOTAL times packet_max */
@@ -34,15 +39,31 @@ struct waiting {
 
 _Static_assert(WAITING_TOTAL < NOBODY, "slots are named by 16 bits");
 
+enum status waiting_queues_new(size_t rules, struct waiting_queues **out)
+{
+    struct waiting_queues *queues = calloc(1, sizeof *queues + rules * sizeof queues->items[0]);
+    *out = queues;
+    if (queues == NULL)
+        return ERR_MEMORY;
+    queues->count = rules;
+    for (size_t i = 0; i < rules; i++)
+        queues->items[i].first = queues->items[i].last = NOBODY;
+    return OK;
+}
+
+void waiting_queues_free(struct waiting_queues *queues)
+{
+    free(queues);
+}
+
 enum status waiting_new(size_t rules, size_t packet_max, struct waiting **out)
 {
     *out = NULL;
     struct waiting *w = calloc(1, sizeof *w);
     if (w == NULL)
         return ERR_MEMORY;
-    w->queues = calloc(rules > 0 ? rules : 1, sizeof *w->queues);
     w->bytes = calloc(WAITING_TOTAL, packet_max);
-    if (w->queues == NULL || w->bytes == NULL) {
+    if (waiting_queues_new(rules, &w->rules) != OK || w->bytes == NULL) {
         waiting_free(w);
         return ERR_MEMORY;
     }
@@ -50,8 +71,6 @@ enum status waiting_new(size_t rules, size_t packet_max, struct waiting **out)
     w->oldest = w->newest = NOBODY;
     for (unsigned i = 0; i < WAITING_TOTAL; i++)
         w->slots[i].next = i + 1 < WAITING_TOTAL ? (uint16_t)(i + 1) : NOBODY;
-    for (size_t i = 0; i < rules; i++)
-        w->queues[i].first = w->queues[i].last = NOBODY;
     *out = w;
     return OK;
 }
@@ -60,7 +79,7 @@ void waiting_free(struct waiting *w)
 {
     if (w == NULL)
         return;
-    free(w->queues);
+    waiting_queues_free(w->rules);
     free(w->bytes);
     free(w);
 }
@@ -101,7 +120,7 @@ static void arm_first_ask(struct waiting *w, struct queue *queue, uint64_t now_m
 enum status waiting_push(struct waiting *w, uint32_t rule, const struct flow *flow, struct bytes packet,
                          uint64_t now_ms)
 {
-    struct queue *queue = &w->queues[rule];
+    struct queue *queue = &w->rules->items[rule];
     uint16_t at = w->free;
     arm_first_ask(w, queue, now_ms);
     if (queue->count >= WAITING_PER_RULE || at == NOBODY || packet.len > w->packet_max)
@@ -128,7 +147,7 @@ static void ask_taken(struct waiting *w, struct queue *queue, uint64_t now_ms)
 
 bool waiting_should_ask(struct waiting *w, uint32_t rule, uint64_t now_ms)
 {
-    struct queue *queue = &w->queues[rule];
+    struct queue *queue = &w->rules->items[rule];
     if (!queue->ask.armed || queue->ask.at_ms > now_ms)
         return false;
     ask_taken(w, queue, now_ms);
@@ -140,7 +159,7 @@ bool waiting_take_ask(struct waiting *w, uint64_t now_ms, uint32_t *rule)
     struct queue *queue = (struct queue *)(void *)deadline_take_due(&w->asks, now_ms);
     if (queue == NULL)
         return false;
-    *rule = (uint32_t)(queue - w->queues);
+    *rule = (uint32_t)(queue - w->rules->items);
     ask_taken(w, queue, now_ms);
     return true;
 }
@@ -148,7 +167,7 @@ bool waiting_take_ask(struct waiting *w, uint64_t now_ms, uint32_t *rule)
 /* Takes the first of a rule out of both lists and gives its slot back; its bytes stay until the next push. */
 static uint16_t take_first(struct waiting *w, uint32_t rule)
 {
-    struct queue *queue = &w->queues[rule];
+    struct queue *queue = &w->rules->items[rule];
     uint16_t at = queue->first;
     queue->first = w->slots[at].next;
     if (--queue->count == 0) {
@@ -163,7 +182,7 @@ static uint16_t take_first(struct waiting *w, uint32_t rule)
 
 bool waiting_pop(struct waiting *w, uint32_t rule, struct flow *flow, struct packet *out)
 {
-    if (w->queues[rule].count == 0)
+    if (w->rules->items[rule].count == 0)
         return false;
     uint16_t at = take_first(w, rule);
     out->offset = PACKET_HEADROOM;
@@ -180,6 +199,41 @@ size_t waiting_expire(struct waiting *w, uint64_t now_ms)
     for (; w->oldest != NOBODY && now_ms >= w->slots[w->oldest].since_ms + WAITING_LIFE_MS; count++)
         (void)take_first(w, w->slots[w->oldest].rule);
     return count;
+}
+
+static size_t drop_queue(struct waiting *w, uint32_t rule)
+{
+    size_t count = 0;
+    for (; w->rules->items[rule].count > 0; count++)
+        (void)take_first(w, rule);
+    deadline_clear(&w->asks, &w->rules->items[rule].ask);
+    return count;
+}
+
+/* Its slots stay where they are: they are linked by place, and learn the new number. */
+static void move_queue(struct waiting *w, struct queue *from, struct queue *to, uint32_t rule)
+{
+    uint64_t ask = from->ask.armed ? from->ask.at_ms : DEADLINE_NEVER;
+    deadline_clear(&w->asks, &from->ask);
+    *to = *from;
+    deadline_set(&w->asks, &to->ask, ask);
+    for (uint16_t at = to->first; to->count > 0 && at != NOBODY; at = w->slots[at].next)
+        w->slots[at].rule = rule;
+}
+
+size_t waiting_renumber(struct waiting *w, struct waiting_queues *queues, const struct renumber *numbers)
+{
+    size_t dropped = 0;
+    for (uint32_t i = 0; i < w->rules->count; i++) {
+        uint32_t to = renumber_rule(numbers, i);
+        if (to == RENUMBER_GONE)
+            dropped += drop_queue(w, i);
+        else
+            move_queue(w, &w->rules->items[i], &queues->items[to], to);
+    }
+    waiting_queues_free(w->rules);
+    w->rules = queues;
+    return dropped;
 }
 
 uint64_t waiting_next(const struct waiting *w)

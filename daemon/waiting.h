@@ -10,6 +10,7 @@
 #include "base/packet.h"
 #include "base/wire.h"
 #include "policy/flow.h"
+#include "policy/renumber.h"
 
 enum {
     WAITING_PER_RULE = 64,
@@ -46,6 +47,15 @@ bool waiting_pop(struct waiting *waiting, uint32_t rule, struct flow *flow, stru
 
 /* Drops what has waited for WAITING_LIFE_MS; returns how many. */
 size_t waiting_expire(struct waiting *waiting, uint64_t now_ms);
+
+/* Empty queues of so many rules; waiting_renumber takes them over. ERR_MEMORY. */
+struct waiting_queues;
+MUST_USE enum status waiting_queues_new(size_t rules, struct waiting_queues **out);
+void waiting_queues_free(struct waiting_queues *queues); /* NULL is fine */
+
+/* Rules have other numbers. Packets go on waiting, in order; those of rules that are gone are dropped: returns how many
+ * they were. */
+size_t waiting_renumber(struct waiting *waiting, struct waiting_queues *queues, const struct renumber *numbers);
 
 /* When waiting_expire or waiting_take_ask has something to do: a time, or DEADLINE_NEVER. */
 uint64_t waiting_next(const struct waiting *waiting);

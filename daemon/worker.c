@@ -139,6 +139,56 @@ uint64_t worker_next(const struct worker *w)
     return waiting_next(w->waiting);
 }
 
+/* --- another SPD --- */
+
+struct worker_rules {
+    struct waiting_queues *queues; /* owned, as are the next */
+    struct rule_counters *counters;
+};
+
+enum status worker_rules_new(size_t rules, struct worker_rules **out)
+{
+    struct worker_rules *r = calloc(1, sizeof *r);
+    *out = r;
+    if (r == NULL)
+        return ERR_MEMORY;
+    r->counters = calloc(rules > 0 ? rules : 1, sizeof *r->counters);
+    if (r->counters != NULL && waiting_queues_new(rules, &r->queues) == OK)
+        return OK;
+    worker_rules_free(r);
+    *out = NULL;
+    return ERR_MEMORY;
+}
+
+void worker_rules_free(struct worker_rules *rules)
+{
+    if (rules == NULL)
+        return;
+    waiting_queues_free(rules->queues);
+    free(rules->counters);
+    free(rules);
+}
+
+/* The flow cache sees by itself that the SPD is another one. */
+void worker_renumber(struct worker *w, const struct spd *spd, struct worker_rules *rules,
+                     const struct renumber *numbers)
+{
+    for (uint32_t i = 0; i < w->setup.spd->count; i++) {
+        uint32_t to = renumber_rule(numbers, i);
+        if (to == RENUMBER_GONE)
+            continue;
+        counter_set(&rules->counters[to].packets, counter_get(&w->rules[i].packets));
+        counter_set(&rules->counters[to].bytes, counter_get(&w->rules[i].bytes));
+    }
+    drop_count(&w->drops, DROP_OUT_QUEUE_EXPIRED, waiting_renumber(w->waiting, rules->queues, numbers));
+    rules->queues = NULL;
+    free(w->rules);
+    w->rules = rules->counters;
+    rules->counters = NULL;
+    worker_rules_free(rules);
+    w->setup.spd = spd;
+}
+
 /* --- counters --- */
 
 const struct drops *worker_drops(const struct worker *w)

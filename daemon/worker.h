@@ -61,7 +61,7 @@ struct worker_ops {
 };
 
 struct worker_setup {
-    const struct spd *spd; /* all borrowed for the life of the worker */
+    const struct spd *spd; /* all borrowed for the life of the worker; this until worker_renumber */
     struct sad *sad;
     struct udp *udp;
     const struct bypass *bypass;
@@ -92,6 +92,15 @@ void worker_release(struct worker *worker, uint32_t rule, uint64_t now_ms);
 /* Waiting packets give up, or ask IKE again; when to look again, or DEADLINE_NEVER. */
 void worker_expire(struct worker *worker, uint64_t now_ms);
 uint64_t worker_next(const struct worker *worker);
+
+/* What a worker has by rule, for so many rules; worker_renumber takes it over. ERR_MEMORY. */
+struct worker_rules;
+MUST_USE enum status worker_rules_new(size_t rules, struct worker_rules **out);
+void worker_rules_free(struct worker_rules *rules); /* NULL is fine */
+
+/* At rest, with no stray left: another SPD. Counters and waiting packets of rules that are in both go on. */
+void worker_renumber(struct worker *worker, const struct spd *spd, struct worker_rules *rules,
+                     const struct renumber *numbers);
 
 const struct drops *worker_drops(const struct worker *worker);
 const struct rule_counters *worker_rules(const struct worker *worker); /* one per entry of the SPD */

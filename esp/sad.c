@@ -35,13 +35,18 @@ struct entry {
     UT_hash_handle by_child, by_spi, by_outbound;
 };
 
+/* By rule: those that may seal, newest first. */
+struct sad_rules {
+    size_t count;
+    struct entry *active[];
+};
+
 /* Inbound SPIs are ours and random, child ids are counted by us: nobody outside can aim for one bucket. */
 struct sad {
     struct entry *by_child, *by_spi;
     struct entry *by_outbound; /* peers choose these SPIs, but how many SAs a peer has is capped */
     struct peer *peers;
-    struct entry **active; /* per rule: those that may seal, newest first */
-    size_t rules;
+    struct sad_rules *rules; /* owned */
     const struct aead_library *libraries[SHARDS_MAX];
     size_t shards;
     const struct random *random;
@@ -51,14 +56,10 @@ enum status sad_new(size_t rules, const struct aead_library *library, const stru
 {
     *out = NULL;
     struct sad *sad = calloc(1, sizeof *sad);
-    struct entry **active = calloc(rules == 0 ? 1 : rules, sizeof(struct entry *));
-    if (sad == NULL || active == NULL) {
-        free(active);
+    if (sad == NULL || sad_rules_new(rules, &sad->rules) != OK) {
         free(sad);
         return ERR_MEMORY;
     }
-    sad->active = active;
-    sad->rules = rules;
     sad->libraries[0] = library;
     sad->shards = 1;
     sad->random = random;
@@ -110,7 +111,7 @@ void sad_free(struct sad *sad)
         HASH_DELETE(hh, sad->peers, peer);
         free(peer);
     }
-    free(sad->active);
+    sad_rules_free(sad->rules);
     free(sad);
 }
 
@@ -219,7 +220,7 @@ static enum status insert(struct sad *sad, struct entry *entry)
 
 enum status sad_add(struct sad *sad, const struct child *child)
 {
-    if (child->rule >= sad->rules)
+    if (child->rule >= sad->rules->count)
         return ERR_NOT_FOUND;
     if (find_spi(sad, child->spi_in) != NULL || find_child(sad, child->id) != NULL)
         return ERR_STATE;
@@ -247,8 +248,8 @@ enum status sad_activate(struct sad *sad, uint64_t child_id)
     if (entry->sa->outbound)
         return OK; /* already: a second call must not put it before newer ones */
     entry->sa->outbound = true;
-    entry->older = sad->active[entry->sa->rule];
-    sad->active[entry->sa->rule] = entry;
+    entry->older = sad->rules->active[entry->sa->rule];
+    sad->rules->active[entry->sa->rule] = entry;
     return OK;
 }
 
@@ -257,7 +258,7 @@ void sad_remove(struct sad *sad, uint64_t child_id)
     struct entry *entry = find_child(sad, child_id);
     if (entry == NULL)
         return;
-    struct entry **link = &sad->active[entry->sa->rule];
+    struct entry **link = &sad->rules->active[entry->sa->rule];
     while (*link != NULL && *link != entry)
         link = &(*link)->older;
     if (*link == entry)
@@ -284,6 +285,38 @@ void sad_set_path_mtu(struct sad *sad, const struct address *peer, uint32_t path
     HASH_FIND(hh, sad->peers, peer, sizeof *peer, found);
     for (struct entry *entry = found != NULL ? found->first : NULL; entry != NULL; entry = entry->peer_next)
         sa_set_path_mtu(entry->sa, path_mtu);
+}
+
+enum status sad_rules_new(size_t rules, struct sad_rules **out)
+{
+    *out = calloc(1, sizeof **out + rules * sizeof(struct entry *));
+    if (*out == NULL)
+        return ERR_MEMORY;
+    (*out)->count = rules;
+    return OK;
+}
+
+void sad_rules_free(struct sad_rules *rules)
+{
+    free(rules);
+}
+
+/* The lists of those that seal keep their order. */
+void sad_renumber(struct sad *sad, struct sad_rules *rules, const struct renumber *numbers)
+{
+    struct entry *entry, *next;
+    HASH_ITER(by_child, sad->by_child, entry, next)
+    {
+        if (renumber_rule(numbers, entry->sa->rule) == RENUMBER_GONE)
+            sad_remove(sad, entry->child_id);
+    }
+    for (uint32_t i = 0; i < sad->rules->count; i++)
+        if (sad->rules->active[i] != NULL)
+            rules->active[renumber_rule(numbers, i)] = sad->rules->active[i];
+    for (entry = sad->by_child; entry != NULL; entry = entry->by_child.next)
+        entry->sa->rule = renumber_rule(numbers, entry->sa->rule);
+    sad_rules_free(sad->rules);
+    sad->rules = rules;
 }
 
 struct sa *sad_by_outbound(const struct sad *sad, uint32_t spi_out, const struct address *peer)
@@ -315,9 +348,9 @@ struct sa *sad_by_child(const struct sad *sad, uint64_t child_id)
 struct sa *sad_outbound(const struct sad *sad, uint32_t rule, const struct flow *flow, bool *rule_has_sa)
 {
     *rule_has_sa = false;
-    if (rule >= sad->rules)
+    if (rule >= sad->rules->count)
         return NULL;
-    for (const struct entry *entry = sad->active[rule]; entry != NULL; entry = entry->older) {
+    for (const struct entry *entry = sad->rules->active[rule]; entry != NULL; entry = entry->older) {
         if (entry->sa->dead)
             continue;
         *rule_has_sa = true;

@@ -6,6 +6,7 @@
 #include "crypto/random.h"
 #include "esp/sa.h"
 #include "esp/spi.h"
+#include "policy/renumber.h"
 
 struct sad;
 
@@ -38,6 +39,14 @@ void sad_move(struct sad *sad, uint64_t child_id, const struct path *path);
 
 /* At rest. All SAs whose packets go to this peer get a new path MTU. */
 void sad_set_path_mtu(struct sad *sad, const struct address *peer, uint32_t path_mtu);
+
+/* Room for the SAs of so many rules; sad_renumber takes it over. ERR_MEMORY. */
+struct sad_rules;
+MUST_USE enum status sad_rules_new(size_t rules, struct sad_rules **out);
+void sad_rules_free(struct sad_rules *rules); /* NULL is fine */
+
+/* At rest. Rules have other numbers, and there are others. SAs of rules that are gone go too. */
+void sad_renumber(struct sad *sad, struct sad_rules *rules, const struct renumber *numbers);
 
 /* The look-ups below change nothing: workers and the control thread, at any time.
  *

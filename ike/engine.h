@@ -211,6 +211,9 @@ struct version {
     void (*delete_sa)(struct ike *ike, struct ike_sa *sa);
     void (*probe)(struct ike *ike, struct ike_sa *sa);
     void (*forget_exchanges)(struct ike *ike, struct ike_sa *sa, const char *why);
+    /* The configuration changes: exchanges for rules that are gone end; then the others get the new numbers. */
+    void (*forget_gone)(struct ike *ike, struct ike_sa *sa, const struct renumber *numbers, const char *why);
+    void (*renumber)(struct ike_sa *sa, const struct renumber *numbers);
     bool (*is_creating)(const struct ike_sa *sa, uint32_t rule);
     bool (*has_room)(const struct ike_sa *sa); /* for one more create_child now */
 };
@@ -256,6 +259,10 @@ void ike_send(struct ike *ike, const struct path *path, struct bytes datagram);
 /* The peer repeats the request that x, an exchange of sa, answers: the same bytes once more, unless that is asked for
  * too fast (B16). `from`: where the repeat came from. */
 void ike_answer_repeat(struct ike *ike, const struct ike_sa *sa, struct exchange *x, const struct path *from);
+
+/* The protect rules of each connection. ERR_MEMORY, with *out NULL. */
+MUST_USE enum status ike_rules_find(const struct spd *spd, size_t connections, struct connection_rules **out);
+void ike_rules_free(struct connection_rules *rules, size_t connections); /* NULL is fine */
 
 /* percent of lifetime_s, less up to SOFT_JITTER percent, in ms. */
 uint64_t ike_soft_ms(struct ike *ike, uint64_t lifetime_s, bool initiator);

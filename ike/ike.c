@@ -25,30 +25,6 @@ uint64_t ike_drop_count(const struct ike *ike, enum ike_drop drop)
 
 /* --- made and freed --- */
 
-static enum status find_rules(struct ike *ike)
-{
-    const struct spd *spd = ike->setup.spd;
-    ike->rules = calloc(ike->setup.connection_count + 1, sizeof *ike->rules);
-    if (ike->rules == NULL)
-        return ERR_MEMORY;
-    for (uint32_t i = 0; i < spd->count; i++)
-        if (spd->rules[i].action == ACTION_PROTECT)
-            ike->rules[spd->rules[i].connection].count++;
-    for (size_t i = 0; i < ike->setup.connection_count; i++) {
-        struct connection_rules *r = &ike->rules[i];
-        r->rules = calloc(r->count + 1, sizeof *r->rules);
-        if (r->rules == NULL)
-            return ERR_MEMORY;
-        r->count = 0;
-    }
-    for (uint32_t i = 0; i < spd->count; i++)
-        if (spd->rules[i].action == ACTION_PROTECT) {
-            struct connection_rules *r = &ike->rules[spd->rules[i].connection];
-            r->rules[r->count++] = i;
-        }
-    return OK;
-}
-
 enum status ike_new(const struct ike_setup *setup, struct ike **out)
 {
     struct ike *ike = calloc(1, sizeof *ike);
@@ -57,7 +33,7 @@ enum status ike_new(const struct ike_setup *setup, struct ike **out)
     ike->setup = *setup;
     enum status status = random_fill(&setup->random, ike->seed, sizeof ike->seed);
     if (status == OK)
-        status = find_rules(ike);
+        status = ike_rules_find(setup->spd, setup->connection_count, &ike->rules);
     for (uint32_t i = 0; i < setup->connection_count && status == OK; i++) {
         struct peer *peer;
         status = net_pools_new(ike, i);
@@ -85,9 +61,7 @@ void ike_free(struct ike *ike)
     DL_FOREACH_SAFE (ike->peers, peer, next)
         peer_free(ike, peer);
     net_pools_free(ike);
-    for (size_t i = 0; ike->rules != NULL && i < ike->setup.connection_count; i++)
-        free(ike->rules[i].rules);
-    free(ike->rules);
+    ike_rules_free(ike->rules, ike->setup.connection_count);
     wipe(ike, sizeof *ike);
     free(ike);
 }

@@ -15,6 +15,7 @@
 #include "crypto/random.h"
 #include "crypto/secret.h"
 #include "policy/child.h"
+#include "policy/renumber.h"
 #include "policy/spd.h"
 
 enum { IKE_PORT = 500, IKE_NATT_PORT = 4500 };
@@ -77,11 +78,11 @@ struct ike_ops {
 };
 
 struct ike_setup {
-    const struct connection *connections; /* borrowed for the life of the engine */
+    const struct connection *connections; /* borrowed, until ike_reload_commit puts others in their place */
     size_t connection_count;
     const struct spd *spd; /* likewise */
     struct random random;
-    struct vault *vault;   /* likewise */
+    struct vault *vault;   /* borrowed for the life of the engine */
     const struct log *log; /* likewise */
     struct ike_ops ops;
 };
@@ -114,6 +115,33 @@ void ike_xauth_answer(struct ike *ike, uint64_t now_ms, uint64_t ticket, bool ri
 
 /* Connections with start = start are initiated. Call once, when the daemon is ready. */
 void ike_start(struct ike *ike, uint64_t now_ms);
+
+/* --- Another configuration, by ike/reload.c: prepare, commit, start, free; or prepare, free --- */
+
+struct ike_change {
+    const struct connection *connections; /* borrowed, as in ike_setup */
+    size_t connection_count;
+    const struct spd *spd;
+    struct renumber numbers; /* borrowed until ike_reload_free */
+};
+
+struct ike_reload;
+
+/* Ends, telling the peers, what the change leaves no place for: SAs and half-open ones of connections that are gone,
+ * children and exchanges of rules that are. All else goes on. Callbacks see the old numbers. */
+void ike_reload_end(struct ike *ike, uint64_t now_ms, const struct renumber *numbers);
+
+/* Takes the memory that the change needs. ERR_MEMORY; nothing is changed yet. Until the commit the engine must not be
+ * called but by ike_reload_end. */
+MUST_USE enum status ike_reload_prepare(struct ike *ike, const struct ike_change *change, struct ike_reload **out);
+
+/* From now on the new connections, rules and numbers are in force. ike_reload_end comes before it. Calls nothing back
+ * and sends nothing. */
+void ike_reload_commit(struct ike_reload *reload);
+
+/* Connections that are new, or changed, and have start = start are initiated; rules that such ones have gained too. */
+void ike_reload_start(struct ike_reload *reload, uint64_t now_ms);
+void ike_reload_free(struct ike_reload *reload); /* NULL is fine */
 
 /* Sends deletes for everything that is up, removes it with events, and answers nothing afterwards. */
 void ike_shutdown(struct ike *ike, uint64_t now_ms);

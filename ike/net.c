@@ -12,33 +12,52 @@ struct pools {
     struct pool *pool[FAMILIES];
 };
 
-enum status net_pools_new(struct ike *ike, uint32_t connection)
+enum status net_pools_make(const struct ike *ike, const struct connection *connection, struct pools **out)
 {
-    const struct access *access = connection_of(ike, connection)->access;
+    const struct access *access = connection->access;
+    *out = NULL;
     if (access == NULL || !access->server || !access_has_pool(access))
         return OK;
-    if (ike->pools == NULL)
-        ike->pools = calloc(ike->setup.connection_count, sizeof *ike->pools);
     struct pools *pools = calloc(1, sizeof *pools);
-    if (ike->pools == NULL || pools == NULL) {
-        free(pools);
-        return ERR_MEMORY;
-    }
-    ike->pools[connection] = pools;
-    enum status status = OK;
+    enum status status = pools != NULL ? OK : ERR_MEMORY;
     for (size_t f = 0; f < FAMILIES && status == OK; f++)
         if (access->pool[f].first.family != 0)
             status = pool_new(&access->pool[f], ike->seed, &pools->pool[f]);
-    return status;
+    if (status != OK) {
+        net_pools_drop(pools);
+        return status;
+    }
+    *out = pools;
+    return OK;
+}
+
+void net_pools_drop(struct pools *pools)
+{
+    for (size_t f = 0; pools != NULL && f < FAMILIES; f++)
+        pool_free(pools->pool[f]);
+    free(pools);
+}
+
+enum status net_pools_new(struct ike *ike, uint32_t connection)
+{
+    struct pools *pools;
+    enum status status = net_pools_make(ike, connection_of(ike, connection), &pools);
+    if (status != OK || pools == NULL)
+        return status;
+    if (ike->pools == NULL)
+        ike->pools = calloc(ike->setup.connection_count, sizeof *ike->pools);
+    if (ike->pools == NULL) {
+        net_pools_drop(pools);
+        return ERR_MEMORY;
+    }
+    ike->pools[connection] = pools;
+    return OK;
 }
 
 void net_pools_free(struct ike *ike)
 {
-    for (size_t i = 0; ike->pools != NULL && i < ike->setup.connection_count; i++) {
-        for (size_t f = 0; ike->pools[i] != NULL && f < FAMILIES; f++)
-            pool_free(ike->pools[i]->pool[f]);
-        free(ike->pools[i]);
-    }
+    for (size_t i = 0; ike->pools != NULL && i < ike->setup.connection_count; i++)
+        net_pools_drop(ike->pools[i]);
     free(ike->pools);
     ike->pools = NULL;
 }

@@ -8,7 +8,13 @@
 
 #include "ike/engine.h"
 
-/* The pools of a connection, or NULL. Made once, by ike_new. */
+struct pools;
+
+/* The pools of a connection; *out is NULL where it has none. */
+MUST_USE enum status net_pools_make(const struct ike *ike, const struct connection *connection, struct pools **out);
+void net_pools_drop(struct pools *pools); /* NULL is fine */
+
+/* Of all connections, for the life of the engine or until it is configured anew. */
 MUST_USE enum status net_pools_new(struct ike *ike, uint32_t connection);
 void net_pools_free(struct ike *ike);
 

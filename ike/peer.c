@@ -17,8 +17,7 @@ static uint32_t place_of(const struct ike *ike, uint32_t connection, const struc
     return (uint32_t)hash_short(ike->seed, key, len) % PEER_PLACES;
 }
 
-/* Where those look that search for it. */
-static void enter(struct ike *ike, struct peer *peer)
+void peer_enter(struct ike *ike, struct peer *peer)
 {
     if (peer->id.type == ID_NONE) {
         ike->rules[peer->connection].peer = peer;
@@ -28,7 +27,7 @@ static void enter(struct ike *ike, struct peer *peer)
     LL_PREPEND2(ike->by_identity[peer->place], peer, alike);
 }
 
-static void leave(struct ike *ike, struct peer *peer)
+void peer_leave(struct ike *ike, struct peer *peer)
 {
     if (ike->idle_next == peer)
         ike->idle_next = peer->next;
@@ -38,10 +37,10 @@ static void leave(struct ike *ike, struct peer *peer)
         LL_DELETE2(ike->by_identity[peer->place], peer, alike);
 }
 
-enum status peer_new(struct ike *ike, uint32_t connection, const struct identity *id, struct peer **out)
+enum status peer_make(const struct connection_rules *rules, uint32_t connection, const struct identity *id,
+                      struct peer **out)
 {
     struct peer *peer = calloc(1, sizeof *peer);
-    const struct connection_rules *rules = &ike->rules[connection];
     uint8_t *wanted = calloc(rules->count + 1, 1);
     if (peer == NULL || wanted == NULL) {
         free(peer);
@@ -55,10 +54,29 @@ enum status peer_new(struct ike *ike, uint32_t connection, const struct identity
     peer->rule_count = rules->count;
     peer->wanted = wanted;
     timer_init(&peer->retry, TIMER_PEER_RETRY, peer);
-    DL_APPEND(ike->peers, peer);
-    enter(ike, peer);
     *out = peer;
     return OK;
+}
+
+void peer_drop(struct peer *peer)
+{
+    if (peer != NULL)
+        free(peer->wanted);
+    free(peer);
+}
+
+void peer_join(struct ike *ike, struct peer *peer)
+{
+    DL_APPEND(ike->peers, peer);
+    peer_enter(ike, peer);
+}
+
+enum status peer_new(struct ike *ike, uint32_t connection, const struct identity *id, struct peer **out)
+{
+    enum status status = peer_make(&ike->rules[connection], connection, id, out);
+    if (status == OK)
+        peer_join(ike, *out);
+    return status;
 }
 
 void peer_free(struct ike *ike, struct peer *peer)
@@ -71,7 +89,7 @@ void peer_free(struct ike *ike, struct peer *peer)
     DL_FOREACH_SAFE (peer->children, child, next_child)
         child_end(ike, child, false, false, "");
     timer_stop(ike, &peer->retry);
-    leave(ike, peer);
+    peer_leave(ike, peer);
     DL_DELETE(ike->peers, peer);
     free(peer->wanted);
     free(peer);

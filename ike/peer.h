@@ -6,6 +6,17 @@
 
 #include "ike/engine.h"
 
+/* One that is in no list yet. rules: owned by the engine, as they will be. */
+MUST_USE enum status peer_make(const struct connection_rules *rules, uint32_t connection, const struct identity *id,
+                               struct peer **out);
+void peer_drop(struct peer *peer);                  /* such a one; NULL is fine */
+void peer_join(struct ike *ike, struct peer *peer); /* and now it is the engine's */
+
+/* Where those look that search for a peer, by its connection and identity: out before the number of its connection
+ * changes, and in again afterwards. */
+void peer_leave(struct ike *ike, struct peer *peer);
+void peer_enter(struct ike *ike, struct peer *peer);
+
 MUST_USE enum status peer_new(struct ike *ike, uint32_t connection, const struct identity *id, struct peer **out);
 void peer_free(struct ike *ike, struct peer *peer); /* with all that hangs on it, silently */
 

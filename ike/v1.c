@@ -68,6 +68,8 @@ const struct version ike_version1 = {
     .delete_sa = v1_info_delete_sa,
     .probe = v1_info_probe,
     .forget_exchanges = forget_exchanges,
+    .forget_gone = v1_quick_forget_gone,
+    .renumber = v1_quick_renumber,
     .is_creating = v1_quick_is_creating,
     .has_room = v1_quick_has_room,
 };

@@ -47,6 +47,8 @@ void v1_quick_timer(struct ike *ike, struct quick *q);
 void v1_quick_refused(struct ike *ike, struct ike_sa *sa, uint32_t spi, unsigned notify);
 /* why: what waits on them is told that it failed; NULL: silently. */
 void v1_quick_forget_all(struct ike *ike, struct ike_sa *sa, const char *why);
+void v1_quick_forget_gone(struct ike *ike, struct ike_sa *sa, const struct renumber *numbers, const char *why);
+void v1_quick_renumber(struct ike_sa *sa, const struct renumber *numbers);
 bool v1_quick_is_creating(const struct ike_sa *sa, uint32_t rule);
 bool v1_quick_has_room(const struct ike_sa *sa);
 

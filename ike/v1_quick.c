@@ -147,6 +147,26 @@ void v1_quick_forget_all(struct ike *ike, struct ike_sa *sa, const char *why)
     }
 }
 
+void v1_quick_forget_gone(struct ike *ike, struct ike_sa *sa, const struct renumber *numbers, const char *why)
+{
+    struct quick *q, *next;
+    DL_FOREACH_SAFE (sa->quicks, q, next) {
+        if (renumber_rule(numbers, q->rule) != RENUMBER_GONE)
+            continue;
+        if (q->state != QUICK_DONE)
+            quick_fail(ike, q, why);
+        else
+            quick_free(ike, q);
+    }
+}
+
+void v1_quick_renumber(struct ike_sa *sa, const struct renumber *numbers)
+{
+    struct quick *q;
+    DL_FOREACH (sa->quicks, q)
+        q->rule = renumber_rule(numbers, q->rule);
+}
+
 bool v1_quick_is_creating(const struct ike_sa *sa, uint32_t rule)
 {
     const struct quick *q;

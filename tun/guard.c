@@ -210,6 +210,11 @@ enum status guard_start(struct guard *guard, const char *tun, bool wanted, const
     return status;
 }
 
+enum status guard_replace(const struct guard *guard, const struct spd *spd, char *why, size_t why_len)
+{
+    return guard->device[0] != '\0' ? install(guard->device, spd, why, why_len) : OK;
+}
+
 void guard_farewell(const struct guard *guard, const struct log *log)
 {
     char table[GUARD_NAME];

@@ -27,6 +27,10 @@ struct guard_counts {
 MUST_USE enum status guard_start(struct guard *guard, const char *tun, bool wanted, const struct spd *spd,
                                  const struct log *log, char *why, size_t why_len);
 
+/* Rules for another SPD in place of those that are there, in one transaction; nothing where there is no guard. On
+ * failure `why` says what is wrong, and they are as before. */
+MUST_USE enum status guard_replace(const struct guard *guard, const struct spd *spd, char *why, size_t why_len);
+
 /* False when there is no guard, or the kernel does not tell. */
 bool guard_count(const struct guard *guard, struct guard_counts *out);
 

@@ -414,6 +414,17 @@ void plan_free(struct plan *plan)
     *plan = (struct plan){0};
 }
 
+bool plan_leads_to_device(const struct plan_routes *routes, const struct prefix *p)
+{
+    for (size_t i = 0; i < routes->count; i++) {
+        const struct prefix *to = &routes->items[i].to;
+        if (routes->items[i].kind == PLAN_DEVICE &&
+            (to->len <= p->len ? prefix_has(to, &p->base) : prefix_has(p, &to->base)))
+            return true;
+    }
+    return false;
+}
+
 bool plan_has_family(const struct plan_routes *routes, uint8_t family)
 {
     for (size_t i = 0; i < routes->count; i++)

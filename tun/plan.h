@@ -68,6 +68,9 @@ void plan_free(struct plan *plan);
 /* The route with just this prefix, or NULL. */
 const struct plan_route *plan_find(const struct plan_routes *routes, const struct prefix *prefix);
 
+/* Does some part of the prefix go to the device? */
+bool plan_leads_to_device(const struct plan_routes *routes, const struct prefix *prefix);
+
 /* True when some route of this family (4 or 6) goes to the device. */
 bool plan_has_family(const struct plan_routes *routes, uint8_t family);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tun/route.h"
+#include "tun/route_state.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -9,35 +9,11 @@
 
 #include "tun/host.h"
 #include "tun/nexthop.h"
-#include "tun/plan.h"
 #include "tun/rule.h"
 
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
-
-/* Of our ip rules, by offset from the slot's number. */
-enum { RULE_FROM_DEVICE, RULE_FROM_DEVICE_MAIN, RULE_OUTBOUND, RULE_BOUND, RULE_COUNT };
-
-/* Of our tables, likewise. */
-enum { TABLE_OUTBOUND, TABLE_FROM_DEVICE, TABLE_BOUND, TABLE_COUNT };
-
-_Static_assert((int)RULE_COUNT <= (int)ROUTE_SLOT_STEP && (int)TABLE_COUNT <= (int)ROUTE_SLOT_STEP,
-               "slots do not overlap");
-
-struct routes {
-    struct netlink netlink;
-    const struct device *device;
-    const struct log *log;
-    struct plan plan;
-    uint32_t number; /* table and first priority of our slot */
-    size_t added;    /* of plan.missing */
-    bool filled[TABLE_COUNT];
-    bool nexthop;  /* made */
-    bool ruled[2]; /* by family: 4, 6 */
-    char *why;
-    size_t why_len;
-};
 
 static const uint8_t families[2] = {4, 6};
 
@@ -59,17 +35,12 @@ static enum status fail(struct routes *routes, int error, const char *what)
 
 /* --- routes --- */
 
-static const struct plan_routes *planned_in(const struct routes *routes, uint32_t table)
+const struct plan_routes *routes_planned_in(const struct plan *plan, uint32_t table)
 {
-    const struct plan *plan = &routes->plan;
     return table == TABLE_OUTBOUND ? &plan->outbound : table == TABLE_FROM_DEVICE ? &plan->from_device : &plan->bound;
 }
 
-/* What a planned route becomes in the table: itself, and for one to the device also the one that is left when the
- * device goes. */
-enum shape { SHAPE_OPEN, SHAPE_CLOSED, SHAPE_COUNT };
-
-static uint32_t nexthop_of(const struct routes *routes)
+uint32_t routes_nexthop(const struct routes *routes)
 {
     return ROUTE_NEXTHOP + routes->number;
 }
@@ -94,7 +65,7 @@ static int route_ask(struct routes *routes, uint16_t type, uint16_t flags, uint3
     if (shape == SHAPE_CLOSED)
         mnl_attr_put_u32(request, RTA_PRIORITY, ROUTE_METRIC_CLOSED);
     if (route->kind == PLAN_NOWHERE)
-        mnl_attr_put_u32(request, RTA_NH_ID, nexthop_of(routes));
+        mnl_attr_put_u32(request, RTA_NH_ID, routes_nexthop(routes));
     if (to_device) {
         mnl_attr_put_u32(request, RTA_OIF, routes->device->index);
         if (route->source.family != 0)
@@ -112,7 +83,7 @@ static void table_clear(struct routes *routes, uint32_t table, const struct plan
     }
 }
 
-static enum status route_add(struct routes *routes, uint32_t table, const struct plan_route *route, enum shape shape)
+enum status routes_add(struct routes *routes, uint32_t table, const struct plan_route *route, enum shape shape)
 {
     char what[RANGE_TEXT + 64], base[ADDRESS_TEXT];
     int error = route_ask(routes, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, table, route, shape);
@@ -128,9 +99,9 @@ static enum status table_fill(struct routes *routes, uint32_t table, const struc
     enum status status = OK;
     for (size_t i = 0; i < list->count && status == OK; i++) {
         if (list->items[i].kind == PLAN_DEVICE)
-            status = route_add(routes, table, &list->items[i], SHAPE_CLOSED);
+            status = routes_add(routes, table, &list->items[i], SHAPE_CLOSED);
         if (status == OK)
-            status = route_add(routes, table, &list->items[i], SHAPE_OPEN);
+            status = routes_add(routes, table, &list->items[i], SHAPE_OPEN);
     }
     return status;
 }
@@ -147,6 +118,12 @@ static bool is_planned(void *arg, const struct host_route *route)
     if (planned == NULL || planned->kind != PLAN_DEVICE)
         return planned != NULL && route->type == (planned->kind == PLAN_THROW ? RTN_THROW : RTN_BLACKHOLE);
     return route->type == RTN_UNREACHABLE || (route->type == RTN_UNICAST && route->interface == sweep->device);
+}
+
+void routes_sweep(struct routes *routes, uint32_t table, const struct plan_routes *list)
+{
+    struct sweep sweep = {.list = list, .device = routes->device->index};
+    host_table_sweep(&routes->netlink, routes->number + table, ROUTE_PROTOCOL, is_planned, &sweep);
 }
 
 /* --- ip rules --- */
@@ -169,30 +146,34 @@ static void rule_delete(struct routes *routes, size_t family, unsigned which)
     (void)ip_rule_delete(&routes->netlink, af_of(families[family]), routes->number + which);
 }
 
-static bool rule_is_wanted(const struct routes *routes, size_t family, unsigned which)
+static bool rule_is_wanted(const struct plan *plan, size_t family, unsigned which)
 {
     if (which == RULE_BOUND)
-        return families[family] == 6 && routes->plan.bound.count > 0;
-    const struct plan_routes *list =
-        which == RULE_FROM_DEVICE_MAIN ? &routes->plan.from_device : &routes->plan.outbound;
+        return families[family] == 6 && plan->bound.count > 0;
+    const struct plan_routes *list = which == RULE_FROM_DEVICE_MAIN ? &plan->from_device : &plan->outbound;
     return plan_has_family(list, families[family]);
 }
 
-/* What an earlier run left and is still wanted stays in place (-EEXIST); what is not wanted goes. */
-static enum status rules_settle(struct routes *routes, size_t family)
+/* What an earlier run left and is still wanted stays in place (-EEXIST). */
+enum status routes_add_rules(struct routes *routes, const struct plan *plan, size_t family)
 {
     for (unsigned which = 0; which < RULE_COUNT; which++) {
         struct ip_rule rule = rule_of(routes, families[family], which);
-        if (!rule_is_wanted(routes, family, which)) {
-            rule_delete(routes, family, which);
+        if (!rule_is_wanted(plan, family, which))
             continue;
-        }
         routes->ruled[family] = true;
         int error = ip_rule_add(&routes->netlink, &rule);
         if (error != 0 && error != -EEXIST)
             return fail(routes, error, "add an ip rule for the protected routes");
     }
     return OK;
+}
+
+void routes_delete_rules(struct routes *routes, const struct plan *plan, size_t family)
+{
+    for (unsigned which = 0; which < RULE_COUNT; which++)
+        if (!rule_is_wanted(plan, family, which))
+            rule_delete(routes, family, which);
 }
 
 static void rules_delete(struct routes *routes, size_t family)
@@ -261,17 +242,29 @@ static enum status slot_choose(struct routes *routes)
 
 /* --- addresses --- */
 
+enum status routes_add_address(struct routes *routes, const struct address *address)
+{
+    char text[ADDRESS_TEXT];
+    int error = host_address(&routes->netlink, true, address, routes->device->index);
+    if (error != 0)
+        return fail(routes, error, "put a local address of a protect rule on the TUN");
+    log_write(routes->log, LOG_INFO, "address %s added to %s: it is the local side of a protect rule",
+              address_print(address, text), routes->device->name);
+    return OK;
+}
+
+void routes_remove_address(struct routes *routes, const struct address *address)
+{
+    (void)host_address(&routes->netlink, false, address, routes->device->index);
+}
+
 static enum status addresses_add(struct routes *routes)
 {
     for (size_t i = 0; i < routes->plan.missing_count; i++) {
-        char text[ADDRESS_TEXT];
-        const struct address *address = &routes->plan.missing[i];
-        int error = host_address(&routes->netlink, true, address, routes->device->index);
-        if (error != 0)
-            return fail(routes, error, "put a local address of a protect rule on the TUN");
+        enum status status = routes_add_address(routes, &routes->plan.missing[i]);
+        if (status != OK)
+            return status;
         routes->added = i + 1;
-        log_write(routes->log, LOG_INFO, "address %s added to %s: it is the local side of a protect rule",
-                  address_print(address, text), routes->device->name);
     }
     return OK;
 }
@@ -304,28 +297,48 @@ static bool has_route(void *arg, const struct address *to)
     return host_has_route(&routes->netlink, to, ROUTE_MARK, routes->device->index);
 }
 
-static enum status make_plan(struct routes *routes, const struct spd *spd)
+bool routes_has_address(const struct plan *plan, const struct address *address)
+{
+    for (size_t i = 0; i < plan->missing_count; i++)
+        if (address_equal(&plan->missing[i], address))
+            return true;
+    return false;
+}
+
+/* What we have put on the TUN is not the host's: whether it is still wanted is for the plan to say. */
+static void leave_out_own(const struct plan *plan, struct host_place *places, size_t *count)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < *count; i++)
+        if (!routes_has_address(plan, &places[i].address))
+            places[left++] = places[i];
+    *count = left;
+}
+
+enum status routes_make_plan(struct routes *routes, const struct spd *spd, struct plan *out)
 {
     struct host_place *places = NULL;
     struct plan_host host = {.has_route = has_route, .arg = routes};
     int error = host_addresses(&routes->netlink, routes->device->index, &places, &host.count);
     if (error != 0)
         return fail(routes, error, "list the addresses of this host");
+    leave_out_own(&routes->plan, places, &host.count);
     host.places = places;
-    enum status status = plan_make(spd, &host, &routes->plan);
+    enum status status = plan_make(spd, &host, out);
     free(places);
     return status;
 }
 
 /* Without it the routes that need it are not planned. */
-static void make_nexthop(struct routes *routes)
+void routes_make_nexthop(struct routes *routes, struct plan *plan)
 {
-    struct plan_routes *bound = &routes->plan.bound;
+    struct plan_routes *bound = &plan->bound;
     if (bound->count == 0) {
-        nexthop_delete(&routes->netlink, nexthop_of(routes), ROUTE_PROTOCOL); /* an earlier run may have wanted it */
+        nexthop_delete(&routes->netlink, routes_nexthop(routes),
+                       ROUTE_PROTOCOL); /* an earlier run may have wanted it */
         return;
     }
-    int error = nexthop_add_blackhole(&routes->netlink, nexthop_of(routes), ROUTE_PROTOCOL);
+    int error = nexthop_add_blackhole(&routes->netlink, routes_nexthop(routes), ROUTE_PROTOCOL);
     routes->nexthop = error == 0;
     if (error == 0)
         return;
@@ -334,37 +347,38 @@ static void make_nexthop(struct routes *routes)
         routes->log, LOG_WARNING,
         "no blackhole nexthop for IPv6 (%s): protected packets of sockets that are bound to an interface can leave "
         "in clear; it needs Linux 5.3 and the nexthop %u free, else use 'guard = yes' in [gateway]",
-        strerror(-error), nexthop_of(routes));
+        strerror(-error), routes_nexthop(routes));
 }
 
 /* New routes first, then what an earlier run left goes: there is no gap between them. */
 static enum status fill_tables(struct routes *routes)
 {
     for (uint32_t i = 0; i < TABLE_COUNT; i++) {
-        const struct plan_routes *list = planned_in(routes, i);
-        struct sweep sweep = {.list = list, .device = routes->device->index};
+        const struct plan_routes *list = routes_planned_in(&routes->plan, i);
         routes->filled[i] = true;
         enum status status = table_fill(routes, routes->number + i, list);
         if (status != OK)
             return status;
-        host_table_sweep(&routes->netlink, routes->number + i, ROUTE_PROTOCOL, is_planned, &sweep);
+        routes_sweep(routes, i, list);
     }
     return OK;
 }
 
 static enum status install(struct routes *routes, const struct spd *spd)
 {
-    enum status status = make_plan(routes, spd);
+    enum status status = routes_make_plan(routes, spd, &routes->plan);
     if (status == OK)
         status = slot_choose(routes);
     if (status == OK)
         status = addresses_add(routes);
     if (status == OK) {
-        make_nexthop(routes);
+        routes_make_nexthop(routes, &routes->plan);
         status = fill_tables(routes);
     }
     for (size_t f = 0; f < 2 && status == OK; f++)
-        status = rules_settle(routes, f);
+        status = routes_add_rules(routes, &routes->plan, f);
+    for (size_t f = 0; f < 2 && status == OK; f++)
+        routes_delete_rules(routes, &routes->plan, f);
     return status;
 }
 
@@ -408,11 +422,11 @@ void routes_remove(struct routes *routes)
             rules_delete(routes, f);
     for (uint32_t i = 0; i < TABLE_COUNT; i++)
         if (routes->filled[i])
-            table_clear(routes, routes->number + i, planned_in(routes, i));
+            table_clear(routes, routes->number + i, routes_planned_in(&routes->plan, i));
     if (routes->nexthop)
-        nexthop_delete(&routes->netlink, nexthop_of(routes), ROUTE_PROTOCOL);
+        nexthop_delete(&routes->netlink, routes_nexthop(routes), ROUTE_PROTOCOL);
     for (size_t i = 0; i < routes->added; i++)
-        (void)host_address(&routes->netlink, false, &routes->plan.missing[i], routes->device->index);
+        routes_remove_address(routes, &routes->plan.missing[i]);
     plan_free(&routes->plan);
     netlink_close(&routes->netlink);
     free(routes);

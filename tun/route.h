@@ -50,8 +50,22 @@ struct routes;
 MUST_USE enum status routes_install(const struct spd *spd, const struct device *device, const struct log *log,
                                     struct routes **out, char *why, size_t why_len);
 
+/*
+ * Another SPD. routes_prepare adds what is new and takes nothing away; what the SPD in force protects is led to the TUN
+ * as before. On failure all is as it was. Then, when the new SPD is in force, routes_commit removes what is not wanted
+ * any more (what cannot be done is said in the log); or routes_rollback. Both free the change.
+ */
+struct routes_change;
+MUST_USE enum status routes_prepare(struct routes *routes, const struct spd *spd, struct routes_change **out, char *why,
+                                    size_t why_len);
+void routes_commit(struct routes *routes, struct routes_change *change);
+void routes_rollback(struct routes *routes, struct routes_change *change);
+
 /* Removes everything that routes_install put there; NULL is fine. */
 void routes_remove(struct routes *routes);
+
+/* Puts back what the kernel has taken: with the last IPv4 address of the TUN go all its IPv4 routes. NULL is fine. */
+void routes_repair(struct routes *routes);
 
 uint32_t routes_table(const struct routes *routes);
 

@@ -65,6 +65,7 @@ def test_esptun_to_esptun(lab):
     expect(not leaked, "clear packets on the wire:\n" + "\n".join(leaked))
     left.down()
     expect(FIRST not in addresses(a), "the address stays on the TUN")
+    expect(f"{b.lan} dev esp0" in a.routes(), f"with the address the route has gone:\n{a.routes()}")
     left.up()
     expect(FIRST in addresses(a), "the same user has another address now")
     left.terminate()

@@ -443,7 +443,7 @@ bool rig_carries(struct rig *rig, int from)
     memcpy(at, ping, len);
     if (flow_read(bytes_of(ping, len), &flow, NULL) != OK)
         abort();
-    struct sa *out = sad_outbound(rig->ends[from].sad, 0, &flow, &has);
+    struct sa *out = sad_outbound(rig->ends[from].sad, rig->ends[from].rule, &flow, &has);
     if (out == NULL)
         return false;
     esp_seal(out, &batch, &why, 1);

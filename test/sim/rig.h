@@ -35,6 +35,7 @@ struct rig_end {
     struct connection *several;   /* instead of it, several_count of them, the test's own; NULL: none */
     size_t several_count;
     struct spd spd;
+    uint32_t rule; /* that rig_carries sends by */
     struct log log;
     struct ike *ike;
     struct sad *sad;

@@ -104,13 +104,6 @@ static void test_wrong_arguments(void **state)
     }
 }
 
-static void test_verbs_of_later_versions_are_refused_by_name(void **state)
-{
-    (void)state;
-    expect_run("reload", EXIT_FAILED, "",
-               "esptun: reload is not available in this version; restart the daemon instead\n");
-}
-
 static void test_parse(void **state)
 {
     (void)state;
@@ -386,7 +379,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_arguments),
-        cmocka_unit_test(test_verbs_of_later_versions_are_refused_by_name),
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_help_and_version),
         cmocka_unit_test(test_genpsk_is_fresh_and_256_bits),

@@ -102,8 +102,8 @@ static int64_t number_of(const json_t *object, const char *key)
 static void test_without_sas(void **state)
 {
     struct fixture *f = *state;
-    static const char *const keys[] = {"version", "uptime_s", "ike_sas", "rules",
-                                       "drops",   "crypto",   "workers", "offloads"};
+    static const char *const keys[] = {"version", "uptime_s", "configured_s", "ike_sas", "rules",
+                                       "drops",   "crypto",   "workers",      "offloads"};
     struct status_document document;
     rules[1] = (struct rule_counters){3, UINT64_MAX};
     drops.count[DROP_OUT_NO_RULE] = 7;

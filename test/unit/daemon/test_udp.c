@@ -427,6 +427,68 @@ static void test_df_and_fragments(void **state)
     udp_close(udp);
 }
 
+static size_t opened_count, closed_count;
+
+static enum status on_opened(void *arg, const struct udp_socket *socket)
+{
+    assert_true(socket->fd >= 0);
+    opened_count++;
+    return arg != NULL ? ERR_LIMIT : OK;
+}
+
+static void on_closing(void *arg, const struct udp_socket *socket)
+{
+    (void)arg;
+    assert_true(socket->fd >= 0);
+    closed_count++;
+}
+
+static size_t open_sockets(const struct udp *udp)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < udp_count(udp); i++)
+        count += udp_at(udp, i)->fd >= 0;
+    return count;
+}
+
+/* What stays keeps its descriptor and its place; what fails leaves nothing. */
+static void test_other_connections(void **state)
+{
+    (void)state;
+    if (!enter())
+        skip();
+    struct connection c[3] = {{.name = "a", .encap = ENCAP_YES}, {.name = "b", .encap = ENCAP_YES}, {.name = "c"}};
+    const struct udp_watcher watcher = {.opened = on_opened, .closing = on_closing},
+                             refusing = {.arg = &opened_count, .opened = on_opened, .closing = on_closing};
+    c[0].local = an_address("127.0.0.1");
+    c[1].local = an_address("127.0.0.2");
+    struct udp *udp = open_for(c, 1);
+    const struct udp_socket *first = udp_at(udp, 0);
+    int fd = first->fd;
+    assert_int_equal(open_sockets(udp), 2);
+    assert_int_equal(udp_extend(udp, c, 2, NULL, &quiet, &refusing, why, sizeof why), ERR_LIMIT);
+    assert_int_equal(open_sockets(udp), 2);
+    assert_int_equal(udp_extend(udp, c, 3, NULL, &quiet, &watcher, why, sizeof why), ERR_STATE); /* %any beside one */
+    assert_has(why, "[connection c] has local = %any, which needs a restart");
+    assert_int_equal(open_sockets(udp), 2);
+    for (int round = 0; round < UDP_SOCKETS_MAX; round++) {
+        opened_count = closed_count = 0;
+        assert_int_equal(udp_extend(udp, c, 2, NULL, &quiet, &watcher, why, sizeof why), OK);
+        assert_int_equal(opened_count, 2);
+        assert_int_equal(open_sockets(udp), 4);
+        udp_trim(udp, c, 1, &watcher);
+        assert_int_equal(closed_count, 2);
+        assert_int_equal(open_sockets(udp), 2);
+        assert_true(first == udp_at(udp, 0) && first->fd == fd);
+    }
+    assert_int_equal(udp_count(udp), 4);
+    c[1].encap = ENCAP_AUTO;
+    c[1].local = c[0].local;
+    assert_int_equal(udp_extend(udp, c, 2, NULL, &quiet, &watcher, why, sizeof why), OK);
+    assert_int_equal(open_sockets(udp), 3); /* raw ESP */
+    udp_close(udp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_df_and_fragments),
         cmocka_unit_test(test_a_message_that_is_refused_goes_packet_by_packet),
         cmocka_unit_test(test_segments_stay_together_and_apart),
+        cmocka_unit_test(test_other_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,6 +224,37 @@ static void test_sweep_against_a_model(void **state)
     waiting_free(w);
 }
 
+/* Rules 0 and 1 change places with 2 and 3, and 4 is gone. */
+static void test_other_numbers(void **state)
+{
+    (void)state;
+    static const uint32_t map[RULES] = {2, 3, 0, 1, RENUMBER_GONE};
+    const struct renumber numbers = {.rules = map, .rule_count = 5};
+    struct waiting *w = make();
+    struct waiting_queues *queues;
+    for (uint32_t rule = 0; rule < 6; rule++)
+        for (uint32_t i = 0; i < 3; i++)
+            assert_int_equal(push(w, rule, 10 * rule + i, i), OK);
+    assert_true(waiting_should_ask(w, 1, 5));
+    assert_int_equal(waiting_queues_new(7, &queues), OK);
+    assert_int_equal(waiting_renumber(w, queues, &numbers), 6); /* of 4, and of 5, which the map does not know */
+    assert_int_equal(pop(w, 4), -1);
+    assert_int_equal(pop(w, 2), 0);
+    assert_int_equal(pop(w, 2), 1);
+    assert_false(waiting_should_ask(w, 3, 6)); /* it has asked as 1 */
+    assert_int_equal(asks(w, 6), 3);
+    assert_int_equal(push(w, 6, 60, 7), OK);
+    assert_int_equal(waiting_expire(w, 2 + WAITING_LIFE_MS), 10);
+    assert_int_equal(pop(w, 6), 60);
+    for (uint32_t rule = 0; rule < 7; rule++)
+        assert_int_equal(pop(w, rule), -1);
+    assert_int_equal(waiting_next(w), DEADLINE_NEVER);
+    /* all places are free again */
+    for (uint32_t i = 0; i < 7 * WAITING_PER_RULE; i++)
+        assert_int_equal(push(w, i % 7, i, 10000), OK);
+    waiting_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_the_first_to_wait_asks_at_once),
         cmocka_unit_test(test_a_lone_packet_asks_again_until_it_goes),
         cmocka_unit_test(test_a_flood_asks_seldom),
+        cmocka_unit_test(test_other_numbers),
         cmocka_unit_test(test_sweep_against_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

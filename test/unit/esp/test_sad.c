@@ -391,6 +391,39 @@ static void test_path_mtu_follows_moves(void **state)
     sad_free(f.sad);
 }
 
+static void test_other_numbers_of_rules(void **state)
+{
+    (void)state;
+    static const uint32_t map[RULES] = {5, 0, RENUMBER_GONE, 1};
+    const struct renumber numbers = {.rules = map, .rule_count = RULES};
+    struct fixture f;
+    struct sad_rules *rules;
+    bool has = true;
+    setup(&f);
+    for (uint64_t id = 1; id <= 2 * RULES; id++) {
+        assert_int_equal(add(&f, id, 0x1000 + (uint32_t)id, (uint32_t)(id - 1) % RULES, NULL), OK);
+        if (id != 2) /* one that only opens */
+            assert_int_equal(sad_activate(f.sad, id), OK);
+    }
+    assert_int_equal(sad_rules_new(6, &rules), OK);
+    sad_renumber(f.sad, rules, &numbers);
+    assert_int_equal(outbound(&f, 5, "10.2.0.1", &has), 5); /* the newer one of the two */
+    assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 6);
+    assert_int_equal(outbound(&f, 1, "10.2.0.1", &has), 8);
+    assert_int_equal(outbound(&f, 2, "10.2.0.1", &has), 0);
+    assert_null(sad_by_child(f.sad, 3)); /* of a rule that is gone */
+    assert_null(sad_inbound(f.sad, 0x1007));
+    assert_int_equal(sad_inbound(f.sad, 0x1002)->rule, 0);
+    assert_int_equal(sad_activate(f.sad, 2), OK);
+    assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 2);
+    sad_remove(f.sad, 2);
+    sad_remove(f.sad, 6);
+    assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 0);
+    assert_int_equal(add(&f, 20, 0x2000, 5, NULL), OK);
+    assert_int_equal(add(&f, 21, 0x2001, 6, NULL), ERR_NOT_FOUND);
+    sad_free(f.sad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_b45_no_spi_without_randomness),
         cmocka_unit_test(test_new_spis_are_free_and_not_reserved),
         cmocka_unit_test(test_an_spi_tells_its_shard),
+        cmocka_unit_test(test_other_numbers_of_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

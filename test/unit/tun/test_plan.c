@@ -365,6 +365,27 @@ static void test_family(void **state)
     spd_free(&spd);
 }
 
+static void test_what_leads_to_the_device(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *base;
+        uint8_t len;
+        bool leads;
+    } rows[] = {{"10.2.3.0", 24, true},  {"10.2.0.0", 16, true},  {"10.0.0.0", 8, true},
+                {"10.3.0.0", 16, false}, {"10.9.0.0", 16, false}, {"fd00::", 8, false}};
+    const char *const rules[] = {"bypass any -> 10.9.0.0/16", "protect 10.1.0.0/24 -> 10.2.0.0/16 via x"};
+    struct spd spd = an_spd(rules, COUNT(rules));
+    struct plan plan;
+    assert_int_equal(plan_make(&spd, &(struct plan_host){0}, &plan), OK);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct prefix prefix = {.base = an_address(rows[i].base), .len = rows[i].len};
+        assert_int_equal(plan_leads_to_device(&plan.outbound, &prefix), rows[i].leads);
+    }
+    plan_free(&plan);
+    spd_free(&spd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_bound_is_what_goes_to_the_device_without_what_is_thrown),
         cmocka_unit_test(test_bound_agrees_with_longest_match),
         cmocka_unit_test(test_family),
+        cmocka_unit_test(test_what_leads_to_the_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

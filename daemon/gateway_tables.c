@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "daemon/gateway_state.h"
+#include "daemon/outgoing.h"
+#include "daemon/workers.h"
+
+static enum status allocate(const struct config *config, struct gateway_tables *t)
+{
+    size_t connections = config->connection_count + 1, rules = config->spd.count + 1;
+    t->connections = calloc(connections, sizeof *t->connections);
+    t->ranks = calloc(connections, sizeof *t->ranks);
+    t->virtual = calloc(connections, sizeof *t->virtual);
+    t->worst_mtu = calloc(connections, sizeof *t->worst_mtu);
+    t->live_mtu = calloc(connections, sizeof *t->live_mtu);
+    t->health = calloc(connections, sizeof *t->health);
+    t->released = calloc(rules, sizeof *t->released);
+    t->released_rules = calloc(rules, sizeof *t->released_rules);
+    t->seen = calloc(rules, sizeof *t->seen);
+    bool all = t->connections != NULL && t->ranks != NULL && t->virtual != NULL && t->worst_mtu != NULL &&
+               t->live_mtu != NULL && t->health != NULL && t->released != NULL && t->released_rules != NULL &&
+               t->seen != NULL;
+    return all ? OK : ERR_MEMORY;
+}
+
+static void carry_over(const struct gateway_tables *before, const struct renumber *numbers, struct gateway_tables *t)
+{
+    for (uint32_t i = 0; i < numbers->connection_count; i++) {
+        uint32_t to = renumber_connection(numbers, i);
+        if (to == RENUMBER_GONE)
+            continue;
+        t->connections[to].local = before->connections[i].local;
+        t->virtual[to] = before->virtual[i];
+        t->worst_mtu[to] = before->worst_mtu[i];
+        t->live_mtu[to] = before->live_mtu[i];
+        t->health[to].flow = before->health[i].flow;
+    }
+}
+
+/* IKE names its own address to the peer: where the configuration leaves it open, the route to the peer tells it. */
+static void find_local(struct connection *c, const struct log *log)
+{
+    char text[ADDRESS_TEXT];
+    if (c->local.family != 0 || c->remote.family == 0)
+        return;
+    c->local = outgoing_source(&c->remote);
+    if (c->local.family == 0)
+        log_write(log, LOG_WARNING, "%s: no route leads to the peer, so it can only be answered", c->name);
+    else
+        log_write(log, LOG_INFO, "%s: local address is %s", c->name, address_print(&c->local, text));
+}
+
+enum status gateway_tables_make(const struct config *config, const struct gateway_tables *before,
+                                const struct renumber *numbers, const struct log *log, struct gateway_tables *out)
+{
+    size_t count = config->connection_count;
+    *out = (struct gateway_tables){0};
+    enum status status = allocate(config, out);
+    if (status == OK)
+        status = workers_rank(config->connections, count, out->ranks, &out->peers);
+    if (status != OK) {
+        gateway_tables_free(out);
+        return status;
+    }
+    for (size_t i = 0; i < count; i++)
+        out->connections[i] = config->connections[i];
+    if (before != NULL)
+        carry_over(before, numbers, out);
+    for (size_t i = 0; i < count; i++)
+        find_local(&out->connections[i], log);
+    return OK;
+}
+
+void gateway_tables_free(struct gateway_tables *t)
+{
+    free(t->connections);
+    free(t->ranks);
+    free(t->virtual);
+    free(t->worst_mtu);
+    free(t->live_mtu);
+    free(t->health);
+    free(t->released);
+    free(t->released_rules);
+    free(t->seen);
+    *t = (struct gateway_tables){0};
+}
