@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -44,26 +45,75 @@ void privilege_begin(const struct log *log)
 
 /* --- the user --- */
 
-static enum status find_user(const char *user, const struct passwd **out, char *why, size_t why_len)
+enum { GROUPS_MAX = 256, LINE_MAX_OF_USERS = 65536 };
+
+/* Of /etc/passwd and /etc/group alone: whom other services know is not looked up at the start of a gateway, and static
+ * binaries cannot load what asks them. */
+struct user {
+    uid_t uid;
+    gid_t gid, groups[GROUPS_MAX];
+    size_t group_count;
+};
+
+static bool read_user(const char *name, struct user *out, char *buffer)
 {
-    errno = 0;
-    *out = getpwnam(user);
-    if (*out != NULL)
+    struct passwd entry, *found = NULL;
+    FILE *file = fopen("/etc/passwd", "re");
+    bool here = false;
+    while (file != NULL && !here && fgetpwent_r(file, &entry, buffer, LINE_MAX_OF_USERS, &found) == 0)
+        here = strcmp(entry.pw_name, name) == 0;
+    if (here)
+        *out = (struct user){.uid = entry.pw_uid, .gid = entry.pw_gid, .groups = {entry.pw_gid}, .group_count = 1};
+    if (file != NULL)
+        (void)fclose(file);
+    return here;
+}
+
+static bool has_member(const struct group *group, const char *name)
+{
+    for (char *const *member = group->gr_mem; *member != NULL; member++)
+        if (strcmp(*member, name) == 0)
+            return true;
+    return false;
+}
+
+static void read_groups(const char *name, struct user *user, char *buffer)
+{
+    struct group entry, *found = NULL;
+    FILE *file = fopen("/etc/group", "re");
+    while (file != NULL && user->group_count < GROUPS_MAX &&
+           fgetgrent_r(file, &entry, buffer, LINE_MAX_OF_USERS, &found) == 0)
+        if (entry.gr_gid != user->gid && has_member(&entry, name))
+            user->groups[user->group_count++] = entry.gr_gid;
+    if (file != NULL)
+        (void)fclose(file);
+}
+
+static enum status find_user(const char *name, struct user *out, char *why, size_t why_len)
+{
+    char *buffer = malloc(LINE_MAX_OF_USERS);
+    if (buffer == NULL)
+        return ERR_MEMORY;
+    bool here = read_user(name, out, buffer);
+    if (here)
+        read_groups(name, out, buffer);
+    free(buffer);
+    if (here)
         return OK;
     (void)snprintf(why, why_len,
-                   "this system has no user '%s', which 'user' in [gateway] names: %s; write another, or make it", user,
-                   errno != 0 ? strerror(errno) : "it is not in /etc/passwd");
+                   "there is no user '%s' in /etc/passwd: make it (adduser --system --group %s), or change 'user' in "
+                   "[gateway]",
+                   name, name);
     return ERR_NOT_FOUND;
 }
 
 /* The groups first: afterwards there is no right to. The capabilities stay, to be cut by what comes next. */
-static enum status become(const struct passwd *user, char *why, size_t why_len)
+static enum status become(const char *name, const struct user *user, char *why, size_t why_len)
 {
-    if (getuid() == user->pw_uid && geteuid() == user->pw_uid)
+    if (getuid() == user->uid && geteuid() == user->uid)
         return OK;
-    bool done = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && initgroups(user->pw_name, user->pw_gid) == 0 &&
-                setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
-                setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0;
+    bool done = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setgroups(user->group_count, user->groups) == 0 &&
+                setresgid(user->gid, user->gid, user->gid) == 0 && setresuid(user->uid, user->uid, user->uid) == 0;
     int error = errno;
     (void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
     if (done)
@@ -72,7 +122,7 @@ static enum status become(const struct passwd *user, char *why, size_t why_len)
         why, why_len,
         "cannot become the user '%s': %s; it needs the capabilities SETUID and SETGID at the start: start as "
         "root, or remove 'user' from [gateway]",
-        user->pw_name, strerror(error));
+        name, strerror(error));
     return ERR_STATE;
 }
 
@@ -185,9 +235,10 @@ static void filter_calls(const struct privilege *p, const struct log *log, const
 enum status privilege_drop(const struct privilege *p, const struct log *log, char *why, size_t why_len)
 {
     char capabilities[NOTE], files[NOTE] = "files by their modes";
-    const struct passwd *user = NULL;
+    struct user user;
+    const bool another = p->user[0] != '\0';
     bool sandbox = p->sandbox && !PRIVILEGE_TEST_BUILD;
-    enum status status = p->user[0] != '\0' ? find_user(p->user, &user, why, why_len) : OK;
+    enum status status = another ? find_user(p->user, &user, why, why_len) : OK;
     if (status != OK)
         return status;
     say_threads(log);
@@ -195,13 +246,13 @@ enum status privilege_drop(const struct privilege *p, const struct log *log, cha
     if (no_new_privileges(log) && sandbox)
         restrict_files(p, log, files);
     bound_capabilities(log);
-    if (user != NULL)
-        status = become(user, why, why_len);
+    if (another)
+        status = become(p->user, &user, why, why_len);
     if (status != OK)
         return status;
     drop_capabilities(log);
     forbid_core_files(log); /* another user: the kernel has set its own word */
-    if (user != NULL)
+    if (another)
         say_unreadable(p, log);
     if (sandbox)
         filter_calls(p, log, capabilities, files);

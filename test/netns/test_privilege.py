@@ -166,7 +166,7 @@ def test_a_socket_that_cannot_be_removed(lab):
 
 def test_users_that_cannot_be(lab):
     a, b = lab.gateways()
-    for prefix, user, pattern in (((), "esptun-never", "no user 'esptun-never'.*write another"),
+    for prefix, user, pattern in (((), "esptun-never", "no user 'esptun-never' in /etc/passwd: make it.*or change 'user'"),
                                   (AS_NOBODY, "daemon", "cannot become the user 'daemon'.*SETUID and SETGID")):
         settings = {"user": user}
         if prefix:

@@ -155,6 +155,41 @@ def added_and_removed(lab, workers):
 add_workers("added_and_removed", added_and_removed)
 
 
+
+def sockets(end):
+    return sorted(line.split()[3] for line in end.gateway.run("ss", "-lunH").stdout.splitlines())
+
+
+def another_local_address(lab, workers):
+    """A new address of ours opens sockets, for every worker; one that is gone closes them."""
+    left, right = pair(lab, settings={"workers": workers})
+    left.up()
+    before, opened = spis(left), sockets(left)
+    ping = left.gateway.host.start_ping(right.gateway.host_address, 400)
+    for end, own, other, rule in ((right, "192.0.2.12", "192.0.2.11", "10.4.0.0/24 -> 10.1.0.0/24"),
+                                  (left, "192.0.2.11", "192.0.2.12", "10.1.0.0/24 -> 10.4.0.0/24")):
+        end.gateway.ip("addr", "add", f"{own}/24", "dev", "wan0")
+        more = (f"[connection two]\nlocal = {own}\nremote = {other}\nencap = yes\npsk_file = "
+                f"{lab.folder}/{end.gateway.label}.psk\n\n[acl]\nprotect = {rule} via two\n")
+        reload(end, lambda text, more=more: text.replace("[acl]\n", more))
+    left.verb("up", "two")
+    right.gateway.host.ip("addr", "add", "10.4.0.2/32", "dev", "eth0")
+    right.gateway.ip("route", "add", "10.4.0.0/24", "via", right.gateway.host_address)
+    expect(left.gateway.host.ping("10.4.0.2", count=5) == (5, 5), "the tunnel of the new address does not carry")
+    expect(len(sockets(left)) == 2 * len(opened), f"{sockets(left)}, before {opened}")
+    reload(left, lambda text: text.replace(section(text, "two"), "").replace(
+        "protect = 10.1.0.0/24 -> 10.4.0.0/24 via two\n", ""))
+    expect(sockets(left) == opened, f"{sockets(left)} are open, before {opened}")
+    expect_none_lost({"peer": ping})
+    expect({c[1:] for c in spis(left)} == {c[1:] for c in before}, "the first tunnel was touched")
+    right.gateway.ip("route", "del", "10.4.0.0/24")
+    left.terminate()
+    right.terminate()
+
+
+add_workers("another_local_address", another_local_address)
+
+
 def test_a_bad_file_changes_nothing(lab):
     left, right = pair(lab)
     left.up()

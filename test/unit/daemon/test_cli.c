@@ -378,20 +378,13 @@ static void test_stamp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_arguments),
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_help_and_version),
-        cmocka_unit_test(test_genpsk_is_fresh_and_256_bits),
-        cmocka_unit_test(test_check_of_a_missing_file),
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_explain_asks_the_daemon),
-        cmocka_unit_test(test_explain_without_a_daemon),
-        cmocka_unit_test(test_nobody_listens),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_table_with_offloads),
-        cmocka_unit_test(test_table_of_odd_documents),
-        cmocka_unit_test(test_units_of_the_table),
-        cmocka_unit_test(test_stamp),
+        cmocka_unit_test(test_wrong_arguments),         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_help_and_version),        cmocka_unit_test(test_genpsk_is_fresh_and_256_bits),
+        cmocka_unit_test(test_check_of_a_missing_file), cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_explain_asks_the_daemon), cmocka_unit_test(test_explain_without_a_daemon),
+        cmocka_unit_test(test_nobody_listens),          cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_with_offloads),     cmocka_unit_test(test_table_of_odd_documents),
+        cmocka_unit_test(test_units_of_the_table),      cmocka_unit_test(test_stamp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

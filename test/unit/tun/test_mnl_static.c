@@ -112,7 +112,8 @@ static int note_message(const struct nlmsghdr *nlh, void *arg)
 static void fill(char *buffer, size_t len, uint32_t *random, bool messages)
 {
     for (size_t i = 0; i < len; i++)
-        buffer[i] = (char)(messages && i % 4 == 3 ? 0 : next_random(random));
+        buffer[i] =
+            (char)(messages && i % 4 % 3 == 0 ? 0 : next_random(random)); /* the first or the last is the highest */
     for (size_t at = 0; at + sizeof(struct nlmsghdr) <= len;) {
         uint32_t step = (messages ? 16U : 4U) + next_random(random) % 24;
         uint32_t told = next_random(random) % 8 == 0 ? next_random(random) % 64 : step;
