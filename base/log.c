@@ -5,6 +5,42 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+bool log_level_parse(const char *name, enum log_level *out)
+{
+    for (int i = LOG_ERROR; i <= LOG_DEBUG; i++) {
+        if (strcmp(name, level_names[i]) != 0)
+            continue;
+        *out = (enum log_level)i;
+        return true;
+    }
+    return false;
+}
+
+/* False: there is nothing to say. */
+static bool format_line(char line[LOG_LINE_MAX], const char *prefix, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static bool format_line(char line[LOG_LINE_MAX], const char *prefix, const char *format, va_list args)
+{
+    int before = snprintf(line, LOG_LINE_MAX, "%s", prefix);
+    if (before < 0)
+        return false;
+    size_t used = (size_t)before < LOG_LINE_MAX ? (size_t)before : LOG_LINE_MAX - 1;
+    int len = vsnprintf(line + used, LOG_LINE_MAX - used, format, args);
+    if (len < 0)
+        return false;
+    if ((size_t)before + (size_t)len >= LOG_LINE_MAX)
+        memcpy(line + LOG_LINE_MAX - 4, "...", 4);
+    return true;
+}
+
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
 {
     if (log == NULL || log->sink == NULL || level > log->level)
@@ -12,13 +48,36 @@ void log_write(const struct log *log, enum log_level level, const char *format, 
     char line[LOG_LINE_MAX];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
+    bool made = format_line(line, "", format, args);
     va_end(args);
-    if (len < 0)
+    if (made)
+        log->sink(log->arg, level, line);
+}
+
+bool log_wants(const struct log *log, enum log_level level, uint32_t connection)
+{
+    if (log == NULL || log->sink == NULL)
+        return false;
+    bool own = log->connection_levels != NULL && connection < log->connection_level_count;
+    return level <= (own ? log->connection_levels[connection] : log->level);
+}
+
+void log_about(const struct log *log, enum log_level level, uint32_t connection, const char *name, const char *format,
+               ...)
+{
+    if (!log_wants(log, level, connection))
         return;
-    if ((size_t)len >= sizeof line)
-        memcpy(line + sizeof line - 4, "...", 4);
-    log->sink(log->arg, level, line);
+    char line[LOG_LINE_MAX], prefix[LOG_LINE_MAX / 2] = "";
+    if (log->about == NULL)
+        (void)snprintf(prefix, sizeof prefix, "%s: ", name);
+    va_list args;
+    va_start(args, format);
+    bool made = format_line(line, prefix, format, args);
+    va_end(args);
+    if (made && log->about != NULL)
+        log->about(log->arg, level, name, line);
+    else if (made)
+        log->sink(log->arg, level, line);
 }
 
 static bool is_plain(unsigned char c)

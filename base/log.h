@@ -21,9 +21,25 @@ struct log {
     enum log_level level;                                            /* lines above it are not formatted */
     void (*sink)(void *arg, enum log_level level, const char *line); /* NULL: nobody listens */
     void *arg;
+    /* For lines about a connection; NULL: they go to sink, as "NAME: line". */
+    void (*about)(void *arg, enum log_level level, const char *connection, const char *line);
+    /* One per connection, by its number, where one of them may be heard more or less than all else; NULL: none may. */
+    const enum log_level *connection_levels;
+    size_t connection_level_count;
 };
 
 void log_write(const struct log *log, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* The same for a line about the connection of that number and name. */
+void log_about(const struct log *log, enum log_level level, uint32_t connection, const char *name, const char *format,
+               ...) PRINTF_LIKE(5, 6);
+
+/* Whether such a line would be heard: to spare the work of making it. */
+bool log_wants(const struct log *log, enum log_level level, uint32_t connection);
+
+const char *log_level_name(enum log_level level);
+/* False, with *out as it was, when no level has that name. */
+bool log_level_parse(const char *name, enum log_level *out);
 
 /* Printable ASCII stays; all else, quotes and the backslash become \xHH. Ends with "..." when cut. Returns out. */
 const char *log_escape(char *out, size_t capacity, const void *text, size_t len);

@@ -13,18 +13,21 @@
 #include "crypto/suites.h"
 #include "daemon/client.h"
 #include "daemon/config.h"
+#include "daemon/event.h"
 #include "daemon/explain.h"
 #include "daemon/gateway.h"
 #include "daemon/passwd.h"
 #include "daemon/show.h"
 #include "daemon/stamp.h"
+#include "daemon/status_watch.h"
 
 #ifndef ESPTUN_VERSION
 #define ESPTUN_VERSION "unknown"
 #endif
 
 static const char usage[] =
-    "usage: esptun run|check|status|up|down|rekey|reload|explain|genpsk|passwd [options]; esptun --help tells more\n";
+    "usage: esptun run|check|status|up|down|rekey|reload|explain|log|monitor|genpsk|passwd [options]; "
+    "esptun --help tells more\n";
 
 static const char help[] =
     "esptun: an IPsec VPN gateway in one userspace process\n"
@@ -32,6 +35,8 @@ static const char help[] =
     "  esptun run [-c FILE]           run in the foreground, log to stderr; SIGTERM ends it, SIGHUP reloads\n"
     "  esptun check [-c FILE]         read the configuration, print the effective policy\n"
     "  esptun status [--json]         IKE SAs, children, counters, drops by reason\n"
+    "  esptun status --watch[=SECONDS]\n"
+    "                                 the same again and again, with rates, until Ctrl-C\n"
     "  esptun up NAME                 bring a connection up, wait for the result\n"
     "  esptun down NAME               end a connection\n"
     "  esptun rekey NAME              renew the keys of a connection\n"
@@ -39,14 +44,17 @@ static const char help[] =
     "  esptun explain " EXPLAIN_SYNTAX "\n"
     "                                 which rule and which SA a packet would meet, and why; e.g.\n"
     "                                 esptun explain tcp 10.1.0.5 10.3.0.9:443, or [2001:db8::1]:443\n"
+    "  esptun log LEVEL [NAME]        log more or less until the daemon ends, of a connection or of everything:\n"
+    "                                 error, warning, info or debug\n"
+    "  esptun monitor [--json]        what happens to tunnels, as it happens, a line each, until the daemon ends\n"
     "  esptun genpsk                  print a fresh 256-bit pre-shared key\n"
     "  esptun passwd USER             ask for a password, print USER and its hash: a line of `users`\n"
     "  esptun --help, --version\n"
     "\n"
     "  -c, --config FILE    configuration, default " CONFIG_PATH_DEFAULT "\n"
-    "  -s, --socket SOCKET  control socket of status, up, down, rekey, reload and explain; default: the key control "
-    "of\n"
-    "                       the configuration, else " CONFIG_CONTROL_DEFAULT "\n"
+    "  -s, --socket SOCKET  control socket of status, up, down, rekey, reload, explain, log, monitor; default: the "
+    "key\n"
+    "                       control of the configuration, else " CONFIG_CONTROL_DEFAULT "\n"
     "\n"
     "Exit code: 0 done, 1 failed (the reason is on stderr), 2 wrong arguments.\n";
 
@@ -106,7 +114,11 @@ static int act_run(const struct cli *cli, struct config **config, const struct c
 {
     (void)cli;
     (void)out;
-    struct log log = {.level = (*config)->gateway.log_level, .sink = stamp_sink, .arg = err};
+    const bool json = (*config)->gateway.log_format == LOG_JSON;
+    struct log log = {.level = (*config)->gateway.log_level,
+                      .sink = json ? stamp_json_sink : stamp_sink,
+                      .about = json ? stamp_json_about : NULL,
+                      .arg = err};
     struct config *taken = *config;
     config_errors_log(errors, &log);
     *config = NULL;
@@ -184,7 +196,7 @@ static int ask(const struct cli *cli, const char *request, FILE *out, FILE *err)
 {
     char path[CONFIG_CONTROL_MAX], why[CLIENT_WHY];
     struct answer answer;
-    bool at_once = cli->verb == VERB_STATUS || cli->verb == VERB_EXPLAIN;
+    bool at_once = cli->verb == VERB_STATUS || cli->verb == VERB_EXPLAIN || cli->verb == VERB_LOG;
     unsigned seconds = at_once ? CLIENT_STATUS_SECONDS : CLIENT_COMMAND_SECONDS;
     if (!find_socket(cli, path, err))
         return EXIT_FAILED;
@@ -213,11 +225,63 @@ static int ask_about(const struct cli *cli, const char *word, FILE *out, FILE *e
     return ask(cli, request, out, err);
 }
 
+static int ask_to_log(const struct cli *cli, FILE *out, FILE *err)
+{
+    char request[128];
+    if (cli->name == NULL)
+        snprintf(request, sizeof request, "log %s", cli->level);
+    else if (strlen(cli->name) <= CONNECTION_NAME_MAX)
+        snprintf(request, sizeof request, "log %s %s", cli->level, cli->name);
+    else
+        return fail(err, "no connection has a name as long as that");
+    return ask(cli, request, out, err);
+}
+
 static int ask_to_explain(const struct cli *cli, FILE *out, FILE *err)
 {
     char request[EXPLAIN_QUERY_TEXT + sizeof "explain "], packet[EXPLAIN_QUERY_TEXT];
     snprintf(request, sizeof request, "explain %s", explain_query_print(&cli->query, " ", packet));
     return ask(cli, request, out, err);
+}
+
+static int watch_status(const struct cli *cli, FILE *out, FILE *err)
+{
+    char path[CONFIG_CONTROL_MAX], why[CLIENT_WHY];
+    if (!find_socket(cli, path, err))
+        return EXIT_FAILED;
+    return status_watch(path, cli->watch_s, out, why) == OK ? EXIT_OK : fail(err, why);
+}
+
+struct listener {
+    bool json;
+    FILE *out;
+};
+
+/* False, so that it ends, when nobody reads the output any more. */
+static bool on_event_line(void *arg, const char *text, size_t len)
+{
+    const struct listener *l = arg;
+    if (l->json)
+        print_lines(l->out, "", text);
+    else if (event_show(text, len, l->out) != OK)
+        return true; /* of a newer daemon, or cut by its end */
+    return fflush(l->out) == 0;
+}
+
+static int monitor(const struct cli *cli, FILE *out, FILE *err)
+{
+    char path[CONFIG_CONTROL_MAX], why[CLIENT_WHY];
+    struct listener listener = {.json = cli->json, .out = out};
+    struct answer answer;
+    if (!find_socket(cli, path, err))
+        return EXIT_FAILED;
+    enum status status = client_follow(path, "monitor", CLIENT_STATUS_SECONDS, on_event_line, &listener, &answer, why);
+    if (status == ERR_STATE)
+        print_lines(err, "esptun: ", answer.text);
+    else if (status != OK)
+        fail(err, why);
+    answer_free(&answer);
+    return status == OK ? EXIT_OK : EXIT_FAILED;
 }
 
 /* Hexadecimal: letters and digits that every appliance takes as a pre-shared key. */
@@ -299,7 +363,7 @@ static int act(const struct cli *cli, FILE *out, FILE *err)
     switch (cli->verb) {
     case VERB_RUN: return with_config(cli, out, err, act_run);
     case VERB_CHECK: return with_config(cli, out, err, act_check);
-    case VERB_STATUS: return ask(cli, "status", out, err);
+    case VERB_STATUS: return cli->watch_s > 0 ? watch_status(cli, out, err) : ask(cli, "status", out, err);
     case VERB_UP: return ask_about(cli, "up", out, err);
     case VERB_DOWN: return ask_about(cli, "down", out, err);
     case VERB_REKEY: return ask_about(cli, "rekey", out, err);
@@ -307,6 +371,8 @@ static int act(const struct cli *cli, FILE *out, FILE *err)
     case VERB_PASSWD: return make_user(cli, out, err);
     case VERB_RELOAD: return ask(cli, "reload", out, err);
     case VERB_EXPLAIN: return ask_to_explain(cli, out, err);
+    case VERB_LOG: return ask_to_log(cli, out, err);
+    case VERB_MONITOR: return monitor(cli, out, err);
     case VERB_HELP: fputs(help, out); return EXIT_OK;
     case VERB_VERSION: return print_version(out);
     }

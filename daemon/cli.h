@@ -23,6 +23,8 @@ enum cli_verb {
     VERB_PASSWD,
     VERB_RELOAD,
     VERB_EXPLAIN,
+    VERB_LOG,
+    VERB_MONITOR,
     VERB_HELP,
     VERB_VERSION,
 };
@@ -31,8 +33,10 @@ struct cli {
     enum cli_verb verb;
     const char *config; /* -c; NULL when absent. Strings are borrowed from argv */
     const char *socket; /* -s; NULL when absent */
-    const char *name;   /* of up, down, rekey: a connection; of passwd: a user */
+    const char *name;   /* of up, down, rekey, log: a connection (log: NULL for all); of passwd: a user */
+    const char *level;  /* of log: a valid one */
     bool json;
+    unsigned watch_s;           /* of status: seconds between two rounds; 0: once */
     struct explain_query query; /* of explain */
 };
 

@@ -5,7 +5,15 @@
 #include "daemon/cli.h"
 #include "daemon/config_values.h"
 
-enum { TAKES_CONFIG = 1, TAKES_SOCKET = 2, TAKES_JSON = 4, TAKES_NAME = 8, TAKES_PACKET = 16 };
+enum {
+    TAKES_CONFIG = 1,
+    TAKES_SOCKET = 2,
+    TAKES_JSON = 4,
+    TAKES_NAME = 8,
+    TAKES_PACKET = 16,
+    TAKES_LEVEL = 32,
+    TAKES_WATCH = 64,
+};
 
 struct verb {
     const char *word;
@@ -16,7 +24,7 @@ struct verb {
 static const struct verb verbs[] = {
     {"run", VERB_RUN, TAKES_CONFIG},
     {"check", VERB_CHECK, TAKES_CONFIG},
-    {"status", VERB_STATUS, TAKES_CONFIG | TAKES_SOCKET | TAKES_JSON},
+    {"status", VERB_STATUS, TAKES_CONFIG | TAKES_SOCKET | TAKES_JSON | TAKES_WATCH},
     {"up", VERB_UP, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"down", VERB_DOWN, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"rekey", VERB_REKEY, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
@@ -24,6 +32,8 @@ static const struct verb verbs[] = {
     {"passwd", VERB_PASSWD, TAKES_NAME},
     {"reload", VERB_RELOAD, TAKES_CONFIG | TAKES_SOCKET},
     {"explain", VERB_EXPLAIN, TAKES_CONFIG | TAKES_SOCKET | TAKES_PACKET},
+    {"log", VERB_LOG, TAKES_CONFIG | TAKES_SOCKET | TAKES_LEVEL | TAKES_NAME},
+    {"monitor", VERB_MONITOR, TAKES_CONFIG | TAKES_SOCKET | TAKES_JSON},
     {"help", VERB_HELP, 0},
     {"--help", VERB_HELP, 0},
     {"-h", VERB_HELP, 0},
@@ -109,6 +119,22 @@ static enum status take_value(struct arguments *args, const char *brief, const c
     return OK;
 }
 
+/* "--watch" or "--watch=SECONDS", up to an hour. */
+static enum status take_watch(struct arguments *args, const char *word)
+{
+    unsigned seconds = 0;
+    const char *digit = word + strlen("--watch");
+    args->out->watch_s = 1;
+    if (*digit == '\0')
+        return OK;
+    for (digit++; *digit >= '0' && *digit <= '9' && seconds <= 3600; digit++)
+        seconds = seconds * 10 + (unsigned)(*digit - '0');
+    args->out->watch_s = seconds;
+    return *digit == '\0' && seconds >= 1 && seconds <= 3600
+               ? OK
+               : refuse(args, "seconds between two rounds are a number from 1 to 3600, as in --watch=2; not", word);
+}
+
 static enum status take_option(struct arguments *args)
 {
     const char *word = args->argv[args->at];
@@ -122,6 +148,8 @@ static enum status take_option(struct arguments *args)
         args->out->json = true;
         return OK;
     }
+    if ((takes & TAKES_WATCH) != 0 && (strcmp(word, "--watch") == 0 || strncmp(word, "--watch=", 8) == 0))
+        return take_watch(args, word);
     if ((takes & TAKES_CONFIG) != 0)
         status = take_value(args, "-c", "--config", &args->out->config);
     if (status == ERR_NOT_FOUND && (takes & TAKES_SOCKET) != 0)
@@ -148,6 +176,13 @@ static enum status take_word(struct arguments *args)
         return take_option(args);
     if ((args->verb->takes & TAKES_PACKET) != 0)
         return take_packet_word(args, word);
+    if ((args->verb->takes & TAKES_LEVEL) != 0 && args->out->level == NULL) {
+        enum log_level level;
+        args->out->level = word;
+        return log_level_parse(word, &level)
+                   ? OK
+                   : refuse(args, "a level is error, warning, info or debug, and comes before a name; not", word);
+    }
     if ((args->verb->takes & TAKES_NAME) == 0 || args->out->name != NULL)
         return refuse(args, "one word too many:", word);
     if (word[0] == '\0' || strpbrk(word, " \t\r\n") != NULL)
@@ -174,6 +209,12 @@ enum status cli_parse(int argc, char *const argv[], struct cli *out, char why[CL
         status = take_word(&args);
     if (status != OK || out->verb == VERB_HELP)
         return status;
+    if (out->json && out->watch_s > 0)
+        return refuse(&args, "--watch is for people: leave out --json, or ask again and again; both were given to",
+                      argv[1]);
+    if ((args.verb->takes & TAKES_LEVEL) != 0)
+        return out->level != NULL ? OK
+                                  : refuse(&args, "a level (error, warning, info or debug) is missing behind", argv[1]);
     if ((args.verb->takes & TAKES_NAME) != 0 && out->name == NULL)
         return refuse(&args,
                       out->verb == VERB_PASSWD ? "the name of a user is missing behind"

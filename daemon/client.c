@@ -146,6 +146,56 @@ enum status client_ask(const char *path, const char *request, unsigned seconds, 
     return status;
 }
 
+/* Patience is for the first line; after that nothing may happen for days. */
+static enum status follow(FILE *in, bool (*line)(void *arg, const char *text, size_t len), void *arg,
+                          struct answer *out)
+{
+    const struct timeval forever = {0};
+    size_t capacity = 0;
+    ssize_t len = getline(&out->text, &capacity, in);
+    out->len = len > 0 ? (size_t)len : 0;
+    if (len < 0)
+        return ferror(in) ? ERR_IO : OK;
+    if (strcmp(out->text, "ok\n") != 0 ||
+        setsockopt(fileno(in), SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever) != 0)
+        return OK;
+    char *text = NULL;
+    capacity = 0;
+    while ((len = getline(&text, &capacity, in)) > 0)
+        if (!line(arg, text, (size_t)len - (text[len - 1] == '\n')))
+            break;
+    free(text);
+    return OK;
+}
+
+enum status client_follow(const char *path, const char *request, unsigned seconds,
+                          bool (*line)(void *arg, const char *text, size_t len), void *arg, struct answer *out,
+                          char why[CLIENT_WHY])
+{
+    *out = (struct answer){0};
+    int fd = connect_to(path, seconds);
+    if (fd < 0) {
+        bool nobody = errno == ENOENT || errno == ECONNREFUSED;
+        enum status failed = complain(path, errno, why);
+        return nobody ? ERR_NOT_FOUND : failed;
+    }
+    enum status status = send_line(fd, request);
+    FILE *in = status == OK ? fdopen(fd, "r") : NULL;
+    if (in != NULL)
+        status = follow(in, line, arg, out);
+    if (in == NULL || status != OK)
+        status = complain(path, errno, why);
+    else
+        status = judge(out, path, why);
+    if (in != NULL)
+        fclose(in);
+    else
+        close(fd);
+    if (status != OK && status != ERR_STATE)
+        answer_free(out);
+    return status;
+}
+
 void answer_free(struct answer *answer)
 {
     free(answer->text);

@@ -22,6 +22,14 @@ struct answer {
  */
 MUST_USE enum status client_ask(const char *path, const char *request, unsigned seconds, struct answer *out,
                                 char why[CLIENT_WHY]);
+
+/*
+ * The same for a request whose answer never ends: calls line for each of its lines, without its end, until the daemon
+ * hangs up (OK) or line returns false (OK).
+ */
+MUST_USE enum status client_follow(const char *path, const char *request, unsigned seconds,
+                                   bool (*line)(void *arg, const char *text, size_t len), void *arg, struct answer *out,
+                                   char why[CLIENT_WHY]);
 void answer_free(struct answer *answer);
 
 #endif

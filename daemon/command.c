@@ -50,6 +50,8 @@ static bool is_done(const struct command *c, const struct command_view *view)
     case REQUEST_REKEY: return c->to_renew == 0;
     case REQUEST_STATUS:
     case REQUEST_RELOAD:
+    case REQUEST_LOG:
+    case REQUEST_MONITOR:
     case REQUEST_EXPLAIN: break;
     }
     return true;

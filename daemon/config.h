@@ -31,6 +31,8 @@ enum {
     CONFIG_USER_MAX = 33,       /* useradd takes 32 bytes */
 };
 
+enum log_format { LOG_TEXT, LOG_JSON };
+
 struct gateway_config {
     char tun[CONFIG_TUN_MAX];
     uint32_t mtu;          /* 0: auto */
@@ -43,6 +45,7 @@ struct gateway_config {
     char control[CONFIG_CONTROL_MAX];
     struct endpoint metrics; /* where metrics and health are served; family 0: nowhere */
     enum log_level log_level;
+    enum log_format log_format;
     char user[CONFIG_USER_MAX]; /* to become after the start; "": nobody else */
     bool sandbox;               /* filter system calls and files after the start */
 };

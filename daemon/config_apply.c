@@ -57,7 +57,7 @@ bool apply_word(struct config_load *load, const struct config_item *item)
         return refuse_word(load, item);
     unsigned value = (unsigned)index;
     _Static_assert(sizeof(enum start_action) == sizeof value && sizeof(enum log_level) == sizeof value &&
-                       sizeof(enum aead_choice) == sizeof value,
+                       sizeof(enum aead_choice) == sizeof value && sizeof(enum log_format) == sizeof value,
                    "enum size");
     memcpy(field(item), &value, sizeof value);
     return true;

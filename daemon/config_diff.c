@@ -290,6 +290,7 @@ const char *config_diff_fixed(const struct gateway_config *a, const struct gatew
         {"crypto", a->crypto != b->crypto},
         {"control", strcmp(a->control, b->control) != 0},
         {"metrics", !endpoint_equal(&a->metrics, &b->metrics)},
+        {"log_format", a->log_format != b->log_format},
         {"user", strcmp(a->user, b->user) != 0},
         {"sandbox", a->sandbox != b->sandbox},
     };

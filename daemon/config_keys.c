@@ -49,7 +49,7 @@ static const struct config_key keys[] = {
      .help = "address and port of /metrics, /healthz and /readyz, such as 127.0.0.1:9903; or off"},
     {GATEWAY(log_level), .name = "log_level", .apply = apply_word, .fallback = "info",
      .words = "error|warning|info|debug", .help = "how much is logged"},
-    {FIXED(SECTION_GATEWAY), .name = "log_format", .fallback = "text", .words = "text", .later = "json",
+    {GATEWAY(log_format), .name = "log_format", .apply = apply_word, .fallback = "text", .words = "text|json",
      .help = "shape of log lines"},
     {GATEWAY(user), .name = "user", .apply = apply_user,
      .help = "the user to become once everything is open; absent: who started it"},

@@ -40,7 +40,6 @@ static void print_auto(FILE *out, const char *name, uint32_t value)
 static void print_gateway(const struct gateway_config *gateway, FILE *out)
 {
     static const char *const backends[] = {"auto", "openssl", "ipsec-mb"};
-    static const char *const levels[] = {"error", "warning", "info", "debug"};
     char at[ENDPOINT_TEXT];
     fprintf(out, "[gateway]\n");
     print_key(out, "tun", gateway->tun);
@@ -54,8 +53,8 @@ static void print_gateway(const struct gateway_config *gateway, FILE *out)
     print_key(out, "crypto", backends[gateway->crypto]);
     print_key(out, "control", gateway->control);
     print_key(out, "metrics", gateway->metrics.address.family != 0 ? endpoint_print(&gateway->metrics, at) : "off");
-    print_key(out, "log_level", levels[gateway->log_level]);
-    print_key(out, "log_format", "text");
+    print_key(out, "log_level", log_level_name(gateway->log_level));
+    print_key(out, "log_format", gateway->log_format == LOG_JSON ? "json" : "text");
     if (gateway->user[0] != '\0')
         print_key(out, "user", gateway->user);
     print_key(out, "sandbox", gateway->sandbox ? "yes" : "no");

@@ -25,7 +25,9 @@ struct client {
     uv_pipe_t pipe;
     uv_timer_t timer;
     uv_write_t write;
-    char *answer; /* owned */
+    char *answer; /* owned; of a stream: CONTROL_STREAM_MAX bytes, of which `flying` are being written */
+    size_t pending, flying;
+    bool streaming;
     char line[REQUEST_LINE_MAX];
     size_t line_len;
     unsigned open_handles;
@@ -120,6 +122,64 @@ void control_error(struct client *client, const char *format, ...)
     send_answer(client, "error ", text, used);
 }
 
+/* --- streams --- */
+
+static void stream_flush(struct client *client);
+
+static void on_stream_written(uv_write_t *write, int status)
+{
+    struct client *client = write->data;
+    if (status != 0 || client->closing) {
+        client_close(client);
+        return;
+    }
+    client->pending -= client->flying;
+    memmove(client->answer, client->answer + client->flying, client->pending);
+    client->flying = 0;
+    if (client->pending > 0)
+        stream_flush(client);
+}
+
+/* What the kernel takes at once leaves at once: also the last words of a gateway that ends. */
+static void stream_flush(struct client *client)
+{
+    uv_buf_t buffer = uv_buf_init(client->answer, (unsigned)client->pending);
+    int sent = uv_try_write((uv_stream_t *)&client->pipe, &buffer, 1);
+    if (sent > 0) {
+        client->pending -= (size_t)sent;
+        memmove(client->answer, client->answer + sent, client->pending);
+    }
+    if (client->pending == 0)
+        return;
+    client->flying = client->pending;
+    client->write.data = client;
+    buffer = uv_buf_init(client->answer, (unsigned)client->flying);
+    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &buffer, 1, on_stream_written) != 0)
+        client->flying = 0; /* the pipe is broken: reading finds out, and closes it */
+}
+
+bool control_stream(struct client *client)
+{
+    client->answer = malloc(CONTROL_STREAM_MAX);
+    if (client->answer == NULL) {
+        control_error(client, "out of memory");
+        return false;
+    }
+    client->streaming = true;
+    return control_send(client, "ok\n", 3);
+}
+
+bool control_send(struct client *client, const char *line, size_t len)
+{
+    if (client->closing || len > CONTROL_STREAM_MAX - client->pending)
+        return false;
+    memcpy(client->answer + client->pending, line, len);
+    client->pending += len;
+    if (client->flying == 0)
+        stream_flush(client);
+    return true;
+}
+
 /* --- requests --- */
 
 static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -150,7 +210,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
     (void)buffer;
     if (len < 0) {
         /* A client that only shut down its sending side still wants its answer. */
-        if (len != UV_EOF || (!client->asked && client->answer == NULL))
+        if (len != UV_EOF || client->streaming || (!client->asked && client->answer == NULL))
             client_close(client);
         return;
     }

@@ -17,6 +17,7 @@ enum {
     CONTROL_IDLE_MS = 5000, /* to send the line, and again to read the answer */
     CONTROL_BACKLOG = 128,
     CONTROL_ERROR_TEXT = 4096,
+    CONTROL_STREAM_MAX = 64 << 10, /* what waits here for a slow reader, beside what the kernel holds for it */
 };
 
 struct control;
@@ -43,5 +44,13 @@ void control_close(struct control *control);
 /* Each may be called once per client, which then is no longer valid. body is copied. */
 void control_ok(struct client *client, const char *body, size_t len);
 void control_error(struct client *client, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Instead of an answer: "ok\n", and then whatever control_send adds until the client or the gateway goes. `gone` is
+ * called for such a client, too. False: memory is short, and the client was told. */
+bool control_stream(struct client *client);
+
+/* A line for such a client. False: it has not read CONTROL_STREAM_MAX bytes of earlier ones, and this one is not sent.
+ */
+bool control_send(struct client *client, const char *line, size_t len);
 
 #endif

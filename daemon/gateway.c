@@ -243,6 +243,8 @@ static enum status start(struct gateway *g, char *why)
     if (status == OK)
         status = gateway_tables_make(config, NULL, NULL, g->log, &g->tables);
     if (status == OK)
+        gateway_use_log_levels(g);
+    if (status == OK)
         status = gateway_open_control(g, why, GATEWAY_WHY);
     if (status == OK)
         status = gateway_open_health(g, why, GATEWAY_WHY);
@@ -287,6 +289,7 @@ static void release(struct gateway *g)
     path_mtus_free(g->path_mtus);
     udp_close(g->udp);
     device_close(&g->device);
+    gateway_forget_log_levels(g);
     gateway_tables_free(&g->tables);
     config_free(g->config);
 }

@@ -37,6 +37,7 @@ void gateway_status_input(struct gateway *g, struct status_scratch *scratch, str
         .workers = shards_count(g->shards),
         .guard = guard_count(&g->guard, &scratch->guard) ? &scratch->guard : NULL,
         .offloads = offloads_of(g),
+        .log = g->log,
     };
 }
 
@@ -203,6 +204,8 @@ static enum status ask_ike(struct gateway *g, enum request_verb verb, uint32_t c
     case REQUEST_REKEY: return ike_rekey(g->ike, gateway_now(g), connection, why);
     case REQUEST_STATUS:
     case REQUEST_RELOAD:
+    case REQUEST_LOG:
+    case REQUEST_MONITOR:
     case REQUEST_EXPLAIN: break;
     }
     return ERR_STATE;
@@ -268,6 +271,10 @@ static void on_request(void *arg, struct client *client, const struct request *r
         answer_explain(g, client, request->text);
     else if (request->verb == REQUEST_RELOAD)
         answer_reload(g, client);
+    else if (request->verb == REQUEST_LOG)
+        gateway_set_log_level(g, client, request);
+    else if (request->verb == REQUEST_MONITOR)
+        gateway_monitor_add(g, client);
     else if (connection < 0)
         control_error(client, "no connection is named '%s'; add a section [connection %s], or correct the name",
                       request->name, request->name);
@@ -280,6 +287,7 @@ static void on_gone(void *arg, struct client *client)
 {
     struct gateway *g = arg;
     commands_forget(&g->commands, client);
+    gateway_monitor_gone(g, client);
 }
 
 enum status gateway_open_control(struct gateway *g, char *why, size_t why_len)

@@ -114,6 +114,7 @@ static void on_event(void *arg, const struct ike_event *event)
 {
     struct gateway *g = arg;
     commands_note(&g->commands, event);
+    gateway_monitor_tell(g, event);
     g->look_at_commands = true;
 }
 

@@ -153,7 +153,9 @@ static void put_in_force(struct reload *r)
     g->released_count = 0;
     g->round.connection = 0;
     g->configured_ms = gateway_now(g);
-    g->log->level = g->config->gateway.log_level;
+    gateway_use_log_levels(g);
+    if (g->config->gateway.log_level != config->gateway.log_level) /* else what `esptun log` has set stays */
+        gateway_log_everything(g, g->config->gateway.log_level);
     r->config = config;
     r->tables = tables;
 }

@@ -53,6 +53,13 @@ struct asked_route {
     uint32_t mtu;
 };
 
+enum { MONITORS_MAX = 16 }; /* fewer than CONTROL_CLIENTS_MAX, so that commands always find a place */
+
+struct monitor {
+    struct client *client; /* NULL: a free place */
+    uint64_t dropped;      /* events that it was too slow for, and has not been told of */
+};
+
 /* How a connection does. */
 struct connection_health {
     struct health_flow flow;
@@ -69,6 +76,7 @@ struct gateway_tables {
     struct virtual_net *virtual;      /* by connection: what is on the TUN */
     uint32_t *worst_mtu, *live_mtu;   /* by connection: see daemon/mtu.h */
     struct connection_health *health; /* by connection */
+    enum log_level *log_levels;       /* by connection */
     bool *released;                   /* by rule: a child may seal since; what waits for it is to leave */
     uint32_t *released_rules;
     bool *seen; /* by rule: scratch of view_of */
@@ -77,7 +85,8 @@ struct gateway_tables {
 struct gateway {
     struct config *config; /* owned */
     struct vault *vault;   /* borrowed, like log */
-    struct log *log;
+    struct log *log;       /* likewise; everyone has a pointer to it, so that its levels can change */
+    struct monitor monitors[MONITORS_MAX];
     char control_path[CONFIG_CONTROL_MAX];
     struct random random;
     struct gateway_tables tables;
@@ -188,6 +197,19 @@ void gateway_round(struct gateway *g);          /* goes on with a round that is 
 MUST_USE enum status gateway_open_health(struct gateway *g, char *why, size_t why_len);
 void gateway_close_health(struct gateway *g);
 void gateway_health_sample(struct gateway *g); /* when g->health_due_ms has come */
+/* --- gateway_log.c --- */
+
+/* The levels of single connections are those of g->tables from now on; and none are. */
+void gateway_use_log_levels(struct gateway *g);
+void gateway_forget_log_levels(struct gateway *g);
+void gateway_log_everything(struct gateway *g, enum log_level level);
+void gateway_set_log_level(struct gateway *g, struct client *client, const struct request *request); /* and answers */
+
+/* --- gateway_monitor.c --- */
+
+void gateway_monitor_add(struct gateway *g, struct client *client); /* and answers */
+void gateway_monitor_gone(struct gateway *g, const struct client *client);
+void gateway_monitor_tell(struct gateway *g, const struct ike_event *event);
 
 /* --- gateway_control.c --- */
 

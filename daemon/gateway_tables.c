@@ -14,12 +14,13 @@ static enum status allocate(const struct config *config, struct gateway_tables *
     t->worst_mtu = calloc(connections, sizeof *t->worst_mtu);
     t->live_mtu = calloc(connections, sizeof *t->live_mtu);
     t->health = calloc(connections, sizeof *t->health);
+    t->log_levels = calloc(connections, sizeof *t->log_levels);
     t->released = calloc(rules, sizeof *t->released);
     t->released_rules = calloc(rules, sizeof *t->released_rules);
     t->seen = calloc(rules, sizeof *t->seen);
     bool all = t->connections != NULL && t->ranks != NULL && t->virtual != NULL && t->worst_mtu != NULL &&
-               t->live_mtu != NULL && t->health != NULL && t->released != NULL && t->released_rules != NULL &&
-               t->seen != NULL;
+               t->live_mtu != NULL && t->health != NULL && t->log_levels != NULL && t->released != NULL &&
+               t->released_rules != NULL && t->seen != NULL;
     return all ? OK : ERR_MEMORY;
 }
 
@@ -34,6 +35,7 @@ static void carry_over(const struct gateway_tables *before, const struct renumbe
         t->worst_mtu[to] = before->worst_mtu[i];
         t->live_mtu[to] = before->live_mtu[i];
         t->health[to].flow = before->health[i].flow;
+        t->log_levels[to] = before->log_levels[i];
     }
 }
 
@@ -62,8 +64,10 @@ enum status gateway_tables_make(const struct config *config, const struct gatewa
         gateway_tables_free(out);
         return status;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         out->connections[i] = config->connections[i];
+        out->log_levels[i] = log->level;
+    }
     if (before != NULL)
         carry_over(before, numbers, out);
     for (size_t i = 0; i < count; i++)
@@ -79,6 +83,7 @@ void gateway_tables_free(struct gateway_tables *t)
     free(t->worst_mtu);
     free(t->live_mtu);
     free(t->health);
+    free(t->log_levels);
     free(t->released);
     free(t->released_rules);
     free(t->seen);

@@ -3,16 +3,21 @@
 
 #include <string.h>
 
-enum takes { TAKES_NOTHING, TAKES_NAME, TAKES_TEXT };
+enum takes { TAKES_NOTHING, TAKES_NAME, TAKES_TEXT, TAKES_LEVEL };
 
 static const struct {
     const char *word;
     enum request_verb verb;
     enum takes takes;
 } verbs[] = {
-    {"status", REQUEST_STATUS, TAKES_NOTHING}, {"up", REQUEST_UP, TAKES_NAME},
-    {"down", REQUEST_DOWN, TAKES_NAME},        {"rekey", REQUEST_REKEY, TAKES_NAME},
-    {"explain", REQUEST_EXPLAIN, TAKES_TEXT},  {"reload", REQUEST_RELOAD, TAKES_NOTHING},
+    {"status", REQUEST_STATUS, TAKES_NOTHING},
+    {"monitor", REQUEST_MONITOR, TAKES_NOTHING},
+    {"up", REQUEST_UP, TAKES_NAME},
+    {"down", REQUEST_DOWN, TAKES_NAME},
+    {"rekey", REQUEST_REKEY, TAKES_NAME},
+    {"explain", REQUEST_EXPLAIN, TAKES_TEXT},
+    {"reload", REQUEST_RELOAD, TAKES_NOTHING},
+    {"log", REQUEST_LOG, TAKES_LEVEL},
 };
 
 static size_t word_len(struct bytes line)
@@ -58,6 +63,20 @@ static enum status take_text(struct bytes rest, struct request *out, const char 
     return OK;
 }
 
+/* "LEVEL" or "LEVEL NAME". */
+static enum status take_level(struct bytes rest, struct request *out, const char **why)
+{
+    char level[16] = "";
+    size_t len = word_len(rest);
+    if (len < sizeof level && len > 0)
+        memcpy(level, rest.data, len);
+    if (!log_level_parse(level, &out->level)) {
+        *why = "a log level is missing: write error, warning, info or debug, and perhaps the name of a connection";
+        return ERR_MALFORMED;
+    }
+    return len == rest.len ? OK : take_name(bytes_of(rest.data + len + 1, rest.len - len - 1), out, why);
+}
+
 enum status request_parse(struct bytes line, struct request *out, const char **why)
 {
     *out = (struct request){0};
@@ -73,9 +92,12 @@ enum status request_parse(struct bytes line, struct request *out, const char **w
             return take_name(rest, out, why);
         if (verbs[i].takes == TAKES_TEXT)
             return take_text(rest, out, why);
+        if (verbs[i].takes == TAKES_LEVEL)
+            return take_level(rest, out, why);
         *why = "this command takes no argument";
         return len == line.len ? OK : ERR_MALFORMED;
     }
-    *why = "unknown command; known are: status, up NAME, down NAME, rekey NAME, reload, explain PACKET";
+    *why = "unknown command; known are: status, up NAME, down NAME, rekey NAME, reload, explain PACKET, log LEVEL "
+           "[NAME], monitor";
     return ERR_MALFORMED;
 }

@@ -197,6 +197,24 @@ static void show_offloads(const json_t *offloads, FILE *out)
         fputs("\n\n", out);
 }
 
+/* Only where a connection has a level of its own: "log level info; branch debug". */
+static void show_log_levels(const json_t *root, FILE *out)
+{
+    const char *key;
+    json_t *levels = json_object_get(root, "log_levels");
+    json_t *value;
+    char all[CELL];
+    if (json_object_size(levels) == 0)
+        return;
+    fprintf(out, "log level %s", text_of(root, "log_level", all));
+    json_object_foreach(levels, key, value)
+    {
+        char name[CELL], level[CELL];
+        fprintf(out, "; %s %s", log_escape(name, sizeof name, key, strlen(key)), text_of(levels, key, level));
+    }
+    fputs("\n\n", out);
+}
+
 enum status show_status(const char *json, size_t len, FILE *out)
 {
     char version[CELL], uptime[SHOW_TEXT];
@@ -211,6 +229,7 @@ enum status show_status(const char *json, size_t len, FILE *out)
     fprintf(out, "esptun %s, up %s\n\n", text_of(root, "version", version),
             show_seconds(number_of(root, "uptime_s"), uptime));
     show_offloads(json_object_get(root, "offloads"), out);
+    show_log_levels(root, out);
     if (json_array_size(sas) == 0)
         fprintf(out, "no IKE SA: interesting traffic or `esptun up NAME` makes one\n");
     json_array_foreach(sas, index, sa) show_ike_sa(sa, out);

@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/stamp.h"
 
+#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
+
+bool stamp_time(const struct timespec *at, char out[STAMP_TEXT])
+{
+    struct tm utc;
+    if (gmtime_r(&at->tv_sec, &utc) == NULL)
+        return false;
+    size_t used = strftime(out, STAMP_TEXT, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)snprintf(out + used, STAMP_TEXT - used, ".%03ldZ", at->tv_nsec / 1000000);
+    return true;
+}
 
 static void write_one(FILE *out, const struct timespec *now, enum log_level level, const char *text, size_t len)
 {
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-    char line[LOG_LINE_MAX + 64];
-    struct tm utc;
-    if (gmtime_r(&now->tv_sec, &utc) == NULL)
+    char line[LOG_LINE_MAX + 64], stamp[STAMP_TEXT];
+    if (!stamp_time(now, stamp))
         return;
-    size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
-    int rest = snprintf(line + used, sizeof line - used, ".%03ldZ %-7s %.*s\n", now->tv_nsec / 1000000, names[level],
+    int used = snprintf(line, sizeof line, "%s %-7s %.*s\n", stamp, log_level_name(level),
                         (int)(len < LOG_LINE_MAX ? len : LOG_LINE_MAX), text);
-    if (rest > 0)
-        fwrite(line, 1, used + (size_t)rest, out); /* one write, so that lines of two processes do not mix */
+    if (used > 0)
+        fwrite(line, 1, (size_t)used, out); /* one write, so that lines of two processes do not mix */
 }
 
 void stamp_write(FILE *out, const struct timespec *now, enum log_level level, const char *line)
@@ -32,4 +41,43 @@ void stamp_sink(void *arg, enum log_level level, const char *line)
     struct timespec now;
     if (clock_gettime(CLOCK_REALTIME, &now) == 0)
         stamp_write(arg, &now, level, line);
+}
+
+/* What is not UTF-8, say in the name of a file, cannot stand in JSON as it is. */
+static json_t *text_of(const char *text)
+{
+    char escaped[4 * LOG_LINE_MAX + 8];
+    json_t *value = json_string(text);
+    return value != NULL ? value : json_string(log_escape(escaped, sizeof escaped, text, strlen(text)));
+}
+
+void stamp_json(FILE *out, const struct timespec *now, enum log_level level, const char *connection, const char *line)
+{
+    char stamp[STAMP_TEXT];
+    if (!stamp_time(now, stamp))
+        return;
+    json_t *object = json_object();
+    bool whole = json_object_set_new(object, "ts", json_string(stamp)) == 0 &&
+                 json_object_set_new(object, "level", json_string(log_level_name(level))) == 0 &&
+                 (connection == NULL || json_object_set_new(object, "connection", text_of(connection)) == 0) &&
+                 json_object_set_new(object, "msg", text_of(line)) == 0;
+    char *text = whole ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    json_decref(object);
+    if (text == NULL) /* memory is short: said in the same shape, without any */
+        fprintf(out, "{\"ts\":\"%s\",\"level\":\"error\",\"msg\":\"out of memory for a log line\"}\n", stamp);
+    else
+        fprintf(out, "%s\n", text);
+    free(text);
+}
+
+void stamp_json_about(void *arg, enum log_level level, const char *connection, const char *line)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) == 0)
+        stamp_json(arg, &now, level, connection, line);
+}
+
+void stamp_json_sink(void *arg, enum log_level level, const char *line)
+{
+    stamp_json_about(arg, level, NULL, line);
 }

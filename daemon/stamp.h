@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log lines on a stream: "2026-01-02T03:04:05.678Z info    text", UTC. */
+/*
+ * Log lines on a stream, stamped in UTC. As text: "2026-01-02T03:04:05.678Z info    text"; as JSON, one object a line:
+ * {"ts":"2026-01-02T03:04:05.678Z","level":"info","connection":"branch","msg":"text"}, without "connection" where the
+ * line is about none. JSON is plain ASCII.
+ */
 #ifndef DAEMON_STAMP_H
 #define DAEMON_STAMP_H
 
@@ -8,10 +12,22 @@
 
 #include "base/log.h"
 
+enum { STAMP_TEXT = 48 };
+
+/* "2026-01-02T03:04:05.678Z"; false when the calendar has no such time. */
+bool stamp_time(const struct timespec *at, char out[STAMP_TEXT]);
+
 /* A sink for struct log; arg is the FILE. A line that holds line breaks becomes several stamped lines. */
 void stamp_sink(void *arg, enum log_level level, const char *line);
 
 /* The same with the time given. */
 void stamp_write(FILE *out, const struct timespec *now, enum log_level level, const char *line);
+
+/* Sinks for JSON: a line that holds line breaks stays one object. */
+void stamp_json_sink(void *arg, enum log_level level, const char *line);
+void stamp_json_about(void *arg, enum log_level level, const char *connection, const char *line);
+
+/* The same with the time given. connection: NULL for none. */
+void stamp_json(FILE *out, const struct timespec *now, enum log_level level, const char *connection, const char *line);
 
 #endif

@@ -232,6 +232,17 @@ static json_t *offloads(struct status_document *d)
     return object;
 }
 
+/* Those of connections that are heard more, or less, than all else. */
+static json_t *log_levels(struct status_document *d)
+{
+    const struct log *log = d->input->log;
+    json_t *object = json_object();
+    for (size_t i = 0; i < log->connection_level_count && i < d->input->connection_count; i++)
+        if (log->connection_levels[i] != log->level)
+            set(d, object, d->input->connections[i].name, json_string(log_level_name(log->connection_levels[i])));
+    return object;
+}
+
 char *status_finish(struct status_document *d, size_t *len)
 {
     const struct status_input *input = d->input;
@@ -245,6 +256,8 @@ char *status_finish(struct status_document *d, size_t *len)
     set(d, root, "crypto", crypto(d));
     set(d, root, "workers", number(input->workers));
     set(d, root, "offloads", offloads(d));
+    set(d, root, "log_level", json_string(log_level_name(input->log->level)));
+    set(d, root, "log_levels", log_levels(d));
     char *text = d->failed ? NULL : json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     *d = (struct status_document){0};

@@ -29,6 +29,7 @@ struct status_input {
     size_t workers;
     const struct guard_counts *guard; /* NULL: none */
     struct offloads offloads;
+    const struct log *log; /* for its levels */
 };
 
 /* A document under construction: status_begin, ike_visit(ike, status_visitor), status_finish. */

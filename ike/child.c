@@ -95,6 +95,8 @@ static void serve_again(struct ike *ike, struct child_sa *c)
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_CHILD_UP,
                                      .connection = c->peer->connection,
                                      .rule = c->child.rule,
+                                     .spi_in = c->child.spi_in,
+                                     .spi_out = c->child.spi_out,
                                      .child_id = c->child.id});
 }
 
@@ -167,6 +169,8 @@ void child_activate(struct ike *ike, struct child_sa *c)
     ike_tell(ike, (struct ike_event){.kind = replaced != 0 ? IKE_EVENT_CHILD_REKEYED : IKE_EVENT_CHILD_UP,
                                      .connection = c->peer->connection,
                                      .rule = c->child.rule,
+                                     .spi_in = c->child.spi_in,
+                                     .spi_out = c->child.spi_out,
                                      .child_id = c->child.id,
                                      .old_child_id = replaced});
 }
@@ -198,6 +202,8 @@ void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, 
                              .connection = peer->connection,
                              .rule = c->child.rule,
                              .child_id = c->child.id,
+                             .spi_in = c->child.spi_in,
+                             .spi_out = c->child.spi_out,
                              .why = why};
     timer_stop(ike, &c->soft);
     timer_stop(ike, &c->hard);

@@ -23,14 +23,14 @@ void timer_stop(struct ike *ike, struct timer *t)
 void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...)
 {
     const struct log *log = ike->setup.log;
-    if (log == NULL || level > log->level)
+    if (!log_wants(log, level, connection))
         return;
     char text[LOG_LINE_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    log_write(log, level, "%s: %s", connection_of(ike, connection)->name, text);
+    log_about(log, level, connection, connection_of(ike, connection)->name, "%s", text);
 }
 
 void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *title,

@@ -37,7 +37,8 @@ struct ike_event {
     uint32_t connection; /* index */
     uint32_t rule;       /* child events: index in the SPD */
     uint64_t child_id, old_child_id;
-    const char *why; /* text for people, escaped, maybe several lines; "" when there is nothing to say */
+    uint32_t spi_in, spi_out; /* of child_id, which may be gone already; 0: none */
+    const char *why;          /* text for people, escaped, maybe several lines; "" when there is nothing to say */
 };
 
 enum xauth_verdict { XAUTH_WRONG, XAUTH_RIGHT, XAUTH_LATER };

@@ -43,6 +43,66 @@ static void test_levels_truth_table(void **state)
     }
 }
 
+static void hear_about(void *arg, enum log_level level, const char *connection, const char *line)
+{
+    struct heard *h = arg;
+    assert_string_equal(connection, "branch");
+    hear(h, level, line);
+}
+
+/* A connection has a level of its own, above or below that of all else; one without follows all else. */
+static void test_levels_of_connections_truth_table(void **state)
+{
+    (void)state;
+    for (int own = LOG_ERROR; own <= LOG_DEBUG; own++) {
+        const enum log_level levels[] = {(enum log_level)own};
+        for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+            for (uint32_t connection = 0; connection < 2; connection++) {
+                struct heard h = {0};
+                struct log log = {.level = LOG_WARNING,
+                                  .sink = hear,
+                                  .arg = &h,
+                                  .connection_levels = levels,
+                                  .connection_level_count = 1};
+                int threshold = connection == 0 ? own : LOG_WARNING;
+                log_about(&log, (enum log_level)level, connection, "branch", "value %d", 42);
+                assert_int_equal(h.lines, level <= threshold ? 1 : 0);
+                assert_int_equal(log_wants(&log, (enum log_level)level, connection), level <= threshold);
+                if (h.lines > 0)
+                    assert_string_equal(h.line, "branch: value 42");
+            }
+        }
+    }
+}
+
+static void test_connection_is_a_field_where_the_sink_has_one(void **state)
+{
+    (void)state;
+    struct heard h = {0};
+    struct log log = {.level = LOG_INFO, .sink = hear, .about = hear_about, .arg = &h};
+    log_about(&log, LOG_INFO, 7, "branch", "up");
+    assert_string_equal(h.line, "up");
+    log_about(&log, LOG_DEBUG, 7, "branch", "up");
+    assert_int_equal(h.lines, 1);
+    log_about(NULL, LOG_ERROR, 0, "branch", "unheard");
+    log_about(&(struct log){.level = LOG_DEBUG, .about = hear_about}, LOG_ERROR, 0, "branch", "unheard");
+    assert_int_equal(h.lines, 1);
+}
+
+static void test_names_of_levels(void **state)
+{
+    (void)state;
+    enum log_level level = LOG_INFO;
+    static const char *const wrong[] = {"", "INFO", "inf", "infos", "4"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(log_level_parse(wrong[i], &level));
+    assert_int_equal(level, LOG_INFO);
+    for (int i = LOG_ERROR; i <= LOG_DEBUG; i++) {
+        assert_true(log_level_parse(log_level_name((enum log_level)i), &level));
+        assert_int_equal(level, i);
+    }
+}
+
 static void test_long_lines_are_cut_visibly(void **state)
 {
     (void)state;
@@ -180,6 +240,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobody_listening_is_fine),
         cmocka_unit_test(test_levels_truth_table),
+        cmocka_unit_test(test_levels_of_connections_truth_table),
+        cmocka_unit_test(test_connection_is_a_field_where_the_sink_has_one),
+        cmocka_unit_test(test_names_of_levels),
         cmocka_unit_test(test_long_lines_are_cut_visibly),
         cmocka_unit_test(test_hostile_text_is_escaped_b43),
         cmocka_unit_test(test_every_byte_b43),

@@ -88,7 +88,7 @@ static void test_a_tun_by_descriptor(void **state)
 static const char every_key[] =
     "[gateway]\ntun = vpn1\nmtu = 1400\nworkers = 16\nroutes = no\ncrypto = ipsec-mb\ncontrol = "
     "/tmp/x.sock\nlog_level = debug\n"
-    "log_format = text\n"
+    "log_format = json\n"
     "[connection old]\nesp = 3des-sha1-modp1024\nike = 3des-md5-modp1536, aes128-sha1-modp1024\n"
     "allow = sha1, md5 3des modp1024 modp1536\nremote = 2001:db8::2\nlocal = 2001:db8::1\n"
     "local_id = gw@example.org\nremote_id = @peer\nike_version = 1\nmode = main\nauth = psk\n"
@@ -111,6 +111,7 @@ static void test_every_key_of_the_gateway(void **state)
     assert_int_equal(g->crypto, AEAD_IPSEC_MB);
     assert_string_equal(g->control, "/tmp/x.sock");
     assert_int_equal(g->log_level, LOG_DEBUG);
+    assert_int_equal(g->log_format, LOG_JSON);
     unload(&l);
 }
 

@@ -168,6 +168,7 @@ static void test_keys_of_a_running_gateway(void **state)
         {"control = /run/other.sock", "control"},
         {"tun_offload = no", "tun_offload"},
         {"metrics = 127.0.0.1:9903", "metrics"},
+        {"log_format = json", "log_format"},
         {"user = nobody", "user"},
         {"sandbox = no", "sandbox"},
         {"log_level = debug", ""},
@@ -175,7 +176,7 @@ static void test_keys_of_a_running_gateway(void **state)
     };
     size_t known = 0;
     for (size_t i = 0; config_key_at(i) != NULL; i++)
-        known += config_key_at(i)->section == SECTION_GATEWAY && strcmp(config_key_at(i)->name, "log_format") != 0;
+        known += config_key_at(i)->section == SECTION_GATEWAY;
     assert_int_equal(known, COUNT(rows) - 1); /* a new key needs its row */
     for (size_t i = 0; i < COUNT(rows); i++) {
         char text[512], keys[CONFIG_FIXED_TEXT];

@@ -27,6 +27,8 @@ static void on_request(void *arg, struct client *client, const struct request *r
     s->requests++;
     if (request->verb == REQUEST_STATUS)
         control_ok(client, "{}", 2);
+    else if (request->verb == REQUEST_MONITOR && control_stream(client))
+        s->held = client;
     else if (request->verb == REQUEST_UP)
         s->held = client;
     else
@@ -218,6 +220,69 @@ static void test_the_end_while_a_client_waits(void **state)
     close(fd);
 }
 
+static void test_a_stream(void **state)
+{
+    struct server *s = *state;
+    bool ended;
+    int fd = connect_client(s);
+    say(fd, "monitor\n");
+    turn(s);
+    assert_string_equal(hear(fd, &ended), "ok\n");
+    assert_true(control_send(s->held, "one\n", 4));
+    assert_true(control_send(s->held, "two\n", 4));
+    say(fd, "status\n"); /* not heard any more */
+    turn(s);
+    assert_string_equal(hear(fd, &ended), "one\ntwo\n");
+    assert_false(ended);
+    close(fd);
+    turn(s);
+    assert_int_equal(s->gone, 1);
+    assert_null(s->held);
+}
+
+/* What a reader has not read is bounded; once it reads, it gets all that was taken, in order, and new lines. */
+static void test_a_stream_that_nobody_reads_b48(void **state)
+{
+    struct server *s = *state;
+    static char line[1024];
+    static const size_t bound = 16 << 20; /* far beyond what a socket holds */
+    size_t taken = 0, got = 0;
+    bool ended = false;
+    int fd = connect_client(s);
+    say(fd, "monitor\n");
+    turn(s);
+    memset(line, 'x', sizeof line);
+    while (taken < bound && control_send(s->held, line, sizeof line)) {
+        taken += sizeof line;
+        turn(s);
+    }
+    assert_true(taken >= CONTROL_STREAM_MAX - sizeof line && taken < bound);
+    assert_false(control_send(s->held, line, sizeof line));
+    for (int i = 0; i < 10000 && got < taken + 3; i++) {
+        got += strlen(hear(fd, &ended));
+        turn(s);
+    }
+    assert_int_equal(got, taken + 3);
+    assert_true(control_send(s->held, "new\n", 4));
+    turn(s);
+    assert_string_equal(hear(fd, &ended), "new\n");
+    assert_false(ended);
+    close(fd);
+}
+
+static void test_a_stream_ends_with_the_server(void **state)
+{
+    struct server *s = *state;
+    int fd = connect_client(s);
+    say(fd, "monitor\n");
+    turn(s);
+    assert_true(control_send(s->held, "last\n", 5)); /* gone at once, without a turn of the loop */
+    control_close(s->control);
+    assert_int_equal(s->gone, 1);
+    expect(s, fd, "ok\nlast\n");
+    assert_int_equal(open_server(s, &s->control), OK);
+}
+
 /* 1000 clients: 64 are served, the others are told, and afterwards all is as before. */
 static void test_many_clients_b48(void **state)
 {
@@ -346,6 +411,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_late_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_answer_that_nobody_waits_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_end_while_a_client_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stream_that_nobody_reads_b48, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stream_ends_with_the_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_clients_b48, setup, teardown),
         cmocka_unit_test_setup_teardown(test_patience_ends_b48, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_the_owner_can_connect, setup, teardown),

@@ -26,6 +26,7 @@ static void test_garbage_is_refused_b48(void **state)
         {"reload now", "no argument"},
         {"status now", "no argument"},
         {"status ", "no argument"},
+        {"monitor all", "no argument"},
         {"up", "missing"},
         {"up ", "missing"},
         {"up a b", "not the name"},
@@ -40,6 +41,14 @@ static void test_garbage_is_refused_b48(void **state)
         {"explain 10.1.0.1\t10.2.0.1", "not a packet"},
         {"explain 10.1.0.1 \x7f", "not a packet"},
         {"explain \xc3\xa4", "not a packet"},
+        {"log", "log level is missing"},
+        {"log ", "log level is missing"},
+        {"log loud", "log level is missing"},
+        {"log  debug", "log level is missing"},
+        {"log debugdebugdebugdebug", "log level is missing"},
+        {"log debug ", "missing"},
+        {"log debug a b", "not the name"},
+        {"log debug \x1b[31m", "not the name"},
         {"explainx 10.1.0.1 10.2.0.1", "unknown command"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -95,6 +104,20 @@ static void test_requests(void **state)
     }
 }
 
+static void test_log_levels(void **state)
+{
+    (void)state;
+    struct request request;
+    const char *why;
+    assert_int_equal(parse("log error", &request, &why), OK);
+    assert_int_equal(request.verb, REQUEST_LOG);
+    assert_int_equal(request.level, LOG_ERROR);
+    assert_string_equal(request.name, "");
+    assert_int_equal(parse("log debug branch\r", &request, &why), OK);
+    assert_int_equal(request.level, LOG_DEBUG);
+    assert_string_equal(request.name, "branch");
+}
+
 static void test_text_up_to_the_limit(void **state)
 {
     (void)state;
@@ -117,7 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_garbage_is_refused_b48), cmocka_unit_test(test_embedded_nul_is_refused_b48),
         cmocka_unit_test(test_names_up_to_the_limit),  cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_text_up_to_the_limit),
+        cmocka_unit_test(test_text_up_to_the_limit),   cmocka_unit_test(test_log_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

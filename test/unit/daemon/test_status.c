@@ -18,6 +18,8 @@ struct fixture {
     struct status_input input;
 };
 
+static const struct log quiet = {.level = LOG_INFO};
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -50,6 +52,7 @@ static int setup(void **state)
         .drops = &drops,
         .rules = rules,
         .ike_drops = ike_drops,
+        .log = &quiet,
     };
     *state = f;
     return 0;
@@ -102,8 +105,8 @@ static int64_t number_of(const json_t *object, const char *key)
 static void test_without_sas(void **state)
 {
     struct fixture *f = *state;
-    static const char *const keys[] = {"version", "uptime_s", "configured_s", "ike_sas", "rules",
-                                       "drops",   "crypto",   "workers",      "offloads"};
+    static const char *const keys[] = {"version", "uptime_s", "configured_s", "ike_sas",   "rules",     "drops",
+                                       "crypto",  "workers",  "offloads",     "log_level", "log_levels"};
     struct status_document document;
     rules[1] = (struct rule_counters){3, UINT64_MAX};
     drops.count[DROP_OUT_NO_RULE] = 7;
@@ -153,6 +156,29 @@ static void test_offloads(void **state)
                         json_is_true(json_object_get(offloads, keys[i])) == ((n >> i & 1) != 0));
         json_decref(root);
     }
+}
+
+static void test_log_levels(void **state)
+{
+    struct fixture *f = *state;
+    const enum log_level levels[] = {LOG_DEBUG};
+    const struct log own = {.level = LOG_WARNING, .connection_levels = levels, .connection_level_count = 1};
+    struct status_document document;
+    f->input.log = &own;
+    status_begin(&document, &f->input);
+    json_t *root = finish(&document);
+    assert_string_equal(text_of(root, "log_level"), "warning");
+    const json_t *shown = json_object_get(root, "log_levels");
+    assert_int_equal(json_object_size(shown), 1);
+    assert_string_equal(text_of(shown, f->input.connections[0].name), "debug");
+    json_decref(root);
+    const enum log_level same[] = {LOG_WARNING};
+    const struct log none = {.level = LOG_WARNING, .connection_levels = same, .connection_level_count = 1};
+    f->input.log = &none;
+    status_begin(&document, &f->input);
+    root = finish(&document);
+    assert_int_equal(json_object_size(json_object_get(root, "log_levels")), 0);
+    json_decref(root);
 }
 
 static void test_with_a_guard(void **state)
@@ -350,6 +376,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_sas, setup, teardown),
         cmocka_unit_test_setup_teardown(test_with_a_guard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offloads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_levels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_sa_and_its_child, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_child_without_an_sa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members_stand_on_the_page, setup, teardown),

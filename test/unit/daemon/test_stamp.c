@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/stamp.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "daemon_test.h"
+
+static const struct timespec noon = {.tv_sec = 1767323045, .tv_nsec = 678999999}; /* 2026-01-02 03:04:05 UTC */
+
+struct kept {
+    FILE *file;
+    char *text;
+    size_t len;
+};
+
+static void keep(struct kept *k)
+{
+    *k = (struct kept){0};
+    k->file = open_memstream(&k->text, &k->len);
+    assert_non_null(k->file);
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    struct kept k;
+    keep(&k);
+    stamp_write(k.file, &noon, LOG_WARNING, "one\ntwo");
+    fclose(k.file);
+    assert_string_equal(k.text, "2026-01-02T03:04:05.678Z warning one\n2026-01-02T03:04:05.678Z warning two\n");
+    free(k.text);
+}
+
+static void check_json(const char *connection, const char *line, const char *wanted)
+{
+    struct kept k;
+    keep(&k);
+    stamp_json(k.file, &noon, LOG_INFO, connection, line);
+    fclose(k.file);
+    assert_string_equal(k.text, wanted);
+    json_t *parsed = json_loads(k.text, 0, NULL);
+    assert_true(json_is_object(parsed));
+    json_decref(parsed);
+    free(k.text);
+}
+
+#define HEAD "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"level\":\"info\","
+
+static void test_json(void **state)
+{
+    (void)state;
+    check_json(NULL, "stopped", HEAD "\"msg\":\"stopped\"}\n");
+    check_json("branch", "initiating", HEAD "\"connection\":\"branch\",\"msg\":\"initiating\"}\n");
+    check_json(NULL, "", HEAD "\"msg\":\"\"}\n");
+}
+
+static void test_json_is_one_line_of_ascii_whatever_the_text_b43(void **state)
+{
+    (void)state;
+    check_json(NULL, "a\nb", HEAD "\"msg\":\"a\\nb\"}\n");
+    check_json(NULL, "\x1b[31m\"\\", HEAD "\"msg\":\"\\u001B[31m\\\"\\\\\"}\n");
+    check_json(NULL, "\xc2\x9b", HEAD "\"msg\":\"\\u009B\"}\n");       /* CSI in one character */
+    check_json(NULL, "/tmp/\xff", HEAD "\"msg\":\"/tmp/\\\\xff\"}\n"); /* not UTF-8 */
+}
+
+static void test_json_holds_the_longest_line(void **state)
+{
+    (void)state;
+    static char line[LOG_LINE_MAX];
+    struct kept k;
+    memset(line, '\xff', sizeof line - 1); /* fourfold once escaped */
+    keep(&k);
+    stamp_json(k.file, &noon, LOG_ERROR, NULL, line);
+    fclose(k.file);
+    json_t *parsed = json_loads(k.text, 0, NULL);
+    assert_int_equal(json_string_length(json_object_get(parsed, "msg")), 4 * (LOG_LINE_MAX - 1));
+    json_decref(parsed);
+    free(k.text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_is_one_line_of_ascii_whatever_the_text_b43),
+        cmocka_unit_test(test_json_holds_the_longest_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
