@@ -61,8 +61,9 @@ static bool terms_same(const struct connection *a, const struct connection *b)
 {
     return a->ike_version == b->ike_version && a->mode == b->mode && proposals_same(&a->ike, &b->ike) &&
            proposals_same(&a->esp, &b->esp) && a->allow == b->allow && a->ike_lifetime_s == b->ike_lifetime_s &&
-           a->lifetime_s == b->lifetime_s && a->lifetime_bytes == b->lifetime_bytes &&
-           a->lifetime_packets == b->lifetime_packets && a->replay_window == b->replay_window;
+           a->lifetime_s == b->lifetime_s && a->ike_lifetime_bytes == b->ike_lifetime_bytes &&
+           a->lifetime_bytes == b->lifetime_bytes && a->lifetime_packets == b->lifetime_packets &&
+           a->replay_window == b->replay_window;
 }
 
 static bool habits_same(const struct connection *a, const struct connection *b)

@@ -108,6 +108,8 @@ static const struct config_key keys[] = {
      .help = "proposals of phase 2, best first; a group means PFS"},
     {CONNECTION(ike_lifetime_s), .name = "ike_lifetime", .apply = apply_duration, .fallback = "8h",
      .min = LIFE_MIN, .max = 365 * DAY, .help = "life of a phase 1 SA"},
+    {CONNECTION(ike_lifetime_bytes), .name = "ike_lifetime_bytes", .apply = apply_bytes, .fallback = "none",
+     .min = 16384, .max = UINT64_C(0xffffffff) * 1024, .help = "bytes of messages that one phase 1 SA may carry, or none"},
     {CONNECTION(lifetime_s), .name = "lifetime", .apply = apply_duration, .fallback = "1h",
      .min = LIFE_MIN, .max = 365 * DAY, .help = "life of a phase 2 SA"},
     {CONNECTION(lifetime_bytes), .name = "lifetime_bytes", .apply = apply_bytes, .fallback = "none",

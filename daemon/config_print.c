@@ -162,6 +162,8 @@ static void print_connection(const struct connection *c, FILE *out)
     print_proposals(out, "ike", &c->ike);
     print_proposals(out, "esp", &c->esp);
     print_duration(out, "ike_lifetime", c->ike_lifetime_s);
+    print_key(out, "ike_lifetime_bytes",
+              c->ike_lifetime_bytes == 0 ? "none" : value_bytes_print(c->ike_lifetime_bytes, text));
     print_duration(out, "lifetime", c->lifetime_s);
     print_key(out, "lifetime_bytes", c->lifetime_bytes == 0 ? "none" : value_bytes_print(c->lifetime_bytes, text));
     if (c->lifetime_packets == 0)

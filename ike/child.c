@@ -49,16 +49,7 @@ enum status child_install(struct ike *ike, struct peer *peer, struct child *chil
     return OK;
 }
 
-/* The two ends wait differently long, so that they do not delete crosswise when each takes the other's new child for
- * the old one. */
-static uint64_t replaced_linger(const struct child_sa *c)
-{
-    const struct path *path = &c->child.path;
-    return address_compare(&path->local.address, &path->remote.address) < 0 ? REPLACED_LINGER : 2 * REPLACED_LINGER;
-}
-
-/* Older children of the same selectors give way. Who started the new one deletes them, after packets under way have
- * arrived. */
+/* Older children of the same selectors give way, and are cleaned up after packets under way have arrived. */
 static uint64_t replace_older(struct ike *ike, struct child_sa *c)
 {
     uint64_t replaced = 0;
@@ -74,9 +65,8 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
         other->state = CHILD_REPLACED;
         other->renew_due = other->renewing = false;
         other->soft_ms = DEADLINE_NEVER;
-        /* Also one that the peer's new child had replaced before: after renewals at once each end cleans up. */
-        if (c->initiator && !other->soft.deadline.armed)
-            timer_in(ike, &other->soft, replaced_linger(c));
+        if (!other->soft.deadline.armed)
+            timer_in(ike, &other->soft, ike_linger_ms(&c->child.path, c->initiator));
     }
     return replaced;
 }
@@ -85,7 +75,7 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
  */
 static void serve_again(struct ike *ike, struct child_sa *c)
 {
-    uint64_t soft = ike_soft_ms(ike, c->lifetime_s, c->initiator), age = ike->now_ms - c->established_ms;
+    uint64_t soft = ike_soft_limit(ike, c->lifetime_s * 1000, c->initiator), age = ike->now_ms - c->established_ms;
     uint64_t rest = soft > age ? soft - age : REKEY_RETRY / 10;
     c->state = CHILD_ACTIVE;
     c->soft_ms = ike->now_ms + rest;
@@ -100,6 +90,26 @@ static void serve_again(struct ike *ike, struct child_sa *c)
                                      .child_id = c->child.id});
 }
 
+/* The peer is told to delete what was replaced, which stays to open what arrives until then. When that was lost the
+ * peer still sends on it, and is told again. So too when the two ends started the one and the other, for then the peer
+ * may have taken this one for the newer, and has nothing to send at present. */
+static void clean_up(struct ike *ike, struct child_sa *c)
+{
+    uint64_t packets = ike->setup.ops.child_packets_in(ike->setup.ops.arg, c->child.id);
+    bool in_use = c->told == 0 || packets != c->packets_seen;
+    struct ike_sa *sa = peer_sa(c->peer);
+    const struct child_sa *newest = child_of_rule(c->peer, c->child.rule);
+    bool crossed = newest != NULL && newest->initiator != c->initiator;
+    c->packets_seen = packets;
+    if (!in_use && c->told >= (crossed ? DELETE_TRIES : 1)) {
+        child_end_one(ike, c, false, "replaced by a newer one");
+        return;
+    }
+    if (sa != NULL)
+        sa->version->delete_child(ike, sa, c);
+    timer_in(ike, &c->soft, ++c->told <= DELETE_TRIES ? DELETE_AGAIN : REPLACED_LINGER);
+}
+
 void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const char *why)
 {
     struct peer *peer = c->peer;
@@ -110,11 +120,13 @@ void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const ch
         return;
     struct child_sa *other, *newest = NULL;
     DL_FOREACH (peer->children, other)
-        if (other->state == CHILD_REPLACED && other->child.rule == rule &&
+        if (other->state == CHILD_REPLACED && other->told == 0 && other->child.rule == rule &&
             selector_equal(&other->child.selector, &selector))
             newest = other;
     if (newest != NULL)
         serve_again(ike, newest);
+    else
+        peer_lost(ike, peer);
 }
 
 static void say_established(struct ike *ike, const struct child_sa *c, bool rekeyed)
@@ -156,7 +168,7 @@ void child_activate(struct ike *ike, struct child_sa *c)
         return;
     c->state = CHILD_ACTIVE;
     c->established_ms = ike->now_ms;
-    uint64_t soft = ike_soft_ms(ike, c->lifetime_s, c->initiator);
+    uint64_t soft = ike_soft_limit(ike, c->lifetime_s * 1000, c->initiator);
     c->soft_ms = ike->now_ms + soft;
     timer_in(ike, &c->soft, soft);
     timer_in(ike, &c->hard, c->lifetime_s * 1000);
@@ -198,6 +210,8 @@ void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, 
     if (tell_peer && sa != NULL)
         sa->version->delete_child(ike, sa, c);
     bool was_up = c->state == CHILD_ACTIVE;
+    if (was_up && ike->now_ms - c->established_ms >= STABLE_AFTER)
+        peer->retry_wait_ms = 0;
     struct ike_event down = {.kind = IKE_EVENT_CHILD_DOWN,
                              .connection = peer->connection,
                              .rule = c->child.rule,
@@ -268,7 +282,7 @@ void child_renew_failed(struct ike *ike, uint64_t id)
 static void on_soft(struct ike *ike, struct child_sa *c)
 {
     if (c->state == CHILD_REPLACED)
-        child_end_one(ike, c, true, "replaced by a newer one");
+        clean_up(ike, c);
     else if (c->state == CHILD_INSTALLED)
         child_activate(ike, c);
     else

@@ -95,12 +95,21 @@ void ike_answer_repeat(struct ike *ike, const struct ike_sa *sa, struct exchange
         ike_drop(ike, IKE_DROP_RATE, from, "a message repeated too fast");
 }
 
-uint64_t ike_soft_ms(struct ike *ike, uint64_t lifetime_s, bool initiator)
+uint64_t ike_linger_ms(const struct path *path, bool initiator)
+{
+    bool lower = address_compare(&path->local.address, &path->remote.address) < 0;
+    uint64_t linger = initiator ? REPLACED_LINGER : REPLACED_LINGER_RESPONDER;
+    return lower ? linger : linger * REPLACED_LINGER_HIGHER;
+}
+
+uint64_t ike_soft_limit(struct ike *ike, uint64_t hard, bool initiator)
 {
     uint32_t jitter;
+    if (hard == 0)
+        return 0;
     if (random_u32(&ike->setup.random, &jitter) != OK)
         jitter = 0;
-    uint64_t percent_ms = lifetime_s * 10;
-    uint64_t soft = percent_ms * (initiator ? SOFT_INITIATOR : SOFT_RESPONDER);
-    return soft - percent_ms * SOFT_JITTER * (jitter % 1024) / 1024;
+    const uint64_t part = (uint64_t)SOFT_JITTER * (jitter % 1024), percent = hard / 100;
+    return percent * (initiator ? SOFT_INITIATOR : SOFT_RESPONDER) - percent / 1024 * part -
+           percent % 1024 * part / 1024;
 }

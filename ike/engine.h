@@ -97,9 +97,14 @@ struct ike_sa {
     struct identity local_id;
     struct identity *user; /* owned; who has logged in by XAUTH; NULL: nobody has to, or has yet */
     uint64_t lifetime_s;
+    uint64_t lifetime_bytes; /* of its messages (RFC 2409 appendix A, life type 2); 0: no limit */
+    uint64_t bytes,
+        soft_bytes;    /* authentic messages in and out since it is up; to be renewed at; 0: not, or it has been */
     bool lifetime_cut; /* responder: the peer offered more */
     uint64_t created_ms, established_ms, soft_ms, moved_ms;
     uint64_t confirmed_ms; /* when the peer has first shown that it has this SA too; see unconfirmed */
+    unsigned told;         /* replaced: how often the peer was told to delete it, and when last */
+    uint64_t told_ms;
     struct timer retransmit, life, renew, probe, keepalive, linger, collecting;
     struct collected *collected; /* of a message in fragments; owned */
     char hint[512];              /* an unauthenticated reason from the network, already escaped */
@@ -136,6 +141,8 @@ struct child_sa {
     uint64_t replaces; /* id, or 0 */
     uint64_t lifetime_s;
     uint64_t established_ms, soft_ms;
+    unsigned told;         /* replaced: how often the peer was told to delete it */
+    uint64_t packets_seen; /* replaced: what it had opened at the last look */
     struct timer soft, hard;
     struct child_sa *prev, *next;
 };
@@ -169,7 +176,8 @@ struct connection_rules {
 
 struct ike {
     struct ike_setup setup;
-    uint64_t now_ms; /* of the call in progress */
+    uint64_t now_ms;  /* of the call in progress */
+    size_t input_len; /* likewise: of its message; 0: none */
     bool closed;
     struct deadlines deadlines;
     struct ike_sa *sas;                    /* table by own_spi, of all */
@@ -264,7 +272,11 @@ void ike_answer_repeat(struct ike *ike, const struct ike_sa *sa, struct exchange
 MUST_USE enum status ike_rules_find(const struct spd *spd, size_t connections, struct connection_rules **out);
 void ike_rules_free(struct connection_rules *rules, size_t connections); /* NULL is fine */
 
-/* percent of lifetime_s, less up to SOFT_JITTER percent, in ms. */
-uint64_t ike_soft_ms(struct ike *ike, uint64_t lifetime_s, bool initiator);
+/* How long something that was replaced lingers, after a successor that we started or not. */
+uint64_t ike_linger_ms(const struct path *path, bool initiator);
+
+/* When to renew what ends at `hard` (ms, bytes or packets; 0: never): SOFT_INITIATOR or SOFT_RESPONDER percent of it,
+ * less up to SOFT_JITTER percent at random. */
+uint64_t ike_soft_limit(struct ike *ike, uint64_t hard, bool initiator);
 
 #endif

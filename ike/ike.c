@@ -85,7 +85,9 @@ void ike_input(struct ike *ike, uint64_t now_ms, const struct path *path, struct
                  header.major, header.minor);
         return;
     }
+    ike->input_len = message.len;
     ike_version1.input(ike, &header, path, message);
+    ike->input_len = 0;
 }
 
 void ike_acquire(struct ike *ike, uint64_t now_ms, uint32_t rule)

@@ -80,10 +80,18 @@ enum {
     CONFIRM_GRACE_RENEWAL = 500,
     CONFIRM_TRIES = 4,  /* how often message 3 of aggressive mode is said again to a peer without dead-peer detection */
     COMMIT_WAIT = 3000, /* for CONNECTED, after message 2 with the commit bit */
-    REPLACED_LINGER = 10000, /* how long a replaced child or IKE SA still takes what was under way */
-    KEEPALIVE_EVERY = 20000, /* RFC 3948 4 */
-    RETRY_FIRST = 5000,      /* start = start: again after a failure, doubling */
+    /* How long a replaced child or IKE SA still takes what was under way, before the peer is told to delete it. Who
+     * started its successor comes first, the other one only when it was not told; and of two ends alike, that with the
+     * lower address, so that they do not delete crosswise when each takes the other's new one for the old one. */
+    REPLACED_LINGER = 10000,
+    REPLACED_LINGER_RESPONDER = 30000,
+    REPLACED_LINGER_HIGHER = 2, /* times that */
+    DELETE_AGAIN = 2000,        /* a delete has no answer: it stays to open what the peer sends on, and says it again */
+    DELETE_TRIES = 4,           /* so often, where the peer may have taken it for the newer one */
+    KEEPALIVE_EVERY = 20000,    /* RFC 3948 4 */
+    RETRY_FIRST = 5000,         /* start = start: again after a failure or an end, doubling */
     RETRY_LONGEST = 300000,
+    STABLE_AFTER = 60000, /* a child that lived so long was well: the next wait is the first one again */
     REKEY_RETRY = 10000,
     DPD_SEQUENCE_SLACK = 8,
 

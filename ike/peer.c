@@ -254,6 +254,17 @@ void peer_pursue(struct ike *ike, struct peer *peer)
     peer_gave_up(ike, peer, c->start == START_START);
 }
 
+static void try_later(struct ike *ike, struct peer *peer)
+{
+    if (peer->down || peer->cleared || ike->closed || peer->retry.deadline.armed)
+        return;
+    peer->retry_wait_ms = peer->retry_wait_ms == 0 ? RETRY_FIRST : peer->retry_wait_ms * 2;
+    if (peer->retry_wait_ms > RETRY_LONGEST)
+        peer->retry_wait_ms = RETRY_LONGEST;
+    ike_say(ike, LOG_INFO, peer->connection, "trying again in %u s", (unsigned)(peer->retry_wait_ms / 1000));
+    timer_in(ike, &peer->retry, peer->retry_wait_ms);
+}
+
 void peer_gave_up(struct ike *ike, struct peer *peer, bool restart)
 {
     for (size_t i = 0; i < peer->rule_count; i++)
@@ -262,13 +273,15 @@ void peer_gave_up(struct ike *ike, struct peer *peer, bool restart)
     DL_FOREACH (peer->children, child)
         if (child->renew_due)
             child_renew_failed(ike, child->child.id);
-    if (!restart || peer->down || ike->closed)
-        return;
-    peer->retry_wait_ms = peer->retry_wait_ms == 0 ? RETRY_FIRST : peer->retry_wait_ms * 2;
-    if (peer->retry_wait_ms > RETRY_LONGEST)
-        peer->retry_wait_ms = RETRY_LONGEST;
-    ike_say(ike, LOG_INFO, peer->connection, "trying again in %u s", (unsigned)(peer->retry_wait_ms / 1000));
-    timer_in(ike, &peer->retry, peer->retry_wait_ms);
+    if (restart)
+        try_later(ike, peer);
+}
+
+void peer_lost(struct ike *ike, struct peer *peer)
+{
+    const struct connection *c = connection_of(ike, peer->connection);
+    if (c->start == START_START && c->remote.family != 0)
+        try_later(ike, peer);
 }
 
 void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *why)

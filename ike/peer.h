@@ -40,6 +40,9 @@ void peer_pursue(struct ike *ike, struct peer *peer);
 /* Phase 1 failed or everything ended: nobody waits any more; `restart`: try again later by ourselves. */
 void peer_gave_up(struct ike *ike, struct peer *peer, bool restart);
 
+/* A rule has lost its child, or could not get one: with start = start it gets another one a little later. */
+void peer_lost(struct ike *ike, struct peer *peer);
+
 /* Ends all children and IKE SAs, telling the peer. */
 void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *why);
 

@@ -69,6 +69,7 @@ enum status ike_sa_new(struct ike *ike, const struct version *version, struct pe
     sa->connection = connection;
     sa->path = *path;
     sa->lifetime_s = c->ike_lifetime_s;
+    sa->lifetime_bytes = c->ike_lifetime_bytes;
     sa->local_id = c->local_id.type != ID_NONE ? c->local_id : identity_of_address(&path->local.address);
     init_timers(sa);
     HASH_ADD(by_spi, ike->sas, own_spi, sizeof sa->own_spi, sa);
@@ -198,6 +199,7 @@ void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa)
     struct peer *peer = sa->peer;
     struct ike_sa *other, *next;
     struct child_sa *child, *next_child;
+    bool lost = false;
     DL_FOREACH_SAFE (peer->sas, other, next) {
         bool past = other->state >= SA_ESTABLISHED && !other->unconfirmed && other->confirmed_ms < sa->created_ms;
         if (other == sa || !past)
@@ -207,12 +209,15 @@ void ike_sa_initial_contact(struct ike *ike, struct ike_sa *sa)
         ike_sa_end(ike, other, sa->user != NULL, "the peer started anew (INITIAL_CONTACT)");
     }
     DL_FOREACH_SAFE (peer->children, child, next_child)
-        if (child->state != CHILD_INSTALLED && child->established_ms < sa->created_ms)
+        if (child->state != CHILD_INSTALLED && child->established_ms < sa->created_ms) {
             child_end(ike, child, false, true, "the peer started anew (INITIAL_CONTACT)");
+            lost = true;
+        }
+    if (lost)
+        peer_lost(ike, peer);
 }
 
-/* Older SAs of this peer give way to the newest; the end that started the newest deletes them a little later, when
- * their exchanges are over. */
+/* Older SAs of this peer give way to the newest, and are cleaned up a little later, when their exchanges are over. */
 static void replace_older(struct ike *ike, struct ike_sa *sa)
 {
     struct ike_sa *other;
@@ -220,34 +225,45 @@ static void replace_older(struct ike *ike, struct ike_sa *sa)
         if (other != sa &&
             other->state == SA_ESTABLISHED) { /* NOLINT(clang-analyzer-unix.Malloc): ended SAs left the list */
             other->state = SA_REPLACED;
-            timer_in(ike, &other->renew, sa->initiator ? REPLACED_LINGER : 2 * REPLACED_LINGER);
+            timer_in(ike, &other->renew, ike_linger_ms(&sa->path, sa->initiator));
         }
 }
 
-void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s)
+void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s, uint64_t lifetime_bytes)
 {
+    if (sa->state == SA_ESTABLISHED && lifetime_bytes != 0 &&
+        (sa->lifetime_bytes == 0 || lifetime_bytes < sa->lifetime_bytes)) {
+        sa->lifetime_bytes = lifetime_bytes;
+        sa->soft_bytes = ike_soft_limit(ike, lifetime_bytes, sa->initiator);
+    }
     if (lifetime_s == 0 || lifetime_s >= sa->lifetime_s || sa->state != SA_ESTABLISHED)
         return;
     sa->lifetime_s = lifetime_s;
-    uint64_t age = ike->now_ms - sa->established_ms, soft = ike_soft_ms(ike, lifetime_s, sa->initiator);
+    uint64_t age = ike->now_ms - sa->established_ms, soft = ike_soft_limit(ike, lifetime_s * 1000, sa->initiator);
     sa->soft_ms = sa->established_ms + soft;
     timer_in(ike, &sa->renew, soft > age ? soft - age : 0);
     timer_in(ike, &sa->life, lifetime_s * 1000 > age ? lifetime_s * 1000 - age : 0);
 }
 
-static void start_life(struct ike *ike, struct ike_sa *sa)
+static void start_probes(struct ike *ike, struct ike_sa *sa)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    uint64_t soft = ike_soft_ms(ike, sa->lifetime_s, sa->initiator);
-    sa->established_ms = sa->confirmed_ms = sa->heard_ms = ike->now_ms;
-    sa->soft_ms = ike->now_ms + soft;
-    timer_in(ike, &sa->renew, soft);
-    timer_in(ike, &sa->life, sa->lifetime_s * 1000);
-    timer_in(ike, &sa->linger, LINGER);
     if (sa->unconfirmed)
         timer_in(ike, &sa->probe, RETRANSMIT_FIRST);
     else if (sa->peer_dpd && c->dpd_delay_s != 0)
         timer_in(ike, &sa->probe, c->dpd_delay_s * 1000);
+}
+
+static void start_life(struct ike *ike, struct ike_sa *sa)
+{
+    uint64_t soft = ike_soft_limit(ike, sa->lifetime_s * 1000, sa->initiator);
+    sa->established_ms = sa->confirmed_ms = sa->heard_ms = ike->now_ms;
+    sa->soft_ms = ike->now_ms + soft;
+    sa->soft_bytes = ike_soft_limit(ike, sa->lifetime_bytes, sa->initiator);
+    timer_in(ike, &sa->renew, soft);
+    timer_in(ike, &sa->life, sa->lifetime_s * 1000);
+    timer_in(ike, &sa->linger, LINGER);
+    start_probes(ike, sa);
     if (sa->nat_local)
         timer_in(ike, &sa->keepalive, KEEPALIVE_EVERY);
 }
@@ -327,9 +343,7 @@ enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct id
         ike_sa_initial_contact(ike, sa);
     replace_older(ike, sa);
     start_life(ike, sa);
-    sa->peer->retry_wait_ms = 0;
     sa->peer->down = sa->peer->cleared = false;
-    timer_stop(ike, &sa->peer->retry);
     char local[IDENTITY_TEXT], remote[IDENTITY_TEXT], end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT];
     ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s",
             endpoint_print(&sa->path.remote, end), identity_print(&sa->local_id, local),
@@ -373,6 +387,27 @@ void ike_sa_end(struct ike *ike, struct ike_sa *sa, bool tell_peer, const char *
         ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_DOWN, .connection = connection, .why = why});
 }
 
+/* Its successor is gone: it serves again. So two ends that renewed at once, and kept different ones, meet on one. */
+static void serve_again(struct ike *ike, struct ike_sa *sa)
+{
+    sa->state = SA_ESTABLISHED;
+    timer_in(ike, &sa->renew, sa->soft_ms > ike->now_ms ? sa->soft_ms - ike->now_ms : REKEY_RETRY / 10);
+    start_probes(ike, sa);
+    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_UP, .connection = sa->connection});
+}
+
+void ike_sa_end_one(struct ike *ike, struct ike_sa *sa, bool tell_peer, const char *why)
+{
+    struct peer *peer = sa->peer;
+    struct ike_sa *other, *newest = NULL;
+    ike_sa_end(ike, sa, tell_peer, why);
+    DL_FOREACH (peer->sas, other)
+        if (other->state == SA_REPLACED && other->told == 0)
+            newest = other;
+    if (peer_sa(peer) == NULL && newest != NULL)
+        serve_again(ike, newest);
+}
+
 void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why)
 {
     struct peer *peer = sa->peer;
@@ -385,8 +420,22 @@ void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why)
     peer_pursue(ike, peer);
 }
 
+void ike_sa_count(struct ike *ike, struct ike_sa *sa, size_t len)
+{
+    if (sa->state != SA_ESTABLISHED || sa->lifetime_bytes == 0)
+        return;
+    sa->bytes += len;
+    if (sa->bytes >= sa->lifetime_bytes)
+        timer_in(ike, &sa->life, 0);
+    else if (sa->soft_bytes != 0 && sa->bytes >= sa->soft_bytes) {
+        sa->soft_bytes = 0;
+        timer_in(ike, &sa->renew, 0);
+    }
+}
+
 void ike_sa_heard(struct ike *ike, struct ike_sa *sa, const struct path *path)
 {
+    ike_sa_count(ike, sa, ike->input_len);
     sa->heard_ms = ike->now_ms;
     sa->dpd_tries = 0;
     if (sa->unconfirmed) {
@@ -453,13 +502,28 @@ static void on_life(struct ike *ike, struct ike_sa *sa)
                     sa->state == SA_CONFIGURING ? "the peer did not finish XAUTH and mode-config"
                                                 : "the peer did not finish phase 1");
     else
-        ike_sa_end(ike, sa, true, "its lifetime is over");
+        ike_sa_end_one(ike, sa, true, "its lifetime is over");
+}
+
+/* As with children: the peer is told, and told again while it speaks on this one, or may take it for the newer one. */
+static void clean_up(struct ike *ike, struct ike_sa *sa)
+{
+    bool in_use = sa->told == 0 || sa->heard_ms > sa->told_ms;
+    const struct ike_sa *newest = peer_sa(sa->peer);
+    bool crossed = newest != NULL && newest->initiator != sa->initiator;
+    if (!in_use && sa->told >= (crossed ? DELETE_TRIES : 1)) {
+        ike_sa_end(ike, sa, false, "replaced by a newer one");
+        return;
+    }
+    sa->version->delete_sa(ike, sa);
+    sa->told_ms = ike->now_ms;
+    timer_in(ike, &sa->renew, ++sa->told <= DELETE_TRIES ? DELETE_AGAIN : REPLACED_LINGER);
 }
 
 static void on_renew(struct ike *ike, struct ike_sa *sa)
 {
     if (sa->state == SA_REPLACED) {
-        ike_sa_end(ike, sa, true, "replaced by a newer one");
+        clean_up(ike, sa);
         return;
     }
     struct peer *peer = sa->peer;

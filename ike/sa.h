@@ -42,13 +42,19 @@ MUST_USE enum status ike_sa_set_user(struct ike_sa *sa, const struct identity *u
 MUST_USE enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct identity *remote_id);
 
 /* The peer has the shorter lifetime, which counts (RFC 2407 4.5.4). A longer one, or 0, changes nothing. */
-void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s);
+void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s, uint64_t lifetime_bytes); /* 0: stays */
+
+/* An authentic message of it, in or out: kilobytes are a limit too. */
+void ike_sa_count(struct ike *ike, struct ike_sa *sa, size_t len);
 
 /* Phase 1 never came up. Frees sa. */
 void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why);
 
 /* Ends an SA that was up, with a delete to the peer when `tell_peer`. Frees sa; children stay. */
 void ike_sa_end(struct ike *ike, struct ike_sa *sa, bool tell_peer, const char *why);
+
+/* The same for one SA alone: one that it had replaced, and that is still there, serves again. */
+void ike_sa_end_one(struct ike *ike, struct ike_sa *sa, bool tell_peer, const char *why);
 
 /* The peer of an established SA is silent: everything with it ends, and dpd_action says what comes next. Frees sa. */
 void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why);

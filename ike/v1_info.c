@@ -43,6 +43,7 @@ static struct bytes seal_and_send(struct ike *ike, struct ike_sa *sa, uint32_t i
     if (ike_sa_remember(ike, sa, &sa->info_ids, id, INFO_IDS_MAX) != OK)
         return (struct bytes){0};
     sa->version->send(ike, sa, writer_bytes(&m->w), 0);
+    ike_sa_count(ike, sa, m->w.len);
     return writer_bytes(&m->w);
 }
 
@@ -160,7 +161,7 @@ static bool on_delete(struct ike *ike, struct ike_sa *sa, const struct path *pat
         if (target == NULL || target->peer != sa->peer || target->state < SA_ESTABLISHED)
             continue;
         bool self = target == sa;
-        ike_sa_end(ike, target, false, "deleted by the peer");
+        ike_sa_end_one(ike, target, false, "deleted by the peer");
         if (self)
             return false;
     }
@@ -214,7 +215,7 @@ static void on_status(struct ike *ike, struct ike_sa *sa, const struct v1_notify
         ike_sa_initial_contact(ike, sa);
     if (n->type == NOTIFY_RESPONDER_LIFETIME && n->protocol == V1_PROTOCOL_ISAKMP && sa->initiator &&
         v1_lifetime_read(n->data, &seconds, &kilobytes) == OK)
-        ike_sa_shorten(ike, sa, seconds);
+        ike_sa_shorten(ike, sa, seconds, kilobytes * 1024);
     if (n->type == NOTIFY_CONNECTED && n->spi.len == 4) {
         struct child_sa *child = child_by_spi_out(sa->peer, load_u32(n->spi.data));
         if (child != NULL && child->initiator)

@@ -190,6 +190,7 @@ static void believe(struct ike *ike, struct ike_sa *sa, const struct claim *clai
         sa->lifetime_s = c->ike_lifetime_s;
         sa->lifetime_cut = true;
     }
+    sa->lifetime_bytes = v1_smaller_limit(sa->lifetime_bytes, c->ike_lifetime_bytes);
     sa->peer_fragments = sa->peer_fragments && c->fragmentation;
     sa->local_id = c->local_id.type != ID_NONE ? c->local_id : identity_of_address(&sa->path.local.address);
 }

@@ -17,7 +17,10 @@ const char *phase1_mode_name(enum ike_mode mode)
 
 struct v1_terms phase1_terms(const struct connection *c)
 {
-    return (struct v1_terms){.kind = PROPOSAL_IKE, .auth = auth_number(c), .life_seconds = c->ike_lifetime_s};
+    return (struct v1_terms){.kind = PROPOSAL_IKE,
+                             .auth = auth_number(c),
+                             .life_seconds = c->ike_lifetime_s,
+                             .life_kilobytes = v1_kilobytes(c->ike_lifetime_bytes)};
 }
 
 unsigned phase1_vendors(const struct connection *c)

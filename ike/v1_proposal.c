@@ -313,6 +313,7 @@ static void write_phase1_attributes(struct writer *w, const struct v1_terms *ter
     write_short(w, P1_AUTH, terms->auth);
     write_short(w, P1_GROUP, s->group);
     write_life(w, P1_LIFE_TYPE, LIFE_SECONDS, terms->life_seconds);
+    write_life(w, P1_LIFE_TYPE, LIFE_KILOBYTES, terms->life_kilobytes);
 }
 
 static void write_phase2_attributes(struct writer *w, const struct v1_terms *terms, const struct proposal *s)
@@ -433,6 +434,11 @@ const struct proposal *v1_suite_of(const struct proposal_list *ours, const struc
         if (proposal_fits(&ours->items[i], &chosen->suite))
             return &ours->items[i];
     return NULL;
+}
+
+uint64_t v1_kilobytes(uint64_t bytes)
+{
+    return bytes / 1024 > UINT32_MAX ? UINT32_MAX : bytes / 1024;
 }
 
 uint64_t v1_smaller_limit(uint64_t ours, uint64_t theirs)

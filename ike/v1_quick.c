@@ -40,12 +40,11 @@ uint16_t quick_encap(const struct ike_sa *sa, bool udp)
 struct v1_terms quick_terms(const struct ike *ike, const struct ike_sa *sa, uint32_t spi)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    uint64_t kb = c->lifetime_bytes / 1024;
     return (struct v1_terms){.kind = PROPOSAL_ESP,
                              .encap = quick_encap(sa, sa->udp),
                              .spi = spi,
                              .life_seconds = c->lifetime_s,
-                             .life_kilobytes = kb > UINT32_MAX ? UINT32_MAX : kb};
+                             .life_kilobytes = v1_kilobytes(c->lifetime_bytes)};
 }
 
 void quick_free(struct ike *ike, struct quick *q)
@@ -112,6 +111,7 @@ enum status quick_send(struct ike *ike, struct quick *q, struct bytes datagram, 
         return status;
     timer_in(ike, &q->timer, waits ? exchange_wait_ms(&q->exchange) : LINGER);
     q->sa->version->send(ike, q->sa, datagram, 0);
+    ike_sa_count(ike, q->sa, datagram.len);
     return OK;
 }
 
@@ -134,6 +134,8 @@ void quick_fail(struct ike *ike, struct quick *q, const char *why)
     peer_unwant(peer, rule);
     ike_tell(ike, (struct ike_event){
                       .kind = IKE_EVENT_CHILD_FAILED, .connection = peer->connection, .rule = rule, .why = why});
+    if (child_of_rule(peer, rule) == NULL)
+        peer_lost(ike, peer);
 }
 
 void v1_quick_forget_all(struct ike *ike, struct ike_sa *sa, const char *why)
@@ -265,20 +267,17 @@ static enum status make_keys(struct ike *ike, const struct quick *q, struct byte
     return status;
 }
 
-static void set_byte_limits(struct child *child, const struct quick *q, bool initiator)
+static void set_byte_limits(struct ike *ike, struct child *child, const struct quick *q)
 {
-    if (q->lifetime_kb == 0)
-        return;
-    uint64_t bytes = q->lifetime_kb > UINT64_MAX / 1024 ? UINT64_MAX : q->lifetime_kb * 1024;
-    child->hard_bytes = bytes;
-    child->soft_bytes = bytes / 100 * (initiator ? SOFT_INITIATOR : SOFT_RESPONDER);
+    child->hard_bytes = q->lifetime_kb > UINT64_MAX / 1024 ? UINT64_MAX : q->lifetime_kb * 1024;
+    child->soft_bytes = ike_soft_limit(ike, child->hard_bytes, q->initiator);
 }
 
 /* Ours alone: IKE has no word for packets. */
-static void set_packet_limits(struct child *child, const struct connection *c, bool initiator)
+static void set_packet_limits(struct ike *ike, struct child *child, const struct connection *c, bool initiator)
 {
     child->hard_packets = c->lifetime_packets;
-    child->soft_packets = c->lifetime_packets / 100 * (initiator ? SOFT_INITIATOR : SOFT_RESPONDER);
+    child->soft_packets = ike_soft_limit(ike, c->lifetime_packets, initiator);
 }
 
 enum status quick_install(struct ike *ike, struct quick *q, struct bytes peer_public, struct child_sa **out)
@@ -296,8 +295,8 @@ enum status quick_install(struct ike *ike, struct quick *q, struct bytes peer_pu
                           .selector = q->selector,
                           .replay_window = c->replay_window,
                           .tunnel = c->tunnel};
-    set_byte_limits(&child, q, q->initiator);
-    set_packet_limits(&child, c, q->initiator);
+    set_byte_limits(ike, &child, q);
+    set_packet_limits(ike, &child, c, q->initiator);
     enum status status = make_keys(ike, q, peer_public, &child);
     if (status == OK) {
         keylog_child(ike, &child);

@@ -32,6 +32,7 @@ struct connection {
     struct proposal_list ike, esp;
     uint32_t allow;                      /* enum legacy mask */
     uint64_t ike_lifetime_s, lifetime_s; /* seconds, hard limits */
+    uint64_t ike_lifetime_bytes;         /* of phase 1: IKE messages; 0: none */
     uint64_t lifetime_bytes;             /* 0: none */
     uint64_t lifetime_packets;           /* 0: none */
     uint32_t replay_window;              /* packets */

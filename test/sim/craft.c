@@ -24,6 +24,13 @@ struct ike_sa *craft_sa(const struct ike *ike)
     return found;
 }
 
+void craft_renew_phase1(struct ike *ike, uint64_t now_ms)
+{
+    struct ike_sa *sa = craft_sa(ike);
+    if (sa != NULL && sa->state == SA_ESTABLISHED)
+        deadline_set(&ike->deadlines, &sa->renew.deadline, now_ms);
+}
+
 void craft_first_iv(const struct ike_sa *sa, uint32_t message_id, uint8_t iv[IV_MAX])
 {
     must(v1_phase2_iv(&sa->keys, sa->iv, message_id, iv) == OK);

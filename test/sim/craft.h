@@ -21,6 +21,9 @@ struct craft {
 /* The newest established SA of an engine, else any; NULL. */
 struct ike_sa *craft_sa(const struct ike *ike);
 
+/* Phase 1 is to be renewed now, by this end. */
+void craft_renew_phase1(struct ike *ike, uint64_t now_ms);
+
 /* The IV of the first message of phase 2 with this id. */
 void craft_first_iv(const struct ike_sa *sa, uint32_t message_id, uint8_t iv[IV_MAX]);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "esp/drop.h"
 #include "esp/open.h"
 #include "esp/seal.h"
 
@@ -272,39 +273,51 @@ void rig_use_access(struct rig *rig)
     rig_set_rule(&rig->ends[0], "0.0.0.0/0 -> 10.2.0.0/24 via peer");
 }
 
+static void make_engine(struct rig_end *end)
+{
+    const struct ike_setup setup = {
+        .connections = end->several != NULL ? end->several : &end->connection,
+        .connection_count = end->several != NULL ? end->several_count : 1,
+        .spd = &end->spd,
+        .random = end->random,
+        .vault = end->rig->vault,
+        .log = &end->log,
+        .ops = {.arg = end,
+                .send = op_send,
+                .send_keepalive = op_keepalive,
+                .new_spi = op_new_spi,
+                .child_add = op_child_add,
+                .child_activate = op_child_activate,
+                .child_remove = op_child_remove,
+                .child_move = op_child_move,
+                .child_packets_in = op_packets_in,
+                .event = op_event,
+                .unix_time = op_unix_time,
+                .xauth_check = op_xauth_check,
+                .net_up = op_net_up,
+                .net_down = op_net_down},
+    };
+    if (sad_new(end->spd.count, NULL, &end->random, &end->sad) != OK || ike_new(&setup, &end->ike) != OK)
+        abort();
+}
+
 void rig_start(struct rig *rig)
 {
     for (int i = 0; i < RIG_ENDS; i++)
         compile_rules(&rig->ends[i]);
-    for (int i = 0; i < RIG_ENDS; i++) {
-        struct rig_end *end = &rig->ends[i];
-        const struct ike_setup setup = {
-            .connections = end->several != NULL ? end->several : &end->connection,
-            .connection_count = end->several != NULL ? end->several_count : 1,
-            .spd = &end->spd,
-            .random = end->random,
-            .vault = rig->vault,
-            .log = &end->log,
-            .ops = {.arg = end,
-                    .send = op_send,
-                    .send_keepalive = op_keepalive,
-                    .new_spi = op_new_spi,
-                    .child_add = op_child_add,
-                    .child_activate = op_child_activate,
-                    .child_remove = op_child_remove,
-                    .child_move = op_child_move,
-                    .child_packets_in = op_packets_in,
-                    .event = op_event,
-                    .unix_time = op_unix_time,
-                    .xauth_check = op_xauth_check,
-                    .net_up = op_net_up,
-                    .net_down = op_net_down},
-        };
-        if (sad_new(end->spd.count, NULL, &end->random, &end->sad) != OK || ike_new(&setup, &end->ike) != OK)
-            abort();
-    }
+    for (int i = 0; i < RIG_ENDS; i++)
+        make_engine(&rig->ends[i]);
     for (int i = 0; i < RIG_ENDS; i++)
         ike_start(rig->ends[i].ike, rig->now_ms);
+}
+
+void rig_reboot(struct rig *rig, int i)
+{
+    struct rig_end *end = &rig->ends[i];
+    ike_free(end->ike);
+    sad_free(end->sad);
+    make_engine(end);
+    ike_start(end->ike, rig->now_ms);
 }
 
 size_t rig_free(struct rig *rig)
@@ -335,7 +348,8 @@ static uint64_t next_event(const struct rig *rig)
 {
     uint64_t next = DEADLINE_NEVER;
     for (int i = 0; i < RIG_ENDS; i++)
-        next = earlier(next, ike_next(rig->ends[i].ike));
+        if (!rig->ends[i].asleep)
+            next = earlier(next, ike_next(rig->ends[i].ike));
     for (int i = 0; i < RIG_ENDS; i++)
         if (rig->ends[i].verdict.at_ms != 0)
             next = earlier(next, rig->ends[i].verdict.at_ms);
@@ -353,7 +367,8 @@ static void deliver_due(struct rig *rig)
         }
         struct rig_datagram d = rig->flight[i];
         rig->flight[i] = rig->flight[--rig->in_flight];
-        ike_input(rig->ends[d.to].ike, rig->now_ms, &d.path, bytes_of(d.data, d.len));
+        if (!rig->ends[d.to].asleep)
+            ike_input(rig->ends[d.to].ike, rig->now_ms, &d.path, bytes_of(d.data, d.len));
     }
 }
 
@@ -373,7 +388,8 @@ static void step(struct rig *rig)
     deliver_due(rig);
     answer_logins(rig);
     for (int i = 0; i < RIG_ENDS; i++)
-        ike_tick(rig->ends[i].ike, rig->now_ms);
+        if (!rig->ends[i].asleep)
+            ike_tick(rig->ends[i].ike, rig->now_ms);
 }
 
 bool rig_run_until(struct rig *rig, uint64_t for_ms, bool (*done)(const struct rig *rig))
@@ -417,43 +433,106 @@ const struct rig_datagram *rig_sent(const struct rig *rig, int from, size_t n)
 
 /* --- looking in --- */
 
-static size_t make_ping(int from, uint8_t packet[28])
+enum { PING_HEAD = 28 };
+
+static size_t make_ping(int from, size_t data, uint8_t packet[RIG_PACKET_MAX])
 {
-    const uint8_t head[20] = {
-        0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0, 10, (uint8_t)(1 + from), 0, 1, 10, (uint8_t)(2 - from), 0, 1};
-    memset(packet, 0, 28);
+    const size_t len = PING_HEAD + data;
+    const uint8_t head[20] = {0x45,
+                              0,
+                              (uint8_t)(len >> 8),
+                              (uint8_t)len,
+                              0,
+                              1,
+                              0,
+                              0,
+                              64,
+                              1,
+                              0,
+                              0,
+                              10,
+                              (uint8_t)(1 + from),
+                              0,
+                              1,
+                              10,
+                              (uint8_t)(2 - from),
+                              0,
+                              1};
+    if (len > RIG_PACKET_MAX)
+        abort();
+    memset(packet, 0, len);
     memcpy(packet, head, sizeof head);
     packet[20] = 8;
-    return 28;
+    return len;
 }
 
-bool rig_carries(struct rig *rig, int from)
+static void tell_limits(struct rig_end *end, struct sa *sa)
 {
-    static const size_t capacity = PACKET_HEADROOM + 64 + PACKET_TAILROOM;
-    uint8_t buffer[512], ping[28];
-    struct packet packet = packet_of(buffer, capacity, PACKET_HEADROOM), *batch = &packet;
-    struct flow flow, opened;
+    uint64_t child = sa->child_id;
+    if (sa->dead)
+        ike_child_hard(end->ike, end->rig->now_ms, child);
+    else if (sa_take_soft(sa))
+        ike_child_soft(end->ike, end->rig->now_ms, child);
+}
+
+const char *rig_seal(struct rig *rig, int from, size_t data, struct rig_sealed *out)
+{
+    uint8_t buffer[PACKET_HEADROOM + RIG_PACKET_MAX + PACKET_TAILROOM], ping[RIG_PACKET_MAX];
+    struct packet packet = packet_of(buffer, sizeof buffer, PACKET_HEADROOM), *batch = &packet;
+    struct flow flow;
     enum drop why;
     bool has;
-    uint32_t spi;
-    size_t len = make_ping(from, ping);
+    size_t len = make_ping(from, data, ping);
     uint8_t *at = packet_append(&packet, len);
     if (at == NULL)
         abort();
     memcpy(at, ping, len);
     if (flow_read(bytes_of(ping, len), &flow, NULL) != OK)
         abort();
-    struct sa *out = sad_outbound(rig->ends[from].sad, rig->ends[from].rule, &flow, &has);
-    if (out == NULL)
-        return false;
-    esp_seal(out, &batch, &why, 1);
-    if (why != DROP_NONE || !esp_peek_spi(bytes_of(packet_data(&packet), packet.len), &spi))
-        return false;
-    struct sa *in = sad_inbound(rig->ends[1 - from].sad, spi);
-    if (in == NULL)
-        return false;
-    esp_open(in, NULL, &batch, &opened, &why, 1);
-    return why == DROP_NONE && packet.len == len && memcmp(packet_data(&packet), ping, len) == 0;
+    struct sa *sa = sad_outbound(rig->ends[from].sad, rig->ends[from].rule, &flow, &has);
+    if (sa == NULL)
+        return "no SA to seal with";
+    esp_seal(sa, &batch, &why, 1);
+    tell_limits(&rig->ends[from], sa);
+    if (why != DROP_NONE)
+        return drop_name(why);
+    if (packet.len > sizeof out->data)
+        abort();
+    out->to = 1 - from;
+    out->len = packet.len;
+    memcpy(out->data, packet_data(&packet), packet.len);
+    return NULL;
+}
+
+const char *rig_open(struct rig *rig, const struct rig_sealed *sealed)
+{
+    uint8_t buffer[PACKET_HEADROOM + sizeof sealed->data + PACKET_TAILROOM], ping[RIG_PACKET_MAX];
+    struct packet packet = packet_of(buffer, sizeof buffer, PACKET_HEADROOM), *batch = &packet;
+    struct rig_end *end = &rig->ends[sealed->to];
+    struct flow opened;
+    enum drop why;
+    uint32_t spi;
+    uint8_t *at = packet_append(&packet, sealed->len);
+    if (at == NULL)
+        abort();
+    memcpy(at, sealed->data, sealed->len);
+    if (!esp_peek_spi(bytes_of(packet_data(&packet), packet.len), &spi))
+        return "no SPI";
+    struct sa *sa = sad_inbound(end->sad, spi);
+    if (sa == NULL)
+        return "no SA to open it with";
+    esp_open(sa, NULL, &batch, &opened, &why, 1);
+    tell_limits(end, sa);
+    if (why != DROP_NONE)
+        return drop_name(why);
+    size_t len = make_ping(1 - sealed->to, packet.len - PING_HEAD, ping);
+    return packet.len == len && memcmp(packet_data(&packet), ping, len) == 0 ? NULL : "not what was sealed";
+}
+
+bool rig_carries(struct rig *rig, int from)
+{
+    struct rig_sealed sealed;
+    return rig_seal(rig, from, 0, &sealed) == NULL && rig_open(rig, &sealed) == NULL;
 }
 
 bool rig_both_carry(const struct rig *rig)

@@ -52,6 +52,7 @@ struct rig_end {
         bool right;
     } verdict;        /* under way; at_ms 0: none */
     bool fail_random; /* randomness of this end fails from now on */
+    bool asleep;      /* suspended: hears nothing and does nothing, while time goes on */
     struct random_seeded seeded;
     struct random inner, random;
 };
@@ -91,6 +92,9 @@ void rig_set_rule(struct rig_end *end, const char *rule);
 /* Makes the engines, after connections and network were set. `rule`: NULL for the default rules of both ends. */
 void rig_start(struct rig *rig);
 
+/* The end forgets all that it knows, sends nothing, and begins anew. */
+void rig_reboot(struct rig *rig, int i);
+
 /* Frees everything; returns how many secrets were still alive in the vault (0 is right). */
 size_t rig_free(struct rig *rig);
 
@@ -105,6 +109,20 @@ void rig_inject(struct rig *rig, int to, uint16_t port, struct bytes message);
 
 /* The n-th last datagram that `from` sent (0: the last); NULL. */
 const struct rig_datagram *rig_sent(const struct rig *rig, int from, size_t n);
+
+/* A packet of data on its way, on a path of its own that loses nothing. */
+enum { RIG_PACKET_MAX = 1400 };
+struct rig_sealed {
+    uint64_t at_ms; /* the sender's to set */
+    int to;         /* index of the end */
+    size_t len;
+    uint8_t data[RIG_PACKET_MAX + 200];
+};
+
+/* Seals a ping with so many bytes of data, and opens it. Soft and hard limits that this meets are told to the engine,
+ * as the daemon does. Returns NULL, or why it is lost. */
+const char *rig_seal(struct rig *rig, int from, size_t data, struct rig_sealed *out);
+const char *rig_open(struct rig *rig, const struct rig_sealed *sealed);
 
 /* Seals a ping at one end and opens it at the other, now. True when it arrived intact. */
 bool rig_carries(struct rig *rig, int from);

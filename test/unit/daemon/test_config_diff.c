@@ -40,6 +40,7 @@ static void test_every_key_that_an_sa_follows_from_changes_the_connection(void *
         "ike = aes128-sha256-ecp256",
         "esp = aes128gcm16-ecp256",
         "ike_lifetime = 7h",
+        "ike_lifetime_bytes = 1MiB",
         "lifetime = 30m",
         "lifetime_bytes = 1GiB",
         "lifetime_packets = 100000",
