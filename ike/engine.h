@@ -195,10 +195,10 @@ struct ike {
     uint8_t seed[HASH_SEED];
     uint64_t drops[IKE_DROP_COUNT];
     struct log_rate log_rate, error_rate;
-    struct { /* key exchanges for strangers in aggressive mode: see AGGRESSIVE_PER_SECOND */
+    struct { /* key exchanges for first messages in aggressive mode: see AGGRESSIVE_PER_SECOND */
         uint64_t since_ms;
         unsigned count;
-        struct throttle sites;
+        struct throttle sites[2]; /* of strangers, of configured peers */
     } aggressive;
     uint8_t out[IKE_SEND_MAX];
     uint8_t in[IKE_MESSAGE_MAX];     /* a decrypted message */

@@ -14,7 +14,8 @@ static bool is_configured(const struct ike *ike, uint32_t connection)
 struct survey {
     size_t all, strangers;
     size_t of_site; /* of the kind of the new one: of a stranger or of a configured peer */
-    struct ike_sa *from_site, *from_strangers, *from_all; /* who would give way first; NULL: nobody would */
+    /* Who would give way first; NULL: nobody would. */
+    struct ike_sa *from_site, *from_strangers, *from_configured;
 };
 
 static bool is_unproven(const struct ike_sa *sa)
@@ -39,11 +40,8 @@ static struct survey look(const struct ike *ike, const struct path *path, bool c
         bool of_configured = is_configured(ike, sa->connection);
         bool same_site = ike_same_site(&sa->path.remote.address, &path->remote.address);
         s.all++;
-        consider(ike, &s.from_all, sa);
-        if (!of_configured) {
-            s.strangers++;
-            consider(ike, &s.from_strangers, sa);
-        }
+        s.strangers += !of_configured;
+        consider(ike, of_configured ? &s.from_configured : &s.from_strangers, sa);
         if (same_site && of_configured == configured) {
             s.of_site++;
             consider(ike, &s.from_site, sa);
@@ -62,6 +60,16 @@ static size_t share_of_site(const struct ike *ike, const struct path *path, bool
     return share;
 }
 
+/* Each kind keeps its reserve: the addresses of configured peers can be forged too, and must not keep strangers out. */
+static struct ike_sa *from_other_sites(const struct survey *s, bool configured)
+{
+    bool strangers_have_more = s->strangers >= HALF_OPEN_RESERVED + (configured ? 1 : 0);
+    struct ike_sa *victim = strangers_have_more ? s->from_strangers : s->from_configured;
+    if (victim != NULL)
+        return victim;
+    return configured ? s->from_configured : s->from_strangers;
+}
+
 static bool find_room(const struct ike *ike, const struct path *path, bool configured, const struct survey *s,
                       struct ike_sa **victim)
 {
@@ -72,9 +80,7 @@ static bool find_room(const struct ike *ike, const struct path *path, bool confi
     *victim = NULL;
     if (!is_full && !site_is_full)
         return true;
-    *victim = among_its_own ? s->from_site : s->from_strangers;
-    if (*victim == NULL && !among_its_own && configured)
-        *victim = s->from_all;
+    *victim = among_its_own ? s->from_site : from_other_sites(s, configured);
     return *victim != NULL;
 }
 
@@ -127,8 +133,8 @@ bool half_open_may_compute(struct ike *ike, const struct path *path, uint32_t co
                  AGGRESSIVE_PER_SECOND);
         return false;
     }
-    if (!configured && !throttle_take(&ike->aggressive.sites, &aggressive_of_site,
-                                      site_digest(ike, &path->remote.address), ike->now_ms)) {
+    if (!throttle_take(&ike->aggressive.sites[configured], &aggressive_of_site, site_digest(ike, &path->remote.address),
+                       ike->now_ms)) {
         ike_drop(ike, IKE_DROP_LIMIT, path,
                  "more than %d first messages of aggressive mode from one address in a second",
                  1000 / AGGRESSIVE_SITE_EVERY);

@@ -4,8 +4,9 @@
  * their group, but not which user they are.
  *
  * A half-open SA is a stranger's where its connection has remote = %any, else a configured peer's: that one's address
- * may be forged too, but a flood of strangers must not keep it out. A site is one subscriber: an IPv4 address, or an
- * IPv6 /64. Many honest peers may be behind one, so a site may have many SAs while there is room.
+ * may be forged too, but a flood of strangers must not keep it out. Nor must forged configured peers keep out
+ * strangers: both have a reserve. A site is one subscriber: an IPv4 address, or an IPv6 /64. Many honest peers may be
+ * behind one, so a site may have many SAs while there is room.
  *
  * Who floods pushes out its own forgeries: those give way, the oldest first, whose peer has not come back with message
  * 3, as one with a forged address never does, and then those that have not come to an end for HALF_OPEN_PATIENCE.

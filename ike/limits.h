@@ -32,7 +32,7 @@ enum {
 
     /* Memory that a stranger can make us hold. */
     HALF_OPEN_MAX = 1024,
-    HALF_OPEN_RESERVED = 128,     /* of HALF_OPEN_MAX: only for peers with a configured address */
+    HALF_OPEN_RESERVED = 128,     /* of HALF_OPEN_MAX: for peers with a configured address, and as many for strangers */
     HALF_OPEN_PER_ADDRESS = 64,   /* per IPv4 address, per IPv6 /64: of strangers, and of configured peers */
     HALF_OPEN_PER_CONNECTION = 2, /* so many more for each peer that is configured with this address */
     HALF_OPEN_WHEN_FULL = 16,     /* who has so many makes room for its next one itself */
@@ -48,7 +48,7 @@ enum {
      */
     AGGRESSIVE_PER_SECOND = 50,
     AGGRESSIVE_RESERVED = 20,    /* of these: only for peers with a configured address */
-    AGGRESSIVE_SITE_BURST = 10,  /* of strangers, per IPv4 address, per IPv6 /64: so many at once, */
+    AGGRESSIVE_SITE_BURST = 10,  /* per IPv4 address, per IPv6 /64, of strangers and of configured peers: at once, */
     AGGRESSIVE_SITE_EVERY = 100, /* then one in each interval */
 
     /* Memory that an authenticated peer can make us hold. */
@@ -68,8 +68,9 @@ enum {
     RETRANSMIT_FIRST = 500,
     RETRANSMIT_LONGEST = 16000,
     RETRANSMIT_TRIES = 6,
-    HINTED_TRIES = 2,   /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
-    REPEAT_EVERY = 200, /* a repeated request is answered at most this often (B16) */
+    HINTED_TRIES = 2,        /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
+    REPEAT_EVERY = 200,      /* a repeated request is answered at most this often (B16) */
+    AGGRESSIVE_REPEATS = 10, /* and message 1 of aggressive mode so many times */
 
     HALF_OPEN_LIFE = 60000,
     CONFIG_LIFE = 120000, /* XAUTH and mode-config: people may have to type their password */

@@ -60,9 +60,15 @@ static uint64_t site_digest(const struct ike *ike, const struct address *a)
     return hash_short(ike->seed, a->bytes, a->family == 4 ? 4 : 8);
 }
 
-static uint64_t user_digest(const struct ike *ike, const struct identity *user)
+/* A user of this connection: two may share a name. By name, since the number changes when the configuration does. */
+static uint64_t user_digest(const struct ike *ike, const struct ike_sa *sa)
 {
-    return hash_short(ike->seed, user->data, user->len);
+    const struct identity *user = &sa->config->user;
+    const char *name = connection_of(ike, sa->connection)->name;
+    uint8_t key[CONNECTION_NAME_MAX + 1 + USER_NAME_MAX] = {0};
+    memcpy(key, name, strlen(name));
+    memcpy(key + CONNECTION_NAME_MAX + 1, user->data, user->len);
+    return hash_short(ike->seed, key, CONNECTION_NAME_MAX + 1 + (size_t)user->len);
 }
 
 static const struct throttle_rate of_user = {LOGIN_USER_BURST, LOGIN_USER_EVERY};
@@ -72,7 +78,7 @@ static const struct throttle_rate of_site = {LOGIN_SITE_BURST, LOGIN_SITE_EVERY}
 static bool may_try(struct ike *ike, const struct ike_sa *sa)
 {
     return throttle_take(&ike->login_sites, &of_site, site_digest(ike, &sa->path.remote.address), ike->now_ms) &&
-           throttle_take(&ike->login_users, &of_user, user_digest(ike, &sa->config->user), ike->now_ms);
+           throttle_take(&ike->login_users, &of_user, user_digest(ike, sa), ike->now_ms);
 }
 
 static void accept(struct ike *ike, struct ike_sa *sa)
@@ -80,7 +86,7 @@ static void accept(struct ike *ike, struct ike_sa *sa)
     char user[IDENTITY_TEXT], end[ENDPOINT_TEXT];
     /* Who knows one password must not try others without an end by logging in between. */
     throttle_give_back(&ike->login_sites, &of_site, site_digest(ike, &sa->path.remote.address));
-    throttle_forgive(&ike->login_users, user_digest(ike, &sa->config->user));
+    throttle_forgive(&ike->login_users, user_digest(ike, sa));
     ike_say(ike, LOG_INFO, sa->connection, "XAUTH: user %s at %s is logged in", net_name(&sa->config->user, user),
             endpoint_print(&sa->path.remote, end));
     enum status status = tell(ike, sa, XAUTH_OK);

@@ -130,6 +130,13 @@ void phase1_say_selected(struct ike *ike, const struct ike_sa *sa)
 
 /* --- the door --- */
 
+/* Until message 3 its address may be forged, and the answer, with our certificates, is many times as long as the
+ * question. */
+static bool may_ask_again(const struct ike_sa *sa)
+{
+    return sa->state != SA_WAIT_HASH || sa->exchange.repeats < AGGRESSIVE_REPEATS;
+}
+
 bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *header, const struct path *path,
                   uint64_t digest, enum ike_mode mode)
 {
@@ -148,7 +155,10 @@ bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *
         return false;
     }
     if (exchange_is_repeat(&(*sa)->exchange, digest)) {
-        ike_answer_repeat(ike, *sa, &(*sa)->exchange, path);
+        if (may_ask_again(*sa))
+            ike_answer_repeat(ike, *sa, &(*sa)->exchange, path);
+        else
+            ike_drop(ike, IKE_DROP_RATE, path, "message 1 of %s, repeated too often", name);
         return false;
     }
     if (address_equal(&(*sa)->path.remote.address, &path->remote.address))

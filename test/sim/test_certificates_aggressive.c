@@ -285,6 +285,25 @@ static void a_downgrade_to_the_pre_shared_key(void **state)
     bench_free(b);
 }
 
+/* Whoever forges the address of another makes us send it our certificates: as often as an honest peer may ask, no
+ * more. */
+static void b15_message_2_is_not_repeated_without_end(void **state)
+{
+    (void)state;
+    struct bench *b = held_with(I, FIRST);
+    struct rig_datagram first = b->hold.datagram;
+    b->hold = (struct hold){.from = R, .held = true};
+    for (uint64_t ms = 0; ms < HALF_OPEN_LIFE - SECOND; ms += REPEAT_EVERY) {
+        rig_inject(b->rig, R, IKE_PORT, bytes_of(first.data, first.len));
+        b->rig->now_ms += REPEAT_EVERY;
+    }
+    assert_true(rig_sent(b->rig, R, 0)->len > 3 * first.len);
+    assert_int_equal(rig_sas(end(b, R), NULL), 1);
+    assert_int_equal(end(b, R)->sent, 1 + AGGRESSIVE_REPEATS);
+    b->rig->filter = NULL;
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +315,7 @@ int main(void)
         cmocka_unit_test(signatures_are_rationed),
         cmocka_unit_test(an_initiator_with_a_bad_certificate),
         cmocka_unit_test(a_name_that_no_certificate_bears),
+        cmocka_unit_test(b15_message_2_is_not_repeated_without_end),
         cmocka_unit_test(a_reply_that_has_chosen_another_method),
         cmocka_unit_test(a_downgrade_to_the_pre_shared_key),
     };

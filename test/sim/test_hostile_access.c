@@ -3,6 +3,8 @@
  * Hostile input between phase 1 and phase 2: peers that have the key of the group and mean harm, and strangers on the
  * path. As elsewhere the right message must still be welcome afterwards, where there is one.
  */
+#include <stdio.h>
+
 #include "ike/v1_attr.h"
 #include "test/sim/bench.h"
 
@@ -280,6 +282,68 @@ static void passwords_are_not_tried_as_fast_as_one_likes(void **state)
     bench_free(b);
 }
 
+static int group_named(void *arg, const char *name)
+{
+    (void)arg;
+    return name[5] - '0';
+}
+
+/* Two connections of client and server, told apart by the name of the group; both clients call themselves alike. */
+static struct bench *two_groups(struct connection client[2], struct connection server[2], struct access access[2])
+{
+    struct bench *b = access_until(I, 1000);
+    char why[256];
+    for (size_t i = 0; i < 2; i++) {
+        const char *const group = i == 0 ? "group0" : "group1";
+        client[i] = end(b, I)->connection;
+        server[i] = end(b, R)->connection;
+        access[i] = *client[i].access;
+        client[i].access = &access[i];
+        client[i].mode = server[i].mode = MODE_AGGRESSIVE;
+        client[i].start = START_TRAP;
+        snprintf(client[i].name, sizeof client[i].name, "%s", group);
+        snprintf(server[i].name, sizeof server[i].name, "%s", group);
+        assert_int_equal(identity_parse(group, &client[i].local_id), OK);
+        server[i].remote_id = client[i].local_id;
+    }
+    spd_free(&end(b, I)->spd);
+    assert_int_equal(spd_add(&end(b, I)->spd, ACTION_PROTECT, "0.0.0.0/0 -> 10.2.0.0/24 via group0", 1, group_named,
+                             NULL, why, sizeof why),
+                     OK);
+    assert_int_equal(spd_add(&end(b, I)->spd, ACTION_PROTECT, "0.0.0.0/0 -> 10.2.1.0/24 via group1", 2, group_named,
+                             NULL, why, sizeof why),
+                     OK);
+    end(b, I)->several = client;
+    end(b, R)->several = server;
+    end(b, I)->several_count = end(b, R)->several_count = 2;
+    return b;
+}
+
+/* The login of a namesake elsewhere gives no tries back, and his mistakes take none away. */
+static void who_has_the_same_name_elsewhere_is_another(void **state)
+{
+    (void)state;
+    const char *why;
+    struct connection client[2], server[2];
+    struct access access[2];
+    struct bench *b = two_groups(client, server, access);
+    unsigned right = 0;
+    assert_int_equal(secret_copy(b->rig->vault, "guess", 5, &access[0].password), OK);
+    rig_start(b->rig);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(ike_up(end(b, I)->ike, b->rig->now_ms, 0, &why), OK);
+        rig_run(b->rig, 100);
+        assert_int_equal(ike_up(end(b, I)->ike, b->rig->now_ms, 1, &why), OK);
+        rig_run(b->rig, 200);
+        assert_int_equal(end(b, I)->events[IKE_EVENT_PHASE1_UP], ++right);
+        assert_int_equal(ike_down(end(b, I)->ike, b->rig->now_ms, 1, &why), OK);
+        rig_run(b->rig, 100);
+    }
+    assert_in_range(end(b, R)->logins - right, LOGIN_USER_BURST, LOGIN_USER_BURST + 1);
+    secret_free(&access[0].password);
+    bench_free(b);
+}
+
 /* Whoever has only the key of the group ends nothing of a user who is there. */
 static void a_failed_login_ends_nothing(void **state)
 {
@@ -508,6 +572,7 @@ int main(void)
         cmocka_unit_test(a_second_answer_is_not_looked_at),
         cmocka_unit_test(b44_the_client_is_gone_while_its_password_is_checked),
         cmocka_unit_test(passwords_are_not_tried_as_fast_as_one_likes),
+        cmocka_unit_test(who_has_the_same_name_elsewhere_is_another),
         cmocka_unit_test(a_failed_login_ends_nothing),
         cmocka_unit_test(a_client_neither_sets_nor_asks_what_is_the_servers),
         cmocka_unit_test(asked_a_thousand_times_it_is_one_lease_and_bounded),

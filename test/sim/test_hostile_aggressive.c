@@ -239,7 +239,7 @@ static void key_exchanges_are_few(bool any, bool spread, unsigned most)
 static void b15_key_exchanges_for_strangers_are_few(void **state)
 {
     (void)state;
-    key_exchanges_are_few(false, false, AGGRESSIVE_PER_SECOND);
+    key_exchanges_are_few(false, false, AGGRESSIVE_SITE_BURST + 500 / AGGRESSIVE_SITE_EVERY);
     key_exchanges_are_few(true, true, AGGRESSIVE_PER_SECOND - AGGRESSIVE_RESERVED);
     key_exchanges_are_few(true, false, AGGRESSIVE_SITE_BURST + 500 / AGGRESSIVE_SITE_EVERY);
 }

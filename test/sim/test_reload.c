@@ -52,9 +52,11 @@ static void add_rule(struct other *o, const char *rule)
     assert_int_equal(spd_add(&o->spd, ACTION_PROTECT, rule, 1, find_name, o, why, sizeof why), OK);
 }
 
-static const char *rule_of_end(int end)
+static const char *rule_of_end(const struct rig_end *end)
 {
-    return end == I ? "10.1.0.0/24 -> 10.2.0.0/24 via peer" : "10.2.0.0/24 -> 10.1.0.0/24 via peer";
+    if (end->index == R)
+        return "10.2.0.0/24 -> 10.1.0.0/24 via peer";
+    return end->connection.access != NULL ? "0.0.0.0/0 -> 10.2.0.0/24 via peer" : "10.1.0.0/24 -> 10.2.0.0/24 via peer";
 }
 
 /* The connection of the rig as number `at`, with others before it that nobody uses. */
@@ -73,7 +75,7 @@ static struct other *moved(const struct rig_end *end, size_t at)
         (void)snprintf(rule, sizeof rule, "10.9.0.0/24 -> 10.8.%zu.0/24 via other%zu", i, i);
         add_rule(o, rule);
     }
-    add_rule(o, rule_of_end(end->index));
+    add_rule(o, rule_of_end(end));
     return o;
 }
 
@@ -143,6 +145,58 @@ static void negotiations_survive(void **state)
         assert_int_equal(rig->ends[I].events[IKE_EVENT_PHASE1_UP], 1);
         finish(rig);
     }
+}
+
+/* At any moment of a login, of which the verdict takes its time, with messages in fragments: tickets, guests, leases
+ * and what is being collected go on. */
+static void logins_survive(void **state)
+{
+    (void)state;
+    for (int mode = MODE_MAIN; mode <= MODE_AGGRESSIVE; mode++)
+        for (uint64_t at = 0; at < 700; at += 5) {
+            struct rig *rig = rig_new(3000 + at);
+            rig->network.delay_min_ms = 15;
+            rig->network.delay_max_ms = 20;
+            rig_use_access(rig);
+            rig->ends[I].connection.mode = rig->ends[R].connection.mode = (enum ike_mode)mode;
+            rig->ends[R].login_takes_ms = 100;
+            rig_make_long(&rig->ends[I].connection);
+            rig_make_long(&rig->ends[R].connection);
+            rig_start(rig);
+            rig_run(rig, at);
+            move(rig, R, 0, 2);
+            move(rig, I, 0, 1);
+            rig_run(rig, 7);
+            move(rig, R, 2, 1);
+            if (!rig_run_until(rig, 10 * SECOND, rig_both_carry))
+                fail_msg("a reload after %u ms of a login ended it", (unsigned)at);
+            no_failures(rig);
+            assert_int_equal(rig->ends[R].logins, 1);
+            assert_int_equal(rig->ends[I].net_ups, 1);
+            finish(rig);
+        }
+}
+
+/* A verdict for a login whose connection has gone meanwhile is nobody's. */
+static void a_verdict_that_comes_too_late(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(11);
+    rig_use_access(rig);
+    rig->ends[R].login_takes_ms = 1000;
+    rig->ends[I].connection.start = START_NONE;
+    rig_start(rig);
+    ike_acquire(rig->ends[I].ike, 0, 0);
+    const char *why;
+    assert_int_equal(ike_up(rig->ends[I].ike, rig->now_ms, 0, &why), OK);
+    rig_run(rig, 500);
+    assert_int_equal(rig->ends[R].logins, 1);
+    reload(rig, &rig->ends[R], moved(&rig->ends[R], 1), 1); /* nothing is kept */
+    assert_int_equal(rig_sas(&rig->ends[R], NULL), 0);
+    rig_run(rig, 10 * SECOND);
+    assert_int_equal(rig->ends[R].events[IKE_EVENT_PHASE1_UP], 0);
+    assert_int_equal(rig->ends[I].events[IKE_EVENT_PHASE1_FAILED], 1); /* it was told */
+    finish(rig);
 }
 
 static void renewals_survive(void **state)
@@ -284,6 +338,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(negotiations_survive),
+        cmocka_unit_test(logins_survive),
+        cmocka_unit_test(a_verdict_that_comes_too_late),
         cmocka_unit_test(renewals_survive),
         cmocka_unit_test(life_goes_on),
         cmocka_unit_test(a_changed_connection_ends_and_starts_anew),

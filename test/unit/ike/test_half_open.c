@@ -145,13 +145,35 @@ static void strangers_leave_places_for_configured_peers(void **state)
     free(h);
 }
 
-static void a_stranger_never_pushes_out_a_configured_peer(void **state)
+static void strangers_push_out_no_more_configured_peers_than_their_reserve(void **state)
+{
+    (void)state;
+    struct hall *h = hall_new();
+    put_many(h, NULL, HALF_OPEN_MAX - HALF_OPEN_RESERVED + 1, FIXED, SA_WAIT_KE);
+    for (unsigned i = 0; i < HALF_OPEN_RESERVED - 1; i++)
+        put(h, path_number(5000 + i), ANY, SA_WAIT_KE);
+    assert_int_equal(verdict(h, "192.0.2.7", ANY), 0);               /* the oldest of the configured */
+    assert_int_equal(verdict(h, "203.0.113.2", FIXED_ELSEWHERE), 0); /* of its own kind: strangers keep theirs */
+    h->sas[0].connection = ANY;
+    h->sas[0].state = SA_WAIT_AUTH;
+    int oldest = HALF_OPEN_MAX - HALF_OPEN_RESERVED + 1;
+    assert_int_equal(verdict(h, "192.0.2.7", ANY), oldest); /* of strangers */
+    assert_int_equal(verdict(h, "203.0.113.2", FIXED_ELSEWHERE), 1);
+    free(h);
+}
+
+/* One message each, in the names of sixteen configured sites, would fill the table. */
+static void configured_peers_that_are_forged_do_not_keep_strangers_out(void **state)
 {
     (void)state;
     struct hall *h = hall_new();
     put_many(h, NULL, HALF_OPEN_MAX, FIXED, SA_WAIT_KE);
-    assert_int_equal(verdict(h, "192.0.2.7", ANY), -2);
+    assert_int_equal(verdict(h, "192.0.2.7", ANY), 0);
     assert_int_equal(verdict(h, "203.0.113.2", FIXED_ELSEWHERE), 0); /* no stranger is left */
+    for (size_t i = 0; i < h->count; i++)
+        h->sas[i].state = SA_WAIT_AUTH;
+    assert_int_equal(verdict(h, "192.0.2.7", ANY), -2); /* who has come back has not forged its address */
+    assert_int_equal(verdict(h, "203.0.113.2", FIXED_ELSEWHERE), -2);
     free(h);
 }
 
@@ -191,12 +213,27 @@ static void key_exchanges_by_site_by_kind_and_in_all(void **state)
     assert_int_equal(computed(h, "192.0.2.8", ANY, 100), AGGRESSIVE_SITE_BURST);
     assert_int_equal(computed(h, "2001:db8::1", ANY, 100), AGGRESSIVE_SITE_BURST);
     assert_int_equal(computed(h, "2001:db8::2", ANY, 100), 0);
-    assert_int_equal(computed(h, OFFICE, FIXED, 100),
-                     AGGRESSIVE_PER_SECOND - 3 * AGGRESSIVE_SITE_BURST); /* as many as are left */
+    assert_int_equal(computed(h, "192.0.2.9", ANY, 100), 0); /* the rest is kept for configured peers */
+    assert_int_equal(computed(h, OFFICE, FIXED, 100), AGGRESSIVE_SITE_BURST);
     h->ike.now_ms += AGGRESSIVE_SITE_EVERY;
     assert_int_equal(computed(h, "192.0.2.7", ANY, 100), 0);
     h->ike.now_ms += 1000 - AGGRESSIVE_SITE_EVERY;
     assert_int_equal(computed(h, "192.0.2.7", ANY, 100), 1000 / AGGRESSIVE_SITE_EVERY);
+    free(h);
+}
+
+/* Whoever forges the address of one configured peer keeps out nobody who is configured elsewhere. */
+static void a_flood_in_the_name_of_a_configured_peer_leaves_key_exchanges_for_others(void **state)
+{
+    (void)state;
+    struct hall *h = hall_new();
+    for (unsigned second = 0; second < 5; second++) {
+        assert_true(computed(h, OFFICE, FIXED, 1000) <= AGGRESSIVE_SITE_BURST);
+        assert_int_equal(computed(h, "203.0.113.2", FIXED_ELSEWHERE, 1), 1);
+        assert_int_equal(computed(h, "192.0.2.7", ANY, 1), 1);
+        assert_int_equal(computed(h, OFFICE, ANY, 1), 1); /* nor a stranger behind its address */
+        h->ike.now_ms += 1000;
+    }
     free(h);
 }
 
@@ -290,9 +327,11 @@ int main(void)
         cmocka_unit_test(each_configured_peer_adds_to_the_share_of_its_site),
         cmocka_unit_test(who_has_come_back_stays_for_its_time),
         cmocka_unit_test(strangers_leave_places_for_configured_peers),
-        cmocka_unit_test(a_stranger_never_pushes_out_a_configured_peer),
+        cmocka_unit_test(strangers_push_out_no_more_configured_peers_than_their_reserve),
+        cmocka_unit_test(configured_peers_that_are_forged_do_not_keep_strangers_out),
         cmocka_unit_test(when_it_is_tight_who_has_many_makes_room_itself),
         cmocka_unit_test(key_exchanges_by_site_by_kind_and_in_all),
+        cmocka_unit_test(a_flood_in_the_name_of_a_configured_peer_leaves_key_exchanges_for_others),
         cmocka_unit_test(messages_in_fragments_by_site_by_kind_and_in_all),
         cmocka_unit_test(guests_by_site_by_connection_and_in_all),
         cmocka_unit_test(guests_of_all_connections),
