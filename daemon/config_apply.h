@@ -33,6 +33,7 @@ config_apply apply_key;  /* daemon/config_credentials.c; after apply_allow and t
 config_apply apply_cert; /* after apply_key */
 config_apply apply_ca;
 config_apply apply_crl;
+config_apply apply_hook; /* daemon/config_file.c: a char *, owned */
 config_apply apply_rule; /* daemon/config_acl.c */
 config_apply apply_auth; /* daemon/config_access.c, and so are the next; they come after apply_auth */
 config_apply apply_users;

@@ -84,6 +84,37 @@ bool config_file_read(struct config_load *load, const struct config_item *item, 
     return len >= 0;
 }
 
+/* --- hooks --- */
+
+/* What is wrong with the program, and what would be right; NULL: nothing. */
+static const char *unfit_program(const char *path)
+{
+    struct stat info;
+    if (path[0] != '/')
+        return "is not an absolute path: write one, such as /etc/esptun/up, without arguments";
+    if (stat(path, &info) != 0)
+        return strerror(errno);
+    if (!S_ISREG(info.st_mode))
+        return "is not a plain file: write the path of a program";
+    if ((info.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+        return "is not executable: chmod 755 it";
+    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return "can be changed by others than its owner: chmod 755 it";
+    return NULL;
+}
+
+bool apply_hook(struct config_load *load, const struct config_item *item)
+{
+    char shown[QUOTE_TEXT];
+    char **field = (char **)(void *)((char *)item->target + item->key->offset);
+    const char *wrong = unfit_program(item->text);
+    if (wrong == NULL && (*field = strdup(item->text)) == NULL)
+        wrong = strerror(ENOMEM);
+    if (wrong != NULL)
+        config_error(load->errors, item->line, "%s: '%s': %s", item->key->name, quote(item->text, shown), wrong);
+    return wrong == NULL;
+}
+
 /* --- folders --- */
 
 static enum status note_one(struct config_folders *folders, const char *path, size_t len)

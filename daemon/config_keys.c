@@ -142,6 +142,12 @@ static const struct config_key keys[] = {
      .help = "on interesting traffic, at once, or only when the peer asks"},
     {CONNECTION(required), .name = "required", .apply = apply_yes_no, .fallback = "no", .words = "yes|no",
      .help = "/readyz answers 503 while it is not up, or nothing comes back"},
+    {CONNECTION(up), .name = "up", .apply = apply_hook,
+     .help = "absolute path of a program to run when a tunnel has come up"},
+    {CONNECTION(down), .name = "down", .apply = apply_hook,
+     .help = "absolute path of a program to run when a tunnel is gone"},
+    {CONNECTION(hook_timeout_s), .name = "hook_timeout", .apply = apply_duration, .fallback = "30s",
+     .min = 1, .max = 3600, .help = "how long up and down may take before they are killed"},
 
     {RULE, .name = "protect", .help = PROTECT_HELP},
     {RULE, .name = "permit", .help = "another word for protect"},

@@ -178,6 +178,12 @@ static void print_connection(const struct connection *c, FILE *out)
     print_flag(out, "fragmentation", c->fragmentation);
     print_choice(out, "start", c->start);
     print_flag(out, "required", c->required);
+    if (c->up != NULL)
+        print_key(out, "up", c->up);
+    if (c->down != NULL)
+        print_key(out, "down", c->down);
+    if (c->up != NULL || c->down != NULL)
+        print_duration(out, "hook_timeout", c->hook_timeout_s);
 }
 
 static void print_rules(const struct config *config, FILE *out)

@@ -208,6 +208,8 @@ static enum status watch_all(struct gateway *g)
     for (size_t i = 0; i < 2 && status == OK; i++)
         if (*errors[i] >= 0)
             status = loop_watch(&g->loop, *errors[i], on_path_error, g, errors[i]);
+    if (status == OK)
+        status = gateway_watch_hooks(g);
     if (status == OK && g->watch.fd >= 0)
         status = loop_watch(&g->loop, g->watch.fd, on_routes, g, NULL);
     return status;
@@ -238,6 +240,8 @@ static enum status start(struct gateway *g, char *why)
     const struct config *config = g->config;
     enum status status =
         guard_start(&g->guard, config->gateway.tun, config->gateway.guard, &config->spd, g->log, why, GATEWAY_WHY);
+    if (status == OK)
+        status = gateway_open_hooks(g, why, GATEWAY_WHY);
     if (status == OK)
         status = loop_open(&g->loop, &handlers);
     if (status == OK)
@@ -274,6 +278,7 @@ static void release(struct gateway *g)
 {
     shards_stop(g->shards);
     loop_unwatch_all(&g->loop);
+    gateway_close_hooks(g);
     routes_remove(g->routes);
     control_close(g->control);
     gateway_close_health(g);
@@ -318,6 +323,7 @@ static void run(struct gateway *g)
     ike_start(g->ike, g->started_ms);
     gateway_settle(g);
     loop_run(&g->loop);
+    gateway_finish_hooks(g);
 }
 
 int gateway_run(struct config *config, struct vault *vault, struct log *log)

@@ -115,6 +115,7 @@ static void on_event(void *arg, const struct ike_event *event)
     struct gateway *g = arg;
     commands_note(&g->commands, event);
     gateway_monitor_tell(g, event);
+    gateway_hooks_event(g, event);
     g->look_at_commands = true;
 }
 
@@ -224,12 +225,13 @@ void gateway_settle(struct gateway *g)
         return;
     gateway_release_waiting(g);
     gateway_follow_mtu(g);
+    gateway_hooks_run(g);
     if (g->look_at_commands) {
         g->look_at_commands = false;
         gateway_judge_commands(g);
     }
     uint64_t next = earlier(ike_next(g->ike), shards_next(g->shards));
-    next = earlier(next, g->health_due_ms);
+    next = earlier(earlier(next, g->health_due_ms), gateway_hooks_next(g));
     next = earlier(earlier(next, path_mtus_next(g->path_mtus)), earlier(g->round.due_ms, gateway_follow_next(g)));
     loop_wake_at(&g->loop, earlier(next, commands_next(&g->commands)));
 }

@@ -59,6 +59,14 @@ static enum status compare(struct reload *r)
                        keys);
         return ERR_STATE;
     }
+    const char *hook = gateway_hooks_unknown(g, r->config);
+    if (hook != NULL) {
+        (void)snprintf(r->why, sizeof r->why,
+                       "a running gateway starts no program that it did not know at its start: %s of 'up' or 'down'; "
+                       "restart esptun",
+                       hook);
+        return ERR_STATE;
+    }
     enum status status = config_diff_make(g->config, r->config, &r->diff);
     if (status == OK)
         r->numbers = config_diff_numbers(&r->diff);
@@ -137,6 +145,7 @@ static void end_what_is_gone(struct reload *r)
         control_error(client, "a reload has changed or removed the connection");
     }
     commands_renumber(&g->commands, &r->numbers);
+    gateway_hooks_renumber(g, &r->numbers);
 }
 
 static void put_in_force(struct reload *r)

@@ -9,6 +9,7 @@
  *   gateway_health.c   metrics, health and readiness
  *   gateway_tables.c   what there is by connection and by rule
  *   gateway_reload.c   another configuration
+ *   gateway_hooks.c    programs that are told when tunnels come and go
  */
 #ifndef DAEMON_GATEWAY_STATE_H
 #define DAEMON_GATEWAY_STATE_H
@@ -33,6 +34,7 @@
 enum { GATEWAY_WHY = 512 };
 
 struct round_path;
+struct gateway_hooks;
 
 /* Asking for the routes to all peers again; see gateway_watch.c. */
 struct path_round {
@@ -114,6 +116,7 @@ struct gateway {
     struct commands commands;
     struct logins logins;
     struct http *http;           /* NULL: no metrics */
+    struct gateway_hooks *hooks; /* NULL: no connection has one */
     uint64_t health_due_ms;      /* the next sample; DEADLINE_NEVER: nobody asks */
     uint64_t recheck_ms;         /* when a route was last asked for because of a packet that was too big */
     struct log_rate path_rate;   /* of lines about path MTUs */
@@ -210,6 +213,20 @@ void gateway_set_log_level(struct gateway *g, struct client *client, const struc
 void gateway_monitor_add(struct gateway *g, struct client *client); /* and answers */
 void gateway_monitor_gone(struct gateway *g, const struct client *client);
 void gateway_monitor_tell(struct gateway *g, const struct ike_event *event);
+
+/* --- gateway_hooks.c: harmless where no connection has a hook --- */
+
+/* Before there are threads or signal handlers, and before privileges are dropped. */
+MUST_USE enum status gateway_open_hooks(struct gateway *g, char *why, size_t why_len);
+MUST_USE enum status gateway_watch_hooks(struct gateway *g);
+void gateway_hooks_event(struct gateway *g, const struct ike_event *event); /* from inside the engine */
+void gateway_hooks_run(struct gateway *g);
+uint64_t gateway_hooks_next(const struct gateway *g); /* when that is due, or DEADLINE_NEVER */
+/* A program that the new configuration names and the runner does not know; NULL: none. */
+const char *gateway_hooks_unknown(const struct gateway *g, const struct config *config);
+void gateway_hooks_renumber(struct gateway *g, const struct renumber *numbers);
+void gateway_finish_hooks(struct gateway *g); /* at the end: the last ones run, or are killed */
+void gateway_close_hooks(struct gateway *g);
 
 /* --- gateway_control.c --- */
 

@@ -71,6 +71,25 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
     return replaced;
 }
 
+static void tell_child(struct ike *ike, const struct child_sa *c, uint64_t replaced)
+{
+    const struct ike_sa *sa = peer_sa(c->peer);
+    const struct ike_ends ends = {.child = &c->child,
+                                  .who = &c->peer->id,
+                                  .local_id = sa != NULL ? &sa->local_id : NULL,
+                                  .remote_id = sa != NULL ? sa->remote_id : NULL,
+                                  .user = sa != NULL ? sa->user : NULL,
+                                  .net = c->peer->net};
+    ike_tell(ike, (struct ike_event){.kind = replaced != 0 ? IKE_EVENT_CHILD_REKEYED : IKE_EVENT_CHILD_UP,
+                                     .connection = c->peer->connection,
+                                     .rule = c->child.rule,
+                                     .child_id = c->child.id,
+                                     .old_child_id = replaced,
+                                     .spi_in = c->child.spi_in,
+                                     .spi_out = c->child.spi_out,
+                                     .ends = &ends});
+}
+
 /* Its successor is gone: it serves again. So two ends that renewed at once, and kept different children, meet on one.
  */
 static void serve_again(struct ike *ike, struct child_sa *c)
@@ -82,12 +101,7 @@ static void serve_again(struct ike *ike, struct child_sa *c)
     timer_in(ike, &c->soft, rest);
     ike_say(ike, LOG_DEBUG, c->peer->connection, "SPIs %08x (in) %08x (out) serve again", c->child.spi_in,
             c->child.spi_out);
-    ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_CHILD_UP,
-                                     .connection = c->peer->connection,
-                                     .rule = c->child.rule,
-                                     .spi_in = c->child.spi_in,
-                                     .spi_out = c->child.spi_out,
-                                     .child_id = c->child.id});
+    tell_child(ike, c, 0);
 }
 
 /* The peer is told to delete what was replaced, which stays to open what arrives until then. When that was lost the
@@ -178,13 +192,7 @@ void child_activate(struct ike *ike, struct child_sa *c)
     say_established(ike, c, replaced != 0);
     if (replaced == 0)
         say_shared(ike, c);
-    ike_tell(ike, (struct ike_event){.kind = replaced != 0 ? IKE_EVENT_CHILD_REKEYED : IKE_EVENT_CHILD_UP,
-                                     .connection = c->peer->connection,
-                                     .rule = c->child.rule,
-                                     .spi_in = c->child.spi_in,
-                                     .spi_out = c->child.spi_out,
-                                     .child_id = c->child.id,
-                                     .old_child_id = replaced});
+    tell_child(ike, c, replaced);
 }
 
 void child_activate_soon(struct ike *ike, struct child_sa *c, bool must_wait)

@@ -32,13 +32,23 @@ enum ike_event_kind {
     IKE_EVENT_CHILD_FAILED,  /* phase 2 for a rule did not come about; why */
 };
 
+/* A child that has come: what it covers, and between whom. Borrowed for the call. */
+struct ike_ends {
+    const struct child *child;  /* without keys */
+    const struct identity *who; /* the peer's identity, or the user of XAUTH: one for all its renewals */
+    const struct identity *local_id, *remote_id; /* of phase 1; NULL: it is gone already */
+    const struct identity *user;                 /* XAUTH; NULL: none */
+    const struct virtual_net *net;               /* the virtual address of this peer, or ours; NULL: none */
+};
+
 struct ike_event {
     enum ike_event_kind kind;
     uint32_t connection; /* index */
     uint32_t rule;       /* child events: index in the SPD */
     uint64_t child_id, old_child_id;
-    uint32_t spi_in, spi_out; /* of child_id, which may be gone already; 0: none */
-    const char *why;          /* text for people, escaped, maybe several lines; "" when there is nothing to say */
+    uint32_t spi_in, spi_out;    /* of child_id, which may be gone already; 0: none */
+    const char *why;             /* text for people, escaped, maybe several lines; "" when there is nothing to say */
+    const struct ike_ends *ends; /* of CHILD_UP and CHILD_REKEYED; else NULL */
 };
 
 enum xauth_verdict { XAUTH_WRONG, XAUTH_RIGHT, XAUTH_LATER };

@@ -41,7 +41,9 @@ struct connection {
     enum encap_choice encap;
     bool fragmentation; /* of IKE messages */
     enum start_action start;
-    bool required; /* readiness of the gateway depends on it */
+    bool required;   /* readiness of the gateway depends on it */
+    char *up, *down; /* programs that are told when a tunnel comes and goes; owned; NULL: none */
+    uint64_t hook_timeout_s;
     struct tunnel tunnel;
 };
 

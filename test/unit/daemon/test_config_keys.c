@@ -168,8 +168,8 @@ static void load_example(const struct config_key *key, const char *example)
 static bool names_a_file(const struct config_key *key)
 {
     config_apply *const those[] = {
-        apply_psk_file,   apply_key_password_file,  apply_key, apply_cert, apply_ca, apply_crl, apply_users,
-        apply_xauth_user, apply_xauth_password_file};
+        apply_psk_file,   apply_key_password_file,   apply_key, apply_cert, apply_ca, apply_crl, apply_users,
+        apply_xauth_user, apply_xauth_password_file, apply_hook};
     for (size_t i = 0; i < COUNT(those); i++)
         if (key->apply == those[i])
             return true;
