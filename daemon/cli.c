@@ -13,6 +13,7 @@
 #include "crypto/suites.h"
 #include "daemon/client.h"
 #include "daemon/config.h"
+#include "daemon/config_explain.h"
 #include "daemon/event.h"
 #include "daemon/explain.h"
 #include "daemon/gateway.h"
@@ -34,6 +35,8 @@ static const char help[] =
     "\n"
     "  esptun run [-c FILE]           run in the foreground, log to stderr; SIGTERM ends it, SIGHUP reloads\n"
     "  esptun check [-c FILE]         read the configuration, print the effective policy\n"
+    "  esptun check --explain [-c FILE]\n"
+    "                                 the same in plain words, and what the other end must be set to\n"
     "  esptun status [--json]         IKE SAs, children, counters, drops by reason\n"
     "  esptun status --watch[=SECONDS]\n"
     "                                 the same again and again, with rates, until Ctrl-C\n"
@@ -102,8 +105,9 @@ static int with_config(const struct cli *cli, FILE *out, FILE *err,
 static int act_check(const struct cli *cli, struct config **config, const struct config_errors *errors,
                      struct vault *vault, FILE *out, FILE *err)
 {
-    (void)cli;
     (void)vault;
+    if (cli->explain)
+        return config_explain(*config, errors, out) == OK ? EXIT_OK : fail(err, "no memory");
     config_errors_print(errors, err);
     config_print(*config, out);
     return EXIT_OK;

@@ -37,6 +37,7 @@ struct cli {
     const char *level;  /* of log: a valid one */
     bool json;
     unsigned watch_s;           /* of status: seconds between two rounds; 0: once */
+    bool explain;               /* check --explain: in plain words */
     struct explain_query query; /* of explain */
 };
 

@@ -13,6 +13,7 @@ enum {
     TAKES_PACKET = 16,
     TAKES_LEVEL = 32,
     TAKES_WATCH = 64,
+    TAKES_EXPLAIN = 128,
 };
 
 struct verb {
@@ -23,7 +24,7 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"run", VERB_RUN, TAKES_CONFIG},
-    {"check", VERB_CHECK, TAKES_CONFIG},
+    {"check", VERB_CHECK, TAKES_CONFIG | TAKES_EXPLAIN},
     {"status", VERB_STATUS, TAKES_CONFIG | TAKES_SOCKET | TAKES_JSON | TAKES_WATCH},
     {"up", VERB_UP, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"down", VERB_DOWN, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
@@ -63,7 +64,7 @@ static enum status refuse(struct arguments *args, const char *what, const char *
 
 static bool is_option_of_a_command(const char *word)
 {
-    static const char *const options[] = {"-c", "-s", "--config", "--socket", "--json"};
+    static const char *const options[] = {"-c", "-s", "--config", "--socket", "--json", "--explain"};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         size_t len = strlen(options[i]);
         if (strncmp(word, options[i], len) == 0 && (len == 2 || word[len] == '\0' || word[len] == '='))
@@ -150,6 +151,10 @@ static enum status take_option(struct arguments *args)
     }
     if ((takes & TAKES_WATCH) != 0 && (strcmp(word, "--watch") == 0 || strncmp(word, "--watch=", 8) == 0))
         return take_watch(args, word);
+    if ((takes & TAKES_EXPLAIN) != 0 && strcmp(word, "--explain") == 0) {
+        args->out->explain = true;
+        return OK;
+    }
     if ((takes & TAKES_CONFIG) != 0)
         status = take_value(args, "-c", "--config", &args->out->config);
     if (status == ERR_NOT_FOUND && (takes & TAKES_SOCKET) != 0)

@@ -186,6 +186,7 @@ struct ike {
     struct ike_sa *guests;                 /* list of responders' SAs in SA_CONFIGURING */
     struct peer *peers;                    /* list */
     struct peer *by_identity[PEER_PLACES]; /* those of %any, by a hash of connection and identity */
+    size_t peers_of_any;                   /* there */
     struct peer *idle_next;                /* in the list: where to look next for one to forget; NULL: from the front */
     struct child_sa *children;             /* table by child id */
     struct connection_rules *rules;        /* per connection */
@@ -194,7 +195,7 @@ struct ike {
     uint64_t last_child_id;
     uint8_t seed[HASH_SEED];
     uint64_t drops[IKE_DROP_COUNT];
-    struct log_rate log_rate, error_rate;
+    struct log_rate log_rate, error_rate, opened_rate;
     struct { /* key exchanges for first messages in aggressive mode: see AGGRESSIVE_PER_SECOND */
         uint64_t since_ms;
         unsigned count;

@@ -60,6 +60,7 @@ enum {
     INFO_IDS_MAX = 16384,      /* informational messages, both ways, likewise */
     SAS_PER_PEER_MAX = 8,
     CHILDREN_PER_PEER_MAX = 4096,
+    PEERS_OF_ANY_MAX = 65536, /* of remote = %any, which whoever has a key of many can call by any name */
 
     PEER_PLACES = 4096, /* of the table of peers that come and go */
     IDLE_LOOKS = 8,     /* peers looked at, whether they can be forgotten, for each new one */

@@ -23,6 +23,7 @@ void peer_enter(struct ike *ike, struct peer *peer)
         ike->rules[peer->connection].peer = peer;
         return;
     }
+    ike->peers_of_any++;
     peer->place = place_of(ike, peer->connection, &peer->id);
     LL_PREPEND2(ike->by_identity[peer->place], peer, alike);
 }
@@ -31,10 +32,12 @@ void peer_leave(struct ike *ike, struct peer *peer)
 {
     if (ike->idle_next == peer)
         ike->idle_next = peer->next;
-    if (peer->id.type == ID_NONE)
+    if (peer->id.type == ID_NONE) {
         ike->rules[peer->connection].peer = NULL;
-    else
-        LL_DELETE2(ike->by_identity[peer->place], peer, alike);
+        return;
+    }
+    ike->peers_of_any--;
+    LL_DELETE2(ike->by_identity[peer->place], peer, alike);
 }
 
 enum status peer_make(const struct connection_rules *rules, uint32_t connection, const struct identity *id,
@@ -128,6 +131,8 @@ struct peer *peer_of_identity(struct ike *ike, uint32_t connection, const struct
     if (peer->connection == connection && identity_equal(&peer->id, id))
         return peer;
     forget_idle(ike);
+    if (ike->peers_of_any >= PEERS_OF_ANY_MAX)
+        return NULL;
     return peer_new(ike, connection, id, &peer) == OK ? peer : NULL;
 }
 

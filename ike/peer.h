@@ -23,7 +23,8 @@ void peer_free(struct ike *ike, struct peer *peer); /* with all that hangs on it
 /* The peer of a connection with a fixed remote; NULL for %any. */
 struct peer *peer_of_connection(const struct ike *ike, uint32_t connection);
 
-/* The peer that authenticated as id: made when it is a new one of a %any connection. NULL without memory. */
+/* The peer that authenticated as id: made when it is a new one of a %any connection. NULL: there are
+ * PEERS_OF_ANY_MAX, or no memory. */
 struct peer *peer_of_identity(struct ike *ike, uint32_t connection, const struct identity *id);
 
 /* The newest established IKE SA, or NULL. */

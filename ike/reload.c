@@ -302,9 +302,11 @@ void ike_reload_start(struct ike_reload *r, uint64_t now_ms)
 {
     struct ike *ike = r->ike;
     ike->now_ms = now_ms;
-    for (size_t i = 0; i < r->seat_count; i++)
+    for (size_t i = 0; i < r->seat_count; i++) {
         if (r->seats[i].gained && r->seats[i].peer->id.type == ID_NONE)
             start_peer(ike, r->seats[i].peer);
+        peer_pursue(ike, r->seats[i].peer); /* rules may have waited for the place of one that is gone */
+    }
     for (size_t i = 0; i < r->change.connection_count; i++)
         if (r->fresh[i] != NULL)
             start_peer(ike, r->fresh[i]);

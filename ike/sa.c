@@ -275,7 +275,7 @@ static enum status adopt(struct ike *ike, struct ike_sa *sa, const struct identi
     struct identity *id = malloc(sizeof *id);
     if (peer == NULL || id == NULL) {
         free(id);
-        return ERR_MEMORY;
+        return peer == NULL && ike->peers_of_any >= PEERS_OF_ANY_MAX ? ERR_LIMIT : ERR_MEMORY;
     }
     if (peer->sa_count >= SAS_PER_PEER_MAX) {
         free(id);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Phase 1 of either mode, the responder's first step: which connection is it? */
+#include <stdio.h>
+
 #include "ike/auth.h"
 #include "ike/half_open.h"
 #include "ike/sa.h"
@@ -146,6 +148,19 @@ static void refuse_choice(struct ike *ike, const struct first_message *first, co
     }
 }
 
+/* A flood of first messages must not fill the disk; who looks for every one finds them at log_level = debug. */
+static void say_opened(struct ike *ike, const struct ike_sa *sa, const struct first_message *first)
+{
+    uint32_t suppressed;
+    bool allowed = log_rate_allow(&ike->opened_rate, ike->now_ms, &suppressed);
+    char end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT], more[64] = "";
+    if (allowed && suppressed > 0)
+        snprintf(more, sizeof more, " (%u more were asked for since the last line)", (unsigned)suppressed);
+    ike_say(ike, allowed ? LOG_INFO : LOG_DEBUG, sa->connection, "phase 1 (%s) asked for by %s, selected proposal %s%s",
+            phase1_mode_name(first->mode), endpoint_print(&first->path->remote, end), proposal_print(&sa->suite, suite),
+            more);
+}
+
 static struct ike_sa *open_sa(struct ike *ike, const struct first_message *first, const struct choice *choice)
 {
     const struct connection *c = connection_of(ike, choice->connection);
@@ -167,10 +182,7 @@ static struct ike_sa *open_sa(struct ike *ike, const struct first_message *first
         ike_sa_free(ike, sa);
         return NULL;
     }
-    char end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT];
-    ike_say(ike, LOG_INFO, sa->connection, "phase 1 (%s) asked for by %s, selected proposal %s",
-            phase1_mode_name(first->mode), endpoint_print(&first->path->remote, end),
-            proposal_print(&sa->suite, suite));
+    say_opened(ike, sa, first);
     return sa;
 }
 

@@ -10,7 +10,7 @@ PACKAGES_UNIT="ninja-build clang clang-format clang-tidy libclang-rt-dev libcmoc
                python3-cryptography-vectors python3-cryptography python3-scapy"
 PACKAGES_NETNS="python3 iproute2 iputils-ping procps ethtool nftables conntrack tcpdump tshark strongswan-charon
                 strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins vpnc libstrongswan-standard-plugins
-                libstrongswan-extra-plugins"
+                libstrongswan-extra-plugins openssl curl"
 PACKAGES_BENCH="python3 iproute2 iputils-ping procps iperf3 ethtool openssl strongswan-charon strongswan-swanctl
                 libcharon-extra-plugins libstrongswan-standard-plugins libstrongswan-extra-plugins wireguard-tools openvpn"
 

@@ -104,7 +104,7 @@ class Esptun:
         """Also those that are on their way out."""
         return [c for sa in self.status()["ike_sas"] for c in sa["children"]]
 
-    def wait_settled(self, timeout=30.0):
+    def wait_settled(self, timeout=120.0):
         """One IKE SA with one pair is left, nothing lingers. Returns that child."""
         def look():
             sas = self.status()["ike_sas"]

@@ -70,6 +70,12 @@ def test_check_prints_the_policy_and_no_secret(lab):
     for word in ("10.1.0.0/24", "10.2.0.0/24", "192.0.2.2", "aes256"):
         expect(word in said, f"check does not print {word}: {said}")
     expect("swordfish" not in said, "check prints the secret")
+    told = esptun("check", "--explain", "-c", path, env=dict(os.environ, SOME_PSK="swordfish-swordfish-42"))
+    expect(told.returncode == 0 and told.stderr == "", f"check --explain refused: {told.stdout}{told.stderr}")
+    for word in ("What goes from 10.1.0.0/24 to 10.2.0.0/24 travels in the tunnel", "every other packet is dropped",
+                 "for the administrator of the other end", "group 14", "Warnings"):
+        expect(word in told.stdout, f"check --explain does not say '{word}': {told.stdout}")
+    expect("swordfish" not in told.stdout, "check --explain prints the secret")
 
 
 def test_help_version_genpsk(_lab):

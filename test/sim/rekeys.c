@@ -25,9 +25,9 @@ enum { SECOND = 1000, ROUNDS = 20, WANTED = 10000, AT_ONCE = 64 };
 /* Of data: often while something changes, now and then while all is quiet. */
 enum { STEP = 5, QUIET_STEP = 100, BUSY_FOR = 4 * SECOND, DATA_DELAY = 40, DATA = 1000 };
 
-/* Limits of phase 1 and 2 in the kinds that wait for them, and how long after a renewal all must be settled: before the
- * next one, and after the slower end has cleaned up by itself what it was not told of. */
-enum { LIFE = 150, LONG_LIFE = 30 * 86400, LIFE_BYTES = 1600000, SETTLE = 85 * SECOND, ROUND_MAX = 300 * SECOND };
+/* Limits of phase 1 and 2 in the kinds that wait for them, and how long after a renewal all must be settled: the slower
+ * end may have to do without a message for half a minute, and then cleans up by itself what it was not told of. */
+enum { LIFE = 150, LONG_LIFE = 30 * 86400, LIFE_BYTES = 1600000, SETTLE = 160 * SECOND, ROUND_MAX = 300 * SECOND };
 
 enum kind { PHASE2_SECONDS, PHASE2_BYTES, PHASE1_SECONDS, BOTH_SECONDS, COLLIDE2, COLLIDE1, COLLIDE_BOTH, KINDS };
 

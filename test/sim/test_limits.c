@@ -113,6 +113,26 @@ static void a_flood_from_everywhere_ends_at_the_cap(void **state)
     assert_int_equal(rig_free(rig), 0);
 }
 
+static void count_line(void *arg, enum log_level level, const char *line)
+{
+    unsigned *lines = arg;
+    (void)line;
+    *lines += level <= LOG_INFO;
+}
+
+/* Each first message opens a half-open SA, and none is worth a line for ever. */
+static void a_flood_does_not_fill_the_log(void **state)
+{
+    (void)state;
+    struct rig_datagram first;
+    unsigned lines = 0;
+    struct rig *rig = asked_by_anybody(&first);
+    rig->ends[R].log = (struct log){.level = LOG_INFO, .sink = count_line, .arg = &lines};
+    flood(rig, &first, 5000, (const uint8_t[]){198, 18, 0}, true);
+    assert_in_range(lines, 1, 3 * LOG_RATE_BURST);
+    assert_int_equal(rig_free(rig), 0);
+}
+
 /* The n-th of many who come to a connection with remote = %any; the name is the same in any case. */
 static struct peer *nth(struct ike *ike, unsigned n, bool loud)
 {
@@ -174,14 +194,44 @@ static void peers_with_an_sa_are_found_among_thousands(void **state)
     assert_int_equal(rig_free(rig), 0);
 }
 
+/* A key that many have, and nobody says who may call himself what: one of them makes us hold no more than so many. */
+static void peers_of_any_name_are_capped(void **state)
+{
+    (void)state;
+    struct peer *peer, *first = NULL;
+    struct rig_datagram message;
+    struct rig *rig = asked_by_anybody(&message);
+    struct ike *ike = rig->ends[R].ike;
+    static struct ike_sa mark; /* never looked into */
+    for (unsigned n = 0; n < PEERS_OF_ANY_MAX; n++) {
+        peer = nth(ike, n, false);
+        assert_non_null(peer);
+        peer->sas = &mark;
+        first = n == 0 ? peer : first;
+    }
+    assert_null(nth(ike, PEERS_OF_ANY_MAX, false));
+    assert_ptr_equal(nth(ike, 0, true), first); /* who is known is welcome */
+    assert_false(rig_run_until(rig, 200 * SECOND, rig_both_carry));
+    assert_int_equal(rig->ends[R].events[IKE_EVENT_PHASE1_UP], 0);
+    assert_true(rig_drops(&rig->ends[R], IKE_DROP_LIMIT) > 0);
+    DL_FOREACH (ike->peers, peer)
+        peer->sas = NULL;
+    assert_non_null(nth(ike, PEERS_OF_ANY_MAX, false)); /* some have gone */
+    ike_acquire(rig->ends[I].ike, rig->now_ms, 0);
+    assert_true(rig_run_until(rig, 100 * SECOND, rig_both_carry));
+    assert_int_equal(rig_free(rig), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_rules_than_exchanges_at_once),
         cmocka_unit_test(a_flood_from_one_address_holds_a_few_places),
         cmocka_unit_test(a_flood_from_everywhere_ends_at_the_cap),
+        cmocka_unit_test(a_flood_does_not_fill_the_log),
         cmocka_unit_test(peers_that_come_and_go_are_forgotten),
         cmocka_unit_test(peers_with_an_sa_are_found_among_thousands),
+        cmocka_unit_test(peers_of_any_name_are_capped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

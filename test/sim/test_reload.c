@@ -79,21 +79,26 @@ static struct other *moved(const struct rig_end *end, size_t at)
     return o;
 }
 
+static void reload_to(struct rig *rig, struct rig_end *end, const struct ike_change *change)
+{
+    struct ike_reload *reload;
+    struct sad_rules *rules;
+    assert_int_equal(sad_rules_new(change->spd->count, &rules), OK);
+    assert_int_equal(ike_reload_prepare(end->ike, change, &reload), OK);
+    ike_reload_end(end->ike, rig->now_ms, &change->numbers);
+    ike_reload_commit(reload);
+    sad_renumber(end->sad, rules, &change->numbers);
+    ike_reload_start(reload, rig->now_ms);
+    ike_reload_free(reload);
+}
+
 static void reload(struct rig *rig, struct rig_end *end, struct other *o, size_t before)
 {
     const struct ike_change change = {.connections = o->connections,
                                       .connection_count = o->count,
                                       .spd = &o->spd,
                                       .numbers = {o->numbers, before, o->rules, before}};
-    struct ike_reload *reload;
-    struct sad_rules *rules;
-    assert_int_equal(sad_rules_new(o->spd.count, &rules), OK);
-    ike_reload_end(end->ike, rig->now_ms, &change.numbers);
-    assert_int_equal(ike_reload_prepare(end->ike, &change, &reload), OK);
-    ike_reload_commit(reload);
-    sad_renumber(end->sad, rules, &change.numbers);
-    ike_reload_start(reload, rig->now_ms);
-    ike_reload_free(reload);
+    reload_to(rig, end, &change);
 }
 
 /* From number `from` to number `to`, the same. */
@@ -311,6 +316,56 @@ static void a_rule_that_is_gone_takes_its_child_alone(void **state)
     finish(rig);
 }
 
+static bool swallow_quick(void *arg, struct rig *rig, int from, struct rig_datagram *d)
+{
+    (void)arg;
+    (void)rig;
+    return from == I && d->data[18] == 32;
+}
+
+static void add_rules(struct spd *spd, struct other *names, uint32_t first, uint32_t count)
+{
+    char rule[64], why[256];
+    for (uint32_t i = first; i < first + count; i++) {
+        (void)snprintf(rule, sizeof rule, "10.1.%u.0/24 -> 10.2.0.0/24 via peer", (unsigned)i);
+        assert_int_equal(spd_add(spd, ACTION_PROTECT, rule, i + 1, find_name, names, why, sizeof why), OK);
+    }
+}
+
+/* As many exchanges as there may be at once, all for rules that go: those who have waited for a place get it. */
+static void rules_that_wait_for_a_place(void **state)
+{
+    (void)state;
+    enum { AT_ONCE = 64, WAITING = 3 };
+    struct rig *rig = rig_new(12);
+    struct rig_end *end = &rig->ends[I];
+    struct other *o = other_new();
+    uint32_t numbers[AT_ONCE + WAITING];
+    o->connections[o->count++] = end->connection;
+    spd_free(&end->spd);
+    add_rules(&end->spd, o, 0, AT_ONCE + WAITING);
+    rig_set_rule(&rig->ends[R], "10.2.0.0/24 -> 10.1.0.0/16 via peer");
+    rig->filter = swallow_quick;
+    rig_start(rig);
+    rig_run(rig, SECOND);
+    assert_int_equal(end->events[IKE_EVENT_PHASE1_UP], 1);
+    add_rules(&o->spd, o, AT_ONCE, WAITING);
+    for (uint32_t i = 0; i < AT_ONCE + WAITING; i++)
+        numbers[i] = i < AT_ONCE ? RENUMBER_GONE : i - AT_ONCE;
+    o->numbers[0] = 0;
+    rig->filter = NULL;
+    const struct ike_change change = {.connections = o->connections,
+                                      .connection_count = o->count,
+                                      .spd = &o->spd,
+                                      .numbers = {o->numbers, 1, numbers, AT_ONCE + WAITING}};
+    reload_to(rig, end, &change);
+    assert_int_equal(end->events[IKE_EVENT_CHILD_FAILED], AT_ONCE);
+    rig_run(rig, 10 * SECOND);
+    assert_int_equal(rig_children(end), WAITING);
+    assert_int_equal(end->events[IKE_EVENT_PHASE1_UP], 1);
+    finish(rig);
+}
+
 /* The leases of a pool, and the client that has one. */
 static void a_pool_goes_on(void **state)
 {
@@ -345,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_changed_connection_ends_and_starts_anew),
         cmocka_unit_test(a_removed_connection_leaves_nothing),
         cmocka_unit_test(a_rule_that_is_gone_takes_its_child_alone),
+        cmocka_unit_test(rules_that_wait_for_a_place),
         cmocka_unit_test(a_pool_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

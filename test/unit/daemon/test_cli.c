@@ -91,6 +91,9 @@ static void test_wrong_arguments(void **state)
         {"log debug --json", "unknown option '--json'"},
         {"run branch", "one word too many: 'branch'"},
         {"check --json", "unknown option '--json'"},
+        {"check --explain=x", "unknown option '--explain=x'"},
+        {"--explain check", "the command comes first"},
+        {"run --explain", "unknown option '--explain'"},
         {"status branch", "one word too many"},
         {"up", "name of a connection is missing"},
         {"up a b", "one word too many: 'b'"},
@@ -154,6 +157,7 @@ static void test_check_of_a_missing_file(void **state)
 {
     (void)state;
     expect_run("check -c /nonexistent/esptun.ini", EXIT_FAILED, "", "/nonexistent/esptun.ini: cannot read");
+    expect_run("check --explain -c /nonexistent/esptun.ini", EXIT_FAILED, "", "/nonexistent/esptun.ini: cannot read");
     expect_run("status -c /nonexistent/esptun.ini", EXIT_FAILED, "", "/nonexistent/esptun.ini");
 }
 
