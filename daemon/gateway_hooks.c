@@ -77,8 +77,7 @@ enum status gateway_open_hooks(struct gateway *g, char *why, size_t why_len)
     if (hooks->paths == NULL || random_fill(&g->random, hooks->table.seed, HASH_SEED) != OK)
         return ERR_MEMORY;
     for (size_t i = 0; i < config->connection_count && fits; i++)
-        fits =
-            note_path(hooks, config->connections[i].up) && note_path(hooks, config->connections[i].down);
+        fits = note_path(hooks, config->connections[i].up) && note_path(hooks, config->connections[i].down);
     if (!fits) {
         (void)snprintf(why, why_len, "up and down name more than %d programs: let connections share them",
                        HOOK_PROGRAMS_MAX);

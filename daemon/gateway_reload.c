@@ -89,7 +89,7 @@ static enum status take_memory(struct reload *r)
 
 static enum status open_sockets(struct reload *r)
 {
-    shards_pause(r->g->shards);
+    shards_pause_awake(r->g->shards);
     enum status status =
         shards_extend(r->g->shards, r->config->connections, r->config->connection_count, r->why, sizeof r->why);
     shards_resume(r->g->shards);
@@ -99,7 +99,7 @@ static enum status open_sockets(struct reload *r)
 /* The new ones that are needed no more. */
 static void close_sockets(struct gateway *g)
 {
-    shards_pause(g->shards);
+    shards_pause_awake(g->shards);
     shards_trim(g->shards, g->config->connections, g->config->connection_count);
     shards_resume(g->shards);
 }
@@ -184,7 +184,7 @@ static enum status swap(struct reload *r)
                                       .connection_count = r->config->connection_count,
                                       .spd = &r->config->spd,
                                       .numbers = r->numbers};
-    shards_pause(g->shards);
+    shards_pause_awake(g->shards);
     drain(g);
     enum status status = ike_reload_prepare(g->ike, &change, &r->ike);
     if (status == OK) {

@@ -85,7 +85,8 @@ static struct hook_lineage *lineage_new(struct hooks *h, struct bytes key, const
     l->what = *what;
     l->key_len = key.len;
     memcpy(l->text, key.data, key.len);
-    memcpy(l->text + key.len, what->environment.data, what->environment.len);
+    if (what->environment.len > 0)
+        memcpy(l->text + key.len, what->environment.data, what->environment.len);
     l->what.environment = bytes_of(l->text + key.len, what->environment.len);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, h->by_key, l->text, l->key_len, digest(h, key), l);
     if (l->hh.tbl != NULL)

@@ -51,13 +51,21 @@ void rest_obey(struct rest *rest)
     uv_sem_wait(&rest->go);
 }
 
+void rest_ask(struct rest *rest)
+{
+    rest->held = false;
+    atomic_store(&rest->asked, true);
+}
+
 bool rest_hold(struct rest *rest)
 {
     int state = SLEEPS;
-    rest->held = atomic_compare_exchange_strong(&rest->state, &state, HELD);
-    if (!rest->held)
-        atomic_store(&rest->asked, true);
-    return rest->held;
+    if (!atomic_compare_exchange_strong(&rest->state, &state, HELD)) {
+        rest_ask(rest);
+        return false;
+    }
+    rest->held = true;
+    return true;
 }
 
 void rest_wait(struct rest *rest)

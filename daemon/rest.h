@@ -35,6 +35,8 @@ void rest_obey(struct rest *rest);  /* while it runs: stops here when it was ask
 
 /* True: it rests. False: it runs and has been asked; wake it, so that it gets to rest_obey, and then rest_wait. */
 MUST_USE bool rest_hold(struct rest *rest);
+/* The same, but never asleep: wake it, and then rest_wait. For who changes the very loop that it would sleep in. */
+void rest_ask(struct rest *rest);
 void rest_wait(struct rest *rest);
 void rest_release(struct rest *rest); /* after either */
 

@@ -267,6 +267,13 @@ size_t shards_count(const struct shards *all)
 
 /* --- rest --- */
 
+static void wait_for_all(struct shards *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->items[i].running)
+            rest_wait(&all->items[i].rest);
+}
+
 void shards_pause(struct shards *all)
 {
     if (!shards_threaded(all) || all->pauses++ > 0)
@@ -276,9 +283,21 @@ void shards_pause(struct shards *all)
         if (s->running && !rest_hold(&s->rest))
             (void)uv_async_send(&s->wake);
     }
-    for (size_t i = 0; i < all->count; i++)
-        if (all->items[i].running)
-            rest_wait(&all->items[i].rest);
+    wait_for_all(all);
+}
+
+void shards_pause_awake(struct shards *all)
+{
+    if (!shards_threaded(all) || all->pauses++ > 0)
+        return;
+    for (size_t i = 0; i < all->count; i++) {
+        struct shard *s = &all->items[i];
+        if (!s->running)
+            continue;
+        rest_ask(&s->rest);
+        (void)uv_async_send(&s->wake);
+    }
+    wait_for_all(all);
 }
 
 void shards_resume(struct shards *all)

@@ -78,6 +78,9 @@ size_t shards_count(const struct shards *shards);
 
 /* Between the two no worker runs. Pairs may be nested. Short: packets wait meanwhile. */
 void shards_pause(struct shards *shards);
+/* The same for who changes the loops of the workers, their sockets, that is: one that sleeps in its loop is woken. Only
+ * as the outer one of nested pairs. */
+void shards_pause_awake(struct shards *shards);
 void shards_resume(struct shards *shards);
 
 /* The shard that a new child is to be of: workers_pick. */

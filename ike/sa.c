@@ -520,6 +520,12 @@ static void clean_up(struct ike *ike, struct ike_sa *sa)
     timer_in(ike, &sa->renew, ++sa->told <= DELETE_TRIES ? DELETE_AGAIN : REPLACED_LINGER);
 }
 
+void ike_sa_tell_again(struct ike_sa *sa)
+{
+    if (sa->state == SA_REPLACED && sa->told >= DELETE_TRIES)
+        sa->told = DELETE_TRIES - 1;
+}
+
 static void on_renew(struct ike *ike, struct ike_sa *sa)
 {
     if (sa->state == SA_REPLACED) {

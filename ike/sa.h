@@ -44,6 +44,10 @@ MUST_USE enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const 
 /* The peer has the shorter lifetime, which counts (RFC 2407 4.5.4). A longer one, or 0, changes nothing. */
 void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s, uint64_t lifetime_bytes); /* 0: stays */
 
+/* The last message of phase 1 was lost, and goes out again: only now the peer has an SA that we may have replaced, and
+ * whose deletes it did not understand. Then it gets one more. */
+void ike_sa_tell_again(struct ike_sa *sa);
+
 /* An authentic message of it, in or out: kilobytes are a limit too. */
 void ike_sa_count(struct ike *ike, struct ike_sa *sa, size_t len);
 

@@ -155,9 +155,10 @@ bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *
         return false;
     }
     if (exchange_is_repeat(&(*sa)->exchange, digest)) {
-        if (may_ask_again(*sa))
+        if (may_ask_again(*sa)) {
             ike_answer_repeat(ike, *sa, &(*sa)->exchange, path);
-        else
+            ike_sa_tell_again(*sa);
+        } else
             ike_drop(ike, IKE_DROP_RATE, path, "message 1 of %s, repeated too often", name);
         return false;
     }

@@ -41,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     size_t len = strnlen(request.name, sizeof request.name);
     require(len < sizeof request.name);
-    require((request.verb == REQUEST_STATUS || request.verb == REQUEST_EXPLAIN || request.verb == REQUEST_RELOAD) ==
-            (len == 0));
+    bool wants_name = request.verb == REQUEST_UP || request.verb == REQUEST_DOWN || request.verb == REQUEST_REKEY;
+    require(wants_name ? len > 0 : len == 0 || request.verb == REQUEST_LOG);
     /* The name goes into answers and the log as it is. */
     for (size_t i = 0; i < len; i++)
         require(request.name[i] > ' ' && request.name[i] < 0x7f);

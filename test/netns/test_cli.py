@@ -22,7 +22,6 @@ WRONG = [
     ("unknown algorithm", GATEWAY + CONNECTION + "ike = aes512-sha256-modp2048\n" + ACL, 7, "aes512"),
     ("legacy without allow", GATEWAY + CONNECTION + "ike = aes128-sha1-modp1024\n" + ACL, 7, "allow"),
     ("bad duration", GATEWAY + CONNECTION + "lifetime = soon\n" + ACL, 7, "soon"),
-    ("feature of a later version", GATEWAY.replace("[gateway]", "[gateway]\nlog_format = json") + CONNECTION + ACL, 2, "json"),
     ("two groups in aggressive mode", GATEWAY + CONNECTION + "mode = aggressive\nike = aes256-sha256-modp2048, "
      "aes128-sha256-ecp256\n" + ACL, 8, "one group"),
     ("version 2", GATEWAY + CONNECTION + "ike_version = 2\n" + ACL, 7, "2"),

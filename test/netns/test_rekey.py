@@ -112,7 +112,7 @@ def wait_one_pair(left, right):
             seen[0][0][one] == seen[1][0][other] for one, other in (("spi_in", "spi_out"), ("spi_out", "spi_in"))
         ) and all(end[0]["state"] == "established" for end in seen)
     try:
-        wait_for("both ends to keep one and the same pair", look, 45, 0.2)
+        wait_for("both ends to keep one and the same pair", look, 120, 0.2)
     except Failure as failure:
         ends = [[(c["spi_in"], c["spi_out"], c["state"]) for c in end] for end in seen]
         raise Failure(f"{failure}; left has {ends[0]}, right has {ends[1]}") from failure

@@ -390,16 +390,49 @@ static void test_stamp(void **state)
     free(text);
 }
 
+/* Every command of --help has its row in doc/esptun.md, of which the manual page is made. */
+static void test_every_command_stands_on_the_page(void **state)
+{
+    static char page[32768];
+    (void)state;
+    FILE *file = fopen(ESPTUN_SOURCE "/doc/esptun.md", "r");
+    assert_non_null(file);
+    page[fread(page, 1, sizeof page - 1, file)] = '\0';
+    fclose(file);
+    struct ran r = run("--help");
+    unsigned commands = 0;
+    for (const char *at = r.out; (at = strstr(at, "\n  esptun ")) != NULL; at++) {
+        char word[32], row[40];
+        if (sscanf(at, "\n  esptun %31[a-z]", word) != 1)
+            continue; /* --help itself */
+        snprintf(row, sizeof row, "\n| `%s", word);
+        if (strstr(page, row) == NULL)
+            fail_msg("doc/esptun.md has no row for %s", word);
+        commands++;
+    }
+    assert_in_range(commands, 10, 40);
+    free(r.out);
+    free(r.err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_arguments),         cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_help_and_version),        cmocka_unit_test(test_genpsk_is_fresh_and_256_bits),
-        cmocka_unit_test(test_check_of_a_missing_file), cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_explain_asks_the_daemon), cmocka_unit_test(test_explain_without_a_daemon),
-        cmocka_unit_test(test_nobody_listens),          cmocka_unit_test(test_table),
-        cmocka_unit_test(test_table_with_offloads),     cmocka_unit_test(test_table_of_odd_documents),
-        cmocka_unit_test(test_units_of_the_table),      cmocka_unit_test(test_stamp),
+        cmocka_unit_test(test_wrong_arguments),
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_help_and_version),
+        cmocka_unit_test(test_genpsk_is_fresh_and_256_bits),
+        cmocka_unit_test(test_check_of_a_missing_file),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_explain_asks_the_daemon),
+        cmocka_unit_test(test_explain_without_a_daemon),
+        cmocka_unit_test(test_nobody_listens),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_with_offloads),
+        cmocka_unit_test(test_table_of_odd_documents),
+        cmocka_unit_test(test_units_of_the_table),
+        cmocka_unit_test(test_stamp),
+        cmocka_unit_test(test_every_command_stands_on_the_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,10 @@ static void a_runner_is_asked(void **state)
     assert_int_equal(rest_open(&rest), OK);
     assert_false(rest_hold(&rest)); /* it runs from the start */
     assert_true(atomic_load(&rest.asked));
+    atomic_store(&rest.asked, false);
+    rest_end(&rest);
+    rest_ask(&rest); /* and so is a sleeper, where nothing else will do */
+    assert_true(atomic_load(&rest.asked));
     rest_close(&rest);
 }
 
