@@ -215,7 +215,7 @@ static void on_status(struct ike *ike, struct ike_sa *sa, const struct v1_notify
         ike_sa_initial_contact(ike, sa);
     if (n->type == NOTIFY_RESPONDER_LIFETIME && n->protocol == V1_PROTOCOL_ISAKMP && sa->initiator &&
         v1_lifetime_read(n->data, &seconds, &kilobytes) == OK)
-        ike_sa_shorten(ike, sa, seconds, kilobytes * 1024);
+        ike_sa_shorten(ike, sa, seconds, v1_bytes(kilobytes));
     if (n->type == NOTIFY_CONNECTED && n->spi.len == 4) {
         struct child_sa *child = child_by_spi_out(sa->peer, load_u32(n->spi.data));
         if (child != NULL && child->initiator)

@@ -173,7 +173,7 @@ static struct ike_sa *open_sa(struct ike *ike, const struct first_message *first
     sa->spi_i = first->header->spi_i;
     sa->suite = choice->transform->suite;
     sa->lifetime_s = v1_smaller_limit(c->ike_lifetime_s, choice->transform->life_seconds);
-    sa->lifetime_bytes = v1_smaller_limit(c->ike_lifetime_bytes, choice->transform->life_kilobytes * 1024);
+    sa->lifetime_bytes = v1_smaller_limit(c->ike_lifetime_bytes, v1_bytes(choice->transform->life_kilobytes));
     sa->lifetime_cut = choice->transform->life_seconds > sa->lifetime_s;
     phase1_note_vendors(ike, sa, first->payloads);
     status = phase1_keep(payload_body(first->payloads, PAYLOAD_SA), &sa->phase1->sai_b, &sa->phase1->sai_b_len);

@@ -441,6 +441,11 @@ uint64_t v1_kilobytes(uint64_t bytes)
     return bytes / 1024 > UINT32_MAX ? UINT32_MAX : bytes / 1024;
 }
 
+uint64_t v1_bytes(uint64_t kilobytes)
+{
+    return kilobytes > UINT64_MAX / 1024 ? UINT64_MAX : kilobytes * 1024;
+}
+
 uint64_t v1_smaller_limit(uint64_t ours, uint64_t theirs)
 {
     return theirs != 0 && (ours == 0 || theirs < ours) ? theirs : ours;

@@ -78,8 +78,9 @@ const struct v1_transform *v1_offer_choose(const struct v1_offer *offer, const s
  * it is none. */
 const struct proposal *v1_suite_of(const struct proposal_list *ours, const struct v1_transform *chosen);
 
-/* As the wire has it: the most that fits. */
+/* As the wire has it, and back: the most that fits. */
 uint64_t v1_kilobytes(uint64_t bytes);
+uint64_t v1_bytes(uint64_t kilobytes);
 
 /* Of two lifetimes the minimum counts (RFC 2407 4.5.4); 0: no limit. */
 uint64_t v1_smaller_limit(uint64_t ours, uint64_t theirs);

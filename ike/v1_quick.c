@@ -269,7 +269,7 @@ static enum status make_keys(struct ike *ike, const struct quick *q, struct byte
 
 static void set_byte_limits(struct ike *ike, struct child *child, const struct quick *q)
 {
-    child->hard_bytes = q->lifetime_kb > UINT64_MAX / 1024 ? UINT64_MAX : q->lifetime_kb * 1024;
+    child->hard_bytes = v1_bytes(q->lifetime_kb);
     child->soft_bytes = ike_soft_limit(ike, child->hard_bytes, q->initiator);
 }
 

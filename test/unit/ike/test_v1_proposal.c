@@ -393,9 +393,19 @@ static void a_bundle_with_ah_cannot_be_chosen(void **state)
     assert_false(offer.items[0].usable || offer.items[1].usable);
 }
 
+/* A peer may name any number of kilobytes: too many are the most, never few. */
+static void kilobytes_and_back(void **state)
+{
+    (void)state;
+    assert_true(v1_kilobytes(1023) == 0 && v1_kilobytes(1024) == 1 && v1_kilobytes(UINT64_MAX) == UINT32_MAX);
+    assert_true(v1_bytes(0) == 0 && v1_bytes(1) == 1024 && v1_bytes(UINT64_MAX / 1024) == UINT64_MAX / 1024 * 1024);
+    assert_true(v1_bytes(UINT64_MAX / 1024 + 1) == UINT64_MAX && v1_bytes(UINT64_MAX) == UINT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kilobytes_and_back),
         cmocka_unit_test(every_truncation_is_malformed),
         cmocka_unit_test(no_single_byte_reads_outside),
         cmocka_unit_test(another_doi_or_situation_is_not_supported),
