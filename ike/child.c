@@ -104,24 +104,22 @@ static void serve_again(struct ike *ike, struct child_sa *c)
     tell_child(ike, c, 0);
 }
 
-/* The peer is told to delete what was replaced, which stays to open what arrives until then. When that was lost the
- * peer still sends on it, and is told again. So too when the two ends started the one and the other, for then the peer
- * may have taken this one for the newer, and has nothing to send at present. */
+/* What was replaced stays to open what arrives, until the peer sends on it no more. */
 static void clean_up(struct ike *ike, struct child_sa *c)
 {
     uint64_t packets = ike->setup.ops.child_packets_in(ike->setup.ops.arg, c->child.id);
-    bool in_use = c->told == 0 || packets != c->packets_seen;
+    bool in_use = packets != c->packets_seen;
     struct ike_sa *sa = peer_sa(c->peer);
     const struct child_sa *newest = child_of_rule(c->peer, c->child.rule);
     bool crossed = newest != NULL && newest->initiator != c->initiator;
     c->packets_seen = packets;
-    if (!in_use && c->told >= (crossed ? DELETE_TRIES : 1)) {
+    if (ike_told_enough(c->told, in_use, crossed)) {
         child_end_one(ike, c, false, "replaced by a newer one");
         return;
     }
     if (sa != NULL)
         sa->version->delete_child(ike, sa, c);
-    timer_in(ike, &c->soft, ++c->told <= DELETE_TRIES ? DELETE_AGAIN : REPLACED_LINGER);
+    timer_in(ike, &c->soft, ike_tell_again_ms(++c->told));
 }
 
 void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const char *why)

@@ -102,6 +102,16 @@ uint64_t ike_linger_ms(const struct path *path, bool initiator)
     return lower ? linger : linger * REPLACED_LINGER_HIGHER;
 }
 
+bool ike_told_enough(unsigned told, bool in_use, bool crossed)
+{
+    return told > 0 && !in_use && told >= (crossed ? (unsigned)DELETE_TRIES : 1);
+}
+
+uint64_t ike_tell_again_ms(unsigned told)
+{
+    return told <= DELETE_TRIES ? DELETE_AGAIN : REPLACED_LINGER;
+}
+
 uint64_t ike_soft_limit(struct ike *ike, uint64_t hard, bool initiator)
 {
     uint32_t jitter;

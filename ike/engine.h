@@ -276,6 +276,12 @@ void ike_rules_free(struct connection_rules *rules, size_t connections); /* NULL
 /* How long something that was replaced lingers, after a successor that we started or not. */
 uint64_t ike_linger_ms(const struct path *path, bool initiator);
 
+/* Then the peer is told to delete it, `told` times so far. Often enough, so that it can go? A delete has no answer: not
+ * while the peer still uses it, and not at once where the two ends started this one and the newest, for then the peer
+ * may have taken it for the newer one, and has nothing to send at present. */
+bool ike_told_enough(unsigned told, bool in_use, bool crossed);
+uint64_t ike_tell_again_ms(unsigned told); /* until the next look */
+
 /* When to renew what ends at `hard` (ms, bytes or packets; 0: never): SOFT_INITIATOR or SOFT_RESPONDER percent of it,
  * less up to SOFT_JITTER percent at random. */
 uint64_t ike_soft_limit(struct ike *ike, uint64_t hard, bool initiator);

@@ -50,19 +50,17 @@ static void on_life(struct ike *ike, struct ike_sa *sa)
         ike_sa_end_one(ike, sa, true, "its lifetime is over");
 }
 
-/* As with children: the peer is told, and told again while it speaks on this one, or may take it for the newer one. */
 static void clean_up(struct ike *ike, struct ike_sa *sa)
 {
-    bool in_use = sa->told == 0 || sa->heard_ms > sa->told_ms;
     const struct ike_sa *newest = peer_sa(sa->peer);
     bool crossed = newest != NULL && newest->initiator != sa->initiator;
-    if (!in_use && sa->told >= (crossed ? DELETE_TRIES : 1)) {
+    if (ike_told_enough(sa->told, sa->heard_ms > sa->told_ms, crossed)) {
         ike_sa_end(ike, sa, false, "replaced by a newer one");
         return;
     }
     sa->version->delete_sa(ike, sa);
     sa->told_ms = ike->now_ms;
-    timer_in(ike, &sa->renew, ++sa->told <= DELETE_TRIES ? DELETE_AGAIN : REPLACED_LINGER);
+    timer_in(ike, &sa->renew, ike_tell_again_ms(++sa->told));
 }
 
 void ike_sa_tell_again(struct ike_sa *sa)
