@@ -123,26 +123,38 @@ static enum status judge(struct answer *answer, const char *path, char why[CLIEN
     return ERR_MALFORMED;
 }
 
+static enum status reach(const char *path, unsigned seconds, int *fd, char why[CLIENT_WHY])
+{
+    *fd = connect_to(path, seconds);
+    if (*fd >= 0)
+        return OK;
+    bool nobody = errno == ENOENT || errno == ECONNREFUSED;
+    enum status failed = complain(path, errno, why);
+    return nobody ? ERR_NOT_FOUND : failed;
+}
+
+/* Right after the last call on the socket, for errno tells why one failed. */
+static enum status conclude(enum status received, const char *path, struct answer *out, char why[CLIENT_WHY])
+{
+    enum status status = received == OK ? judge(out, path, why) : complain(path, errno, why);
+    if (status != OK && status != ERR_STATE)
+        answer_free(out);
+    return status;
+}
+
 enum status client_ask(const char *path, const char *request, unsigned seconds, struct answer *out,
                        char why[CLIENT_WHY])
 {
+    int fd;
     *out = (struct answer){0};
-    int fd = connect_to(path, seconds);
-    if (fd < 0) {
-        bool nobody = errno == ENOENT || errno == ECONNREFUSED;
-        enum status failed = complain(path, errno, why);
-        return nobody ? ERR_NOT_FOUND : failed;
-    }
-    enum status status = send_line(fd, request);
+    enum status status = reach(path, seconds, &fd, why);
+    if (status != OK)
+        return status;
+    status = send_line(fd, request);
     if (status == OK)
         status = receive_all(fd, out);
-    if (status != OK)
-        status = complain(path, errno, why);
-    else
-        status = judge(out, path, why);
+    status = conclude(status, path, out, why);
     close(fd);
-    if (status != OK && status != ERR_STATE)
-        answer_free(out);
     return status;
 }
 
@@ -172,27 +184,20 @@ enum status client_follow(const char *path, const char *request, unsigned second
                           bool (*line)(void *arg, const char *text, size_t len), void *arg, struct answer *out,
                           char why[CLIENT_WHY])
 {
+    int fd;
     *out = (struct answer){0};
-    int fd = connect_to(path, seconds);
-    if (fd < 0) {
-        bool nobody = errno == ENOENT || errno == ECONNREFUSED;
-        enum status failed = complain(path, errno, why);
-        return nobody ? ERR_NOT_FOUND : failed;
-    }
-    enum status status = send_line(fd, request);
+    enum status status = reach(path, seconds, &fd, why);
+    if (status != OK)
+        return status;
+    status = send_line(fd, request);
     FILE *in = status == OK ? fdopen(fd, "r") : NULL;
     if (in != NULL)
         status = follow(in, line, arg, out);
-    if (in == NULL || status != OK)
-        status = complain(path, errno, why);
-    else
-        status = judge(out, path, why);
+    status = conclude(in != NULL ? status : ERR_IO, path, out, why);
     if (in != NULL)
         fclose(in);
     else
         close(fd);
-    if (status != OK && status != ERR_STATE)
-        answer_free(out);
     return status;
 }
 
