@@ -267,26 +267,7 @@ size_t shards_count(const struct shards *all)
 
 /* --- rest --- */
 
-static void wait_for_all(struct shards *all)
-{
-    for (size_t i = 0; i < all->count; i++)
-        if (all->items[i].running)
-            rest_wait(&all->items[i].rest);
-}
-
-void shards_pause(struct shards *all)
-{
-    if (!shards_threaded(all) || all->pauses++ > 0)
-        return;
-    for (size_t i = 0; i < all->count; i++) {
-        struct shard *s = &all->items[i];
-        if (s->running && !rest_hold(&s->rest))
-            (void)uv_async_send(&s->wake);
-    }
-    wait_for_all(all);
-}
-
-void shards_pause_awake(struct shards *all)
+static void stop_all(struct shards *all, bool awake)
 {
     if (!shards_threaded(all) || all->pauses++ > 0)
         return;
@@ -294,10 +275,24 @@ void shards_pause_awake(struct shards *all)
         struct shard *s = &all->items[i];
         if (!s->running)
             continue;
-        rest_ask(&s->rest);
-        (void)uv_async_send(&s->wake);
+        if (awake)
+            rest_ask(&s->rest);
+        if (awake || !rest_hold(&s->rest))
+            (void)uv_async_send(&s->wake);
     }
-    wait_for_all(all);
+    for (size_t i = 0; i < all->count; i++)
+        if (all->items[i].running)
+            rest_wait(&all->items[i].rest);
+}
+
+void shards_pause(struct shards *all)
+{
+    stop_all(all, false);
+}
+
+void shards_pause_awake(struct shards *all)
+{
+    stop_all(all, true);
 }
 
 void shards_resume(struct shards *all)
