@@ -106,27 +106,6 @@ static struct bytes make_key(uint8_t out[KEY_MAX], const char *name, const struc
     return writer_bytes(&w);
 }
 
-/* --- another configuration --- */
-
-const char *gateway_hooks_unknown(const struct gateway *g, const struct config *config)
-{
-    for (size_t i = 0; i < config->connection_count; i++) {
-        const char *const paths[] = {config->connections[i].up, config->connections[i].down};
-        for (size_t k = 0; k < sizeof paths / sizeof *paths; k++)
-            if (paths[k] != NULL && (g->hooks == NULL || number_of(g->hooks, paths[k]) == HOOK_PROGRAM_NONE))
-                return paths[k];
-    }
-    return NULL;
-}
-
-void gateway_hooks_renumber(struct gateway *g, const struct renumber *numbers)
-{
-    if (g->hooks != NULL)
-        hooks_renumber(&g->hooks->table, numbers);
-}
-
-/* --- what IKE says --- */
-
 static void child_up(struct gateway *g, const struct ike_event *event)
 {
     const struct connection *c = &g->tables.connections[event->connection];
@@ -157,6 +136,25 @@ void gateway_hooks_event(struct gateway *g, const struct ike_event *event)
         hooks_child_down(&g->hooks->table, event->child_id, gateway_now(g));
     else if (event->ends != NULL)
         child_up(g, event);
+}
+
+/* --- another configuration --- */
+
+const char *gateway_hooks_unknown(const struct gateway *g, const struct config *config)
+{
+    for (size_t i = 0; i < config->connection_count; i++) {
+        const char *const paths[] = {config->connections[i].up, config->connections[i].down};
+        for (size_t k = 0; k < sizeof paths / sizeof *paths; k++)
+            if (paths[k] != NULL && (g->hooks == NULL || number_of(g->hooks, paths[k]) == HOOK_PROGRAM_NONE))
+                return paths[k];
+    }
+    return NULL;
+}
+
+void gateway_hooks_renumber(struct gateway *g, const struct renumber *numbers)
+{
+    if (g->hooks != NULL)
+        hooks_renumber(&g->hooks->table, numbers);
 }
 
 /* --- what is to run --- */
