@@ -103,53 +103,6 @@ static void answer_reload(struct gateway *g, struct client *client)
     free(said);
 }
 
-/* --- what a connection looks like --- */
-
-struct look {
-    struct gateway *g;
-    uint32_t connection;
-    bool here; /* the SA visited last is of this connection */
-    struct command_view view;
-};
-
-static void look_at_sa(void *arg, const struct ike_sa_info *info)
-{
-    struct look *look = arg;
-    look->here = info->connection == look->connection;
-    if (look->here && strcmp(info->state, "deleting") != 0)
-        look->view.sas++;
-}
-
-bool child_state_is_up(const char *state)
-{
-    return strcmp(state, "established") == 0 || strcmp(state, "rekeying") == 0;
-}
-
-static void look_at_child(void *arg, const struct ike_child_info *info)
-{
-    struct look *look = arg;
-    if (!look->here || !child_state_is_up(info->state) || info->rule >= look->g->config->spd.count)
-        return;
-    look->view.children++;
-    if (look->g->tables.seen[info->rule])
-        return;
-    look->g->tables.seen[info->rule] = true;
-    look->view.rules_up++;
-}
-
-static struct command_view view_of(struct gateway *g, uint32_t connection)
-{
-    const struct spd *spd = &g->config->spd;
-    struct look look = {.g = g, .connection = connection};
-    for (size_t i = 0; i < spd->count; i++) {
-        g->tables.seen[i] = false;
-        look.view.rules += spd->rules[i].action == ACTION_PROTECT && spd->rules[i].connection == connection;
-    }
-    const struct ike_visitor visitor = {.arg = &look, .sa = look_at_sa, .child = look_at_child};
-    ike_visit(g->ike, &visitor);
-    return look.view;
-}
-
 /* --- up, down, rekey --- */
 
 static void answer_done(struct gateway *g, struct client *client, enum request_verb verb, uint32_t connection,
@@ -167,18 +120,22 @@ static void answer_done(struct gateway *g, struct client *client, enum request_v
 
 void gateway_judge_commands(struct gateway *g)
 {
+    bool looked = false;
     for (size_t i = 0; i < COMMANDS_MAX; i++) {
         struct command *command = &g->commands.items[i];
         if (command->client == NULL)
             continue;
-        struct command_view view = view_of(g, command->connection);
-        enum command_outcome outcome = command_judge(command, &view, gateway_now(g));
+        if (!looked)
+            gateway_look(g);
+        looked = true;
+        const struct command_view *view = &g->tables.states[command->connection].view;
+        enum command_outcome outcome = command_judge(command, view, gateway_now(g));
         struct client *client = command->client;
         if (outcome == COMMAND_PENDING)
             continue;
         command_end(command);
         if (outcome == COMMAND_DONE)
-            answer_done(g, client, command->verb, command->connection, &view);
+            answer_done(g, client, command->verb, command->connection, view);
         else
             control_error(client, "%s", command->why);
     }
@@ -233,11 +190,12 @@ static bool answer_at_once(struct gateway *g, struct client *client, enum reques
 
 static void start_command(struct gateway *g, struct client *client, enum request_verb verb, uint32_t connection)
 {
-    struct command_view view = view_of(g, connection);
-    if (answer_at_once(g, client, verb, connection, &view))
+    gateway_look(g);
+    const struct command_view *view = &g->tables.states[connection].view;
+    if (answer_at_once(g, client, verb, connection, view))
         return;
     /* Before IKE is asked: an outcome can come at once. */
-    struct command *command = command_start(&g->commands, client, verb, connection, view.children, gateway_now(g));
+    struct command *command = command_start(&g->commands, client, verb, connection, view->children, gateway_now(g));
     if (command == NULL) {
         control_error(client, "too many commands wait for an outcome; try again later");
         return;

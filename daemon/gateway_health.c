@@ -9,69 +9,24 @@
 
 /* --- looking --- */
 
-static uint32_t connection_of_rule(const struct gateway *g, uint32_t rule)
-{
-    const struct spd *spd = &g->config->spd;
-    return rule < spd->count && spd->rules[rule].action == ACTION_PROTECT ? spd->rules[rule].connection : UINT32_MAX;
-}
-
-static void look_at_sa(void *arg, const struct ike_sa_info *info)
-{
-    (void)arg;
-    (void)info;
-}
-
-static void look_at_child(void *arg, const struct ike_child_info *info)
-{
-    struct gateway *g = arg;
-    uint32_t connection = connection_of_rule(g, info->rule);
-    if (connection >= g->config->connection_count)
-        return;
-    struct connection_health *h = &g->tables.health[connection];
-    const struct sa *pair = sad_by_child(g->sad, info->id);
-    h->in += pair != NULL ? counter_get(&pair->in.packets) : 0;
-    h->out += pair != NULL ? counter_get(&pair->out.packets) : 0;
-    if (!child_state_is_up(info->state) || g->tables.seen[info->rule])
-        return;
-    g->tables.seen[info->rule] = true;
-    h->rules_up++;
-}
-
-static void look(struct gateway *g)
-{
-    const struct spd *spd = &g->config->spd;
-    for (size_t i = 0; i < g->config->connection_count; i++) {
-        struct connection_health *h = &g->tables.health[i];
-        h->rules = h->rules_up = 0;
-        h->in = h->out = 0;
-    }
-    for (uint32_t i = 0; i < spd->count; i++) {
-        uint32_t connection = connection_of_rule(g, i);
-        g->tables.seen[i] = false;
-        if (connection < g->config->connection_count)
-            g->tables.health[connection].rules++;
-    }
-    const struct ike_visitor visitor = {.arg = g, .sa = look_at_sa, .child = look_at_child};
-    ike_visit(g->ike, &visitor);
-}
-
 void gateway_health_sample(struct gateway *g)
 {
     uint64_t now = gateway_now(g);
     if (now < g->health_due_ms)
         return;
     g->health_due_ms = now + HEALTH_SAMPLE_MS;
-    look(g);
+    gateway_look(g);
     for (size_t i = 0; i < g->config->connection_count; i++) {
-        struct connection_health *h = &g->tables.health[i];
-        health_sample(&h->flow, h->in, h->out, now);
+        struct connection_state *state = &g->tables.states[i];
+        health_sample(&state->flow, state->in, state->out, now);
     }
 }
 
 static bool judge(const struct gateway *g, size_t connection, char why[HEALTH_WHY])
 {
-    const struct connection_health *h = &g->tables.health[connection];
-    const struct health_view view = {.rules = h->rules, .rules_up = h->rules_up, .flow = &h->flow};
+    const struct connection_state *state = &g->tables.states[connection];
+    const struct health_view view = {
+        .rules = state->view.rules, .rules_up = state->view.rules_up, .flow = &state->flow};
     return health_judge(&view, gateway_now(g), why);
 }
 
@@ -92,12 +47,12 @@ static void metrics_page(struct gateway *g, struct http_page *page)
     struct metrics_connection *how = calloc(count + 1, sizeof *how);
     char why[HEALTH_WHY], *text = NULL;
     gateway_status_input(g, &scratch, &status);
-    look(g);
+    gateway_look(g);
     for (size_t i = 0; how != NULL && i < count; i++)
         how[i] = (struct metrics_connection){.required = g->tables.connections[i].required,
                                              .healthy = judge(g, i, why),
-                                             .rules = g->tables.health[i].rules,
-                                             .rules_up = g->tables.health[i].rules_up};
+                                             .rules = g->tables.states[i].view.rules,
+                                             .rules_up = g->tables.states[i].view.rules_up};
     const struct metrics_input input = {.status = &status, .connections = how, .visit = ike_visit, .ike = g->ike};
     if (how != NULL)
         text = metrics_text(&input, &len);
@@ -136,7 +91,7 @@ static void ready_page(struct gateway *g, struct http_page *page)
     size_t len = 0;
     bool ready = false;
     FILE *out = open_memstream(&text, &len);
-    look(g);
+    gateway_look(g);
     if (out != NULL)
         ready = write_readiness(g, out);
     if (out != NULL && fclose(out) != 0) {

@@ -6,6 +6,7 @@
  *   gateway_path.c     path MTU and what follows from it
  *   gateway_watch.c    links and routes of the host that change
  *   gateway_control.c  what clients of the control socket ask
+ *   gateway_look.c     what connections look like at the moment
  *   gateway_health.c   metrics, health and readiness
  *   gateway_tables.c   what there is by connection and by rule
  *   gateway_reload.c   another configuration
@@ -63,25 +64,25 @@ struct monitor {
 };
 
 /* How a connection does. */
-struct connection_health {
-    struct health_flow flow;
-    size_t rules, rules_up;
-    uint64_t in, out; /* packets of all its SAs, of the look under way */
+struct connection_state {
+    struct command_view view; /* of the last look, as are the next */
+    uint64_t in, out;         /* packets of all its SAs */
+    struct health_flow flow;  /* what came of them over time; only watched where somebody may ask */
 };
 
 /* What there is of each connection and of each rule of one configuration: a reload puts others in their place. */
 struct gateway_tables {
     /* The configured ones, with `local = %any` made the address that leads to the peer; secrets stay the config's. */
     struct connection *connections;
-    uint32_t *ranks;                  /* by connection: workers_rank */
-    size_t peers;                     /* likewise */
-    struct virtual_net *virtual;      /* by connection: what is on the TUN */
-    uint32_t *worst_mtu, *live_mtu;   /* by connection: see daemon/mtu.h */
-    struct connection_health *health; /* by connection */
-    enum log_level *log_levels;       /* by connection */
-    bool *released;                   /* by rule: a child may seal since; what waits for it is to leave */
+    uint32_t *ranks;                 /* by connection: workers_rank */
+    size_t peers;                    /* likewise */
+    struct virtual_net *virtual;     /* by connection: what is on the TUN */
+    uint32_t *worst_mtu, *live_mtu;  /* by connection: see daemon/mtu.h */
+    struct connection_state *states; /* by connection */
+    enum log_level *log_levels;      /* by connection */
+    bool *released;                  /* by rule: a child may seal since; what waits for it is to leave */
     uint32_t *released_rules;
-    bool *seen; /* by rule: scratch of view_of */
+    bool *seen; /* by rule: scratch of gateway_look */
 };
 
 struct gateway {
@@ -194,6 +195,11 @@ void gateway_close_watch(struct gateway *g);
 void gateway_routes_changed(struct gateway *g); /* its socket is readable */
 void gateway_round(struct gateway *g);          /* goes on with a round that is due */
 
+/* --- gateway_look.c --- */
+
+/* Looks at all rules and SAs once, for g->tables.states. */
+void gateway_look(struct gateway *g);
+
 /* --- gateway_health.c --- */
 
 /* `metrics` is absent: nothing is opened, and nothing watched. */
@@ -236,9 +242,6 @@ struct status_scratch {
     struct guard_counts guard;
 };
 void gateway_status_input(struct gateway *g, struct status_scratch *scratch, struct status_input *out);
-/* By the word of ike_child_info: it carries packets. */
-bool child_state_is_up(const char *state);
-
 MUST_USE enum status gateway_open_control(struct gateway *g, char *why, size_t why_len);
 void gateway_judge_commands(struct gateway *g);
 void gateway_end_commands(struct gateway *g); /* at the end: who still waits is told */

@@ -13,13 +13,13 @@ static enum status allocate(const struct config *config, struct gateway_tables *
     t->virtual = calloc(connections, sizeof *t->virtual);
     t->worst_mtu = calloc(connections, sizeof *t->worst_mtu);
     t->live_mtu = calloc(connections, sizeof *t->live_mtu);
-    t->health = calloc(connections, sizeof *t->health);
+    t->states = calloc(connections, sizeof *t->states);
     t->log_levels = calloc(connections, sizeof *t->log_levels);
     t->released = calloc(rules, sizeof *t->released);
     t->released_rules = calloc(rules, sizeof *t->released_rules);
     t->seen = calloc(rules, sizeof *t->seen);
     bool all = t->connections != NULL && t->ranks != NULL && t->virtual != NULL && t->worst_mtu != NULL &&
-               t->live_mtu != NULL && t->health != NULL && t->log_levels != NULL && t->released != NULL &&
+               t->live_mtu != NULL && t->states != NULL && t->log_levels != NULL && t->released != NULL &&
                t->released_rules != NULL && t->seen != NULL;
     return all ? OK : ERR_MEMORY;
 }
@@ -34,7 +34,7 @@ static void carry_over(const struct gateway_tables *before, const struct renumbe
         t->virtual[to] = before->virtual[i];
         t->worst_mtu[to] = before->worst_mtu[i];
         t->live_mtu[to] = before->live_mtu[i];
-        t->health[to].flow = before->health[i].flow;
+        t->states[to].flow = before->states[i].flow;
         t->log_levels[to] = before->log_levels[i];
     }
 }
@@ -82,7 +82,7 @@ void gateway_tables_free(struct gateway_tables *t)
     free(t->virtual);
     free(t->worst_mtu);
     free(t->live_mtu);
-    free(t->health);
+    free(t->states);
     free(t->log_levels);
     free(t->released);
     free(t->released_rules);

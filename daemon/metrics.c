@@ -98,12 +98,6 @@ static void end_labels(struct page *p, FILE *out)
         p->failed = true;
 }
 
-/* "established", or renewed at the moment: it carries. */
-static bool is_up(const char *state)
-{
-    return strcmp(state, "established") == 0 || strcmp(state, "rekeying") == 0;
-}
-
 static uint64_t since_s(uint64_t then_ms, uint64_t now_ms)
 {
     return then_ms != 0 && then_ms <= now_ms ? (now_ms - then_ms) / 1000 : 0;
@@ -125,10 +119,10 @@ static void on_sa(void *arg, const struct ike_sa_info *info)
     snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, info->spi_i, info->spi_r);
     more_label(out, "cookies", id);
     end_labels(p, out);
-    s->values[0] = is_up(info->state);
+    s->values[0] = status_is_up(info->state);
     s->values[1] = since_s(info->established_ms, p->input->status->now_ms);
     if (info->connection < p->input->status->connection_count)
-        p->sas_of[info->connection] += is_up(info->state);
+        p->sas_of[info->connection] += status_is_up(info->state);
 }
 
 static void set_counters(struct series *s, const struct sa *pair)
@@ -163,7 +157,7 @@ static void on_child(void *arg, const struct ike_child_info *info)
     snprintf(spi, sizeof spi, "%08x", info->child->spi_in);
     more_label(out, "spi_in", spi);
     end_labels(p, out);
-    s->values[0] = is_up(info->state);
+    s->values[0] = status_is_up(info->state);
     set_counters(s, sad_by_child(status->sad, info->id));
     s->values[9] = since_s(info->established_ms, status->now_ms);
     if (info->rekey_at_ms == DEADLINE_NEVER)

@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+bool status_is_up(const char *state)
+{
+    return strcmp(state, "established") == 0 || strcmp(state, "rekeying") == 0;
+}
+
 /* Counters beyond what JSON readers hold in a signed integer stay at the top. */
 static json_t *number(uint64_t value)
 {

@@ -32,6 +32,9 @@ struct status_input {
     const struct log *log; /* for its levels */
 };
 
+/* By the word for a state of an IKE SA or child: "established", or renewed at the moment. */
+bool status_is_up(const char *state);
+
 /* A document under construction: status_begin, ike_visit(ike, status_visitor), status_finish. */
 struct status_document {
     const struct status_input *input;
