@@ -97,20 +97,7 @@ charon {{
             default = 1
         }}
     }}
-    plugins {{
-        kernel-libipsec {{
-            allow_peer_ts = yes
-        }}
-        kernel-netlink {{
-            fwmark = !0x42
-        }}
-        socket-default {{
-            fwmark = 0x42
-        }}
-        vici {{
-            socket = {vici}
-        }}
-    }}
+""" + strongswan.PLUGIN_SETTINGS + """\
 }}
 """
 

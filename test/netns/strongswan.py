@@ -10,6 +10,24 @@ PLUGINS = ("random nonce aes sha1 sha2 md5 hmac kdf ctr ccm gcm chapoly openssl 
            "kernel-netlink socket-default vici")
 CERTIFICATES = PLUGINS + " pem pkcs1 pkcs8 x509 pubkey constraints revocation"
 
+# Userspace ESP past its own TUN device, and a control socket of its own.
+PLUGIN_SETTINGS = """\
+    plugins {{
+        kernel-libipsec {{
+            allow_peer_ts = yes
+        }}
+        kernel-netlink {{
+            fwmark = !0x42
+        }}
+        socket-default {{
+            fwmark = 0x42
+        }}
+        vici {{
+            socket = {vici}
+        }}
+    }}
+"""
+
 STRONGSWAN_CONF = """
 charon {{
     load_modular = no
@@ -30,20 +48,7 @@ charon {{
             flush_line = yes
         }}
     }}
-    plugins {{
-        kernel-libipsec {{
-            allow_peer_ts = yes
-        }}
-        kernel-netlink {{
-            fwmark = !0x42
-        }}
-        socket-default {{
-            fwmark = 0x42
-        }}
-        vici {{
-            socket = {vici}
-        }}
-    }}
+""" + PLUGIN_SETTINGS + """\
 }}
 """
 
