@@ -184,4 +184,10 @@ static inline uint8_t *body_in(struct rig_datagram *d, uint8_t type, size_t *len
     return d->data + (found->body.data - d->data);
 }
 
+/* For rig_comes_up, where the other end can only be asked. */
+static inline void traffic_of_the_client(struct rig *rig)
+{
+    ike_acquire(rig->ends[I].ike, rig->now_ms, 0);
+}
+
 #endif

@@ -4,16 +4,13 @@
 #define TEST_SIM_FORGE_SIGNED_H
 
 #include "test/sim/certificates.h"
+#include "test/sim/forge.h"
 
-typedef void change_payloads(struct payloads *p);
+typedef void change_signed(struct payloads *p);
 
-static size_t index_of(const struct payloads *p, uint8_t type)
+static size_t index_of(struct payloads *p, uint8_t type)
 {
-    for (size_t i = 0; i < p->count; i++)
-        if (p->items[i].type == type)
-            return i;
-    fail_msg("there is no payload %u", type);
-    return 0;
+    return (size_t)(payload_in(p, type) - p->items);
 }
 
 static void same(struct payloads *p)
@@ -32,23 +29,23 @@ static uint8_t *copy_body(struct payload *item)
 
 static void flip_signature(struct payloads *p)
 {
-    copy_body(&p->items[index_of(p, PAYLOAD_SIG)])[7] ^= 1;
+    copy_body(payload_in(p, PAYLOAD_SIG))[7] ^= 1;
 }
 
 static void zero_signature(struct payloads *p)
 {
-    struct payload *item = &p->items[index_of(p, PAYLOAD_SIG)];
+    struct payload *item = payload_in(p, PAYLOAD_SIG);
     memset(copy_body(item), 0, item->body.len);
 }
 
 static void empty_signature(struct payloads *p)
 {
-    p->items[index_of(p, PAYLOAD_SIG)].body.len = 0;
+    payload_in(p, PAYLOAD_SIG)->body.len = 0;
 }
 
 static void short_signature(struct payloads *p)
 {
-    p->items[index_of(p, PAYLOAD_SIG)].body.len--;
+    payload_in(p, PAYLOAD_SIG)->body.len--;
 }
 
 static void remove_at(struct payloads *p, size_t at)
@@ -64,12 +61,12 @@ static void no_signature(struct payloads *p)
 
 static void a_hash_instead(struct payloads *p)
 {
-    p->items[index_of(p, PAYLOAD_SIG)].type = PAYLOAD_HASH;
+    payload_in(p, PAYLOAD_SIG)->type = PAYLOAD_HASH;
 }
 
 static void two_signatures(struct payloads *p)
 {
-    p->items[p->count++] = p->items[index_of(p, PAYLOAD_SIG)];
+    p->items[p->count++] = *payload_in(p, PAYLOAD_SIG);
 }
 
 static void no_certificate(struct payloads *p)
@@ -85,7 +82,7 @@ static void no_intermediate(struct payloads *p)
 
 static void encode_as(struct payloads *p, uint8_t encoding)
 {
-    struct payload *item = &p->items[index_of(p, PAYLOAD_CERT)];
+    struct payload *item = payload_in(p, PAYLOAD_CERT);
     copy_body(item)[0] = encoding;
     p->count = index_of(p, PAYLOAD_CERT) + 1; /* the intermediate one would be taken for the peer's own */
     p->items[p->count++] = (struct payload){.type = PAYLOAD_SIG, .body = bytes_of(scratch, 64)};
@@ -103,23 +100,23 @@ static void as_crl(struct payloads *p)
 
 static void empty_certificate(struct payloads *p)
 {
-    p->items[index_of(p, PAYLOAD_CERT)].body.len = 0;
+    payload_in(p, PAYLOAD_CERT)->body.len = 0;
 }
 
 static void bare_encoding(struct payloads *p)
 {
-    p->items[index_of(p, PAYLOAD_CERT)].body.len = 1;
+    payload_in(p, PAYLOAD_CERT)->body.len = 1;
 }
 
 static void flip_certificate(struct payloads *p)
 {
-    struct payload *item = &p->items[index_of(p, PAYLOAD_CERT)];
+    struct payload *item = payload_in(p, PAYLOAD_CERT);
     copy_body(item)[item->body.len - 5] ^= 1; /* its signature */
 }
 
 static void twenty_certificates(struct payloads *p)
 {
-    const struct payload own = p->items[index_of(p, PAYLOAD_CERT)];
+    const struct payload own = *payload_in(p, PAYLOAD_CERT);
     while (payload_count(p, PAYLOAD_CERT) < 20)
         p->items[p->count++] = own;
 }
@@ -133,7 +130,7 @@ static void forty_four_certificates(struct payloads *p)
 
 static void huge_certificate(struct payloads *p)
 {
-    struct payload *item = &p->items[index_of(p, PAYLOAD_CERT)];
+    struct payload *item = payload_in(p, PAYLOAD_CERT);
     memset(scratch, 0x30, sizeof scratch);
     scratch[0] = 4;
     item->body = bytes_of(scratch, CERT_SIZE_MAX + 2);
@@ -141,13 +138,13 @@ static void huge_certificate(struct payloads *p)
 
 static void rubbish_certificate(struct payloads *p)
 {
-    struct payload *item = &p->items[index_of(p, PAYLOAD_CERT)];
+    struct payload *item = payload_in(p, PAYLOAD_CERT);
     memset(copy_body(item) + 1, 0xff, item->body.len - 1);
 }
 
 static void another_name(struct payloads *p)
 {
-    copy_body(&p->items[index_of(p, PAYLOAD_ID)])[4] ^= 1;
+    copy_body(payload_in(p, PAYLOAD_ID))[4] ^= 1;
 }
 
 static void swapped_certificates(struct payloads *p)
@@ -158,36 +155,34 @@ static void swapped_certificates(struct payloads *p)
     p->items[at + 1] = first;
 }
 
-static change_payloads *const changes[] = {
+static change_signed *const changes[] = {
     flip_signature,   zero_signature,      empty_signature,         short_signature,  no_signature,
     a_hash_instead,   two_signatures,      no_certificate,          no_intermediate,  as_pkcs7,
     as_crl,           empty_certificate,   bare_encoding,           flip_certificate, twenty_certificates,
     huge_certificate, rubbish_certificate, forty_four_certificates, another_name,     swapped_certificates,
 };
 
-/* Opens the held message with the keys of the end that waits for it, changes its payloads, and seals it again. */
-static size_t forge(struct bench *b, change_payloads *change, uint8_t out[CRAFT_MAX + 64])
+static void by_itself(struct payloads *p, const void *arg)
 {
-    static struct craft c;
-    static struct payloads p;
-    static uint8_t text[CRAFT_MAX + 1];
-    uint8_t iv[IV_MAX];
-    const struct ike_sa *sa = craft_sa(end(b, 1 - b->hold.from)->ike);
-    memcpy(iv, sa->iv, sizeof iv);
-    assert_true(craft_open(sa, iv, bytes_of(b->hold.datagram.data, b->hold.datagram.len), &c));
-    assert_int_equal(payloads_read(c.header.next_payload, bytes_of(c.text, c.len), true, &p), OK);
-    change(&p);
-    struct writer w = writer_of(text, sizeof text); /* one byte before it is the type of the first payload */
-    write_u8(&w, 0);
-    struct chain chain = chain_begin(0);
-    for (size_t i = 0; i < p.count; i++)
-        chain_add(&chain, &w, p.items[i].type, p.items[i].body);
-    assert_false(w.failed);
-    c.header.next_payload = text[0];
-    c.len = w.len - 1;
-    memcpy(c.text, text + 1, c.len);
-    memcpy(iv, sa->iv, sizeof iv);
-    return craft_seal(sa, iv, &c, out);
+    (*(change_signed *const *)arg)(p);
+}
+
+static size_t forge(struct bench *b, change_signed *change, uint8_t out[CRAFT_MAX + 64])
+{
+    return forge_held(b, by_itself, &change, false, out);
+}
+
+/* Each costs several verifications: a half-open SA affords sixteen, then no more. b holds a proof of the initiator. */
+static void signatures_of_one_sa_are_rationed(struct bench *b)
+{
+    static uint8_t out[CRAFT_MAX + 64];
+    for (unsigned i = 0; i < SIGNATURE_ATTEMPTS; i++)
+        deliver(b, out, forge(b, flip_signature, out));
+    assert_int_equal(rig_drops(end(b, R), IKE_DROP_AUTHENTICATION), SIGNATURE_ATTEMPTS);
+    deliver_right(b);
+    assert_int_equal(rig_drops(end(b, R), IKE_DROP_LIMIT), 1);
+    assert_int_equal(end(b, R)->events[IKE_EVENT_PHASE1_UP], 0);
+    bench_free(b);
 }
 
 #endif

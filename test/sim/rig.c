@@ -409,6 +409,23 @@ bool rig_run_until(struct rig *rig, uint64_t for_ms, bool (*done)(const struct r
     return done != NULL && done(rig);
 }
 
+void rig_traffic(struct rig *rig)
+{
+    for (int i = 0; i < RIG_ENDS; i++)
+        if (!rig_carries(rig, i))
+            ike_acquire(rig->ends[i].ike, rig->now_ms, 0);
+}
+
+bool rig_comes_up(struct rig *rig, void (*traffic)(struct rig *rig))
+{
+    for (int i = 0; i < 40; i++) {
+        if (rig_run_until(rig, 15000, rig_both_carry))
+            return true;
+        traffic(rig);
+    }
+    return false;
+}
+
 void rig_run(struct rig *rig, uint64_t for_ms)
 {
     (void)rig_run_until(rig, for_ms, NULL);

@@ -104,6 +104,12 @@ void rig_run(struct rig *rig, uint64_t for_ms);
 /* Runs until done() or for_ms have passed; true when done. */
 bool rig_run_until(struct rig *rig, uint64_t for_ms, bool (*done)(const struct rig *rig));
 
+/* What the daemon does at an end whose rule has no SA: traffic keeps coming, at both. */
+void rig_traffic(struct rig *rig);
+
+/* Ten minutes, with that traffic each time that a quarter of one has passed in vain; true when both carry. */
+bool rig_comes_up(struct rig *rig, void (*traffic)(struct rig *rig));
+
 /* A datagram straight into an end, as if the other had sent it from its port (500 or 4500). */
 void rig_inject(struct rig *rig, int to, uint16_t port, struct bytes message);
 

@@ -52,24 +52,6 @@ static struct rig *make(uint64_t seed, enum ike_mode mode, bool verbose)
     return rig;
 }
 
-/* What the daemon does at an end whose rule has no SA: traffic keeps coming. */
-static void traffic(struct rig *rig)
-{
-    for (int i = 0; i < RIG_ENDS; i++)
-        if (!rig_carries(rig, i))
-            ike_acquire(rig->ends[i].ike, rig->now_ms, 0);
-}
-
-static const char *converges(struct rig *rig)
-{
-    for (int i = 0; i < 40; i++) {
-        if (rig_run_until(rig, 15000, rig_both_carry))
-            return NULL;
-        traffic(rig);
-    }
-    return "no working pair of SAs after ten minutes";
-}
-
 static const char *stays_up(struct rig *rig)
 {
     /* A quiet network from here on: what is lost now would be lost by a renewal. */
@@ -107,7 +89,7 @@ static bool run_seed(uint64_t seed, enum ike_mode mode, bool verbose)
             rig->ends[i].connection.ike_lifetime_s = 150;
         }
     rig_start(rig);
-    const char *wrong = converges(rig);
+    const char *wrong = rig_comes_up(rig, rig_traffic) ? NULL : "no working pair of SAs after ten minutes";
     if (wrong == NULL && long_life)
         wrong = stays_up(rig);
     if (wrong == NULL)

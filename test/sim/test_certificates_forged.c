@@ -48,19 +48,10 @@ static void test_the_forger_can_tell_the_truth(void **state)
     }
 }
 
-/* Each costs several verifications: a half-open SA affords sixteen, then no more. */
 static void test_signatures_are_rationed(void **state)
 {
     (void)state;
-    static uint8_t out[CRAFT_MAX + 64];
-    struct bench *b = held_with(I, MAIN5);
-    for (unsigned i = 0; i < SIGNATURE_ATTEMPTS; i++)
-        deliver(b, out, forge(b, flip_signature, out));
-    assert_int_equal(rig_drops(end(b, R), IKE_DROP_AUTHENTICATION), SIGNATURE_ATTEMPTS);
-    deliver_right(b);
-    assert_int_equal(rig_drops(end(b, R), IKE_DROP_LIMIT), 1);
-    assert_int_equal(end(b, R)->events[IKE_EVENT_PHASE1_UP], 0);
-    bench_free(b);
+    signatures_of_one_sa_are_rationed(held_with(I, MAIN5));
 }
 
 /* CERTREQ: empty, of other encodings, of many authorities: in the clear message 4, then all goes on. */

@@ -33,19 +33,11 @@ static bool is_idle(const struct rig_end *e)
     return rig_children(e) == 0 && rig_sas(e, "connecting") == 0;
 }
 
-/* Traffic at both ends, as the daemon tells it. */
-static void traffic(struct rig *rig)
-{
-    for (int i = I; i <= R; i++)
-        if (!rig_carries(rig, i))
-            ike_acquire(rig->ends[i].ike, rig->now_ms, 0);
-}
-
 static void one_pair_is_left(struct rig *rig)
 {
     for (int second = 0; second < 120; second++) {
         rig_run(rig, SECOND);
-        traffic(rig);
+        rig_traffic(rig);
     }
     for (int i = I; i <= R; i++) {
         assert_int_equal(rig_children(&rig->ends[i]), 1);
@@ -57,7 +49,7 @@ static void one_pair_is_left(struct rig *rig)
 static bool traffic_brings_it_back(struct rig *rig, unsigned seconds)
 {
     for (unsigned i = 0; i < seconds; i++) {
-        traffic(rig);
+        rig_traffic(rig);
         if (rig_run_until(rig, SECOND, rig_both_carry))
             return true;
     }
