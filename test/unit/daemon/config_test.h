@@ -43,6 +43,21 @@ static inline char *messages(const struct loaded *l)
     return text;
 }
 
+/* Some line of the text starts with prefix and holds both words. */
+static inline bool has_line(const char *text, const char *prefix, const char *word, const char *remedy)
+{
+    char line[2048];
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)len, text);
+        if (strncmp(line, prefix, strlen(prefix)) == 0 && strstr(line, word) != NULL && strstr(line, remedy) != NULL)
+            return true;
+        text += len;
+        text += *text == '\n';
+    }
+    return false;
+}
+
 /* It must be good. */
 static inline struct loaded load_good_bytes(const void *text, size_t len)
 {
