@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <uv.h>
 
 #include "crypto/aead.h"
@@ -18,6 +16,7 @@
 #include "daemon/explain.h"
 #include "daemon/gateway.h"
 #include "daemon/passwd.h"
+#include "daemon/privilege.h"
 #include "daemon/show.h"
 #include "daemon/stamp.h"
 #include "daemon/status_watch.h"
@@ -72,14 +71,6 @@ static const char *config_path(const struct cli *cli)
     return cli->config != NULL ? cli->config : CONFIG_PATH_DEFAULT;
 }
 
-/* A core file of this process would hold keys. */
-static void forbid_core_dumps(void)
-{
-    const struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
-}
-
 /* Loads the configuration and hands it to act, which may take it over and leave NULL. */
 static int with_config(const struct cli *cli, FILE *out, FILE *err,
                        int (*act)(const struct cli *, struct config **, const struct config_errors *, struct vault *,
@@ -88,7 +79,7 @@ static int with_config(const struct cli *cli, FILE *out, FILE *err,
     struct config *config = NULL;
     struct config_errors errors = {0};
     int code = EXIT_FAILED;
-    forbid_core_dumps();
+    (void)privilege_no_core_files();
     struct vault *vault = vault_new();
     if (vault == NULL)
         return fail(err, "no memory for secrets: raise the limit of locked memory (ulimit -l)");
@@ -310,7 +301,7 @@ static int genpsk(FILE *out, FILE *err)
 static int make_user(const struct cli *cli, FILE *out, FILE *err)
 {
     char why[PASSWD_WHY];
-    forbid_core_dumps();
+    (void)privilege_no_core_files();
     return passwd(cli->name, stdin, out, err, why) == OK ? EXIT_OK : fail(err, why);
 }
 

@@ -4,14 +4,14 @@
 #include <cap-ng.h>
 #include <dirent.h>
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "daemon/user.h"
 
 /* What opens sockets (marked, raw, on port 500), sets routes and addresses: all of it may be wanted later again. */
 static const unsigned kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
@@ -20,10 +20,15 @@ enum { KEPT = sizeof kept / sizeof *kept, NOTE = 256 };
 
 /* --- core files and locked memory --- */
 
-static void forbid_core_files(const struct log *log)
+bool privilege_no_core_files(void)
 {
     const struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+static void forbid_core_files(const struct log *log)
+{
+    if (!privilege_no_core_files())
         log_write(log, LOG_WARNING, "core dumps could not be turned off: %s", strerror(errno));
 }
 
@@ -45,75 +50,12 @@ void privilege_begin(const struct log *log)
 
 /* --- the user --- */
 
-enum { GROUPS_MAX = 256, LINE_MAX_OF_USERS = 65536 };
-
-/* Of /etc/passwd and /etc/group alone: whom other services know is not looked up at the start of a gateway, and static
- * binaries cannot load what asks them. */
-struct user {
-    uid_t uid;
-    gid_t gid, groups[GROUPS_MAX];
-    size_t group_count;
-};
-
-static bool read_user(const char *name, struct user *out, char *buffer)
-{
-    struct passwd entry, *found = NULL;
-    FILE *file = fopen("/etc/passwd", "re");
-    bool here = false;
-    while (file != NULL && !here && fgetpwent_r(file, &entry, buffer, LINE_MAX_OF_USERS, &found) == 0)
-        here = strcmp(entry.pw_name, name) == 0;
-    if (here)
-        *out = (struct user){.uid = entry.pw_uid, .gid = entry.pw_gid, .groups = {entry.pw_gid}, .group_count = 1};
-    if (file != NULL)
-        (void)fclose(file);
-    return here;
-}
-
-static bool has_member(const struct group *group, const char *name)
-{
-    for (char *const *member = group->gr_mem; *member != NULL; member++)
-        if (strcmp(*member, name) == 0)
-            return true;
-    return false;
-}
-
-static void read_groups(const char *name, struct user *user, char *buffer)
-{
-    struct group entry, *found = NULL;
-    FILE *file = fopen("/etc/group", "re");
-    while (file != NULL && user->group_count < GROUPS_MAX &&
-           fgetgrent_r(file, &entry, buffer, LINE_MAX_OF_USERS, &found) == 0)
-        if (entry.gr_gid != user->gid && has_member(&entry, name))
-            user->groups[user->group_count++] = entry.gr_gid;
-    if (file != NULL)
-        (void)fclose(file);
-}
-
-static enum status find_user(const char *name, struct user *out, char *why, size_t why_len)
-{
-    char *buffer = malloc(LINE_MAX_OF_USERS);
-    if (buffer == NULL)
-        return ERR_MEMORY;
-    bool here = read_user(name, out, buffer);
-    if (here)
-        read_groups(name, out, buffer);
-    free(buffer);
-    if (here)
-        return OK;
-    (void)snprintf(why, why_len,
-                   "there is no user '%s' in /etc/passwd: make it (adduser --system --group %s), or change 'user' in "
-                   "[gateway]",
-                   name, name);
-    return ERR_NOT_FOUND;
-}
-
-/* The groups first: afterwards there is no right to. The capabilities stay, to be cut by what comes next. */
+/* The capabilities stay, to be cut by what comes next. */
 static enum status become(const char *name, const struct user *user, char *why, size_t why_len)
 {
-    if (getuid() == user->uid && geteuid() == user->uid)
+    if (user_is_us(user))
         return OK;
-    bool done = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setgroups(user->group_count, user->groups) == 0 &&
-                setresgid(user->gid, user->gid, user->gid) == 0 && setresuid(user->uid, user->uid, user->uid) == 0;
+    bool done = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && user_become(user);
     int error = errno;
     (void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
     if (done)
@@ -238,7 +180,7 @@ enum status privilege_drop(const struct privilege *p, const struct log *log, cha
     struct user user;
     const bool another = p->user[0] != '\0';
     bool sandbox = p->sandbox && !PRIVILEGE_TEST_BUILD;
-    enum status status = another ? find_user(p->user, &user, why, why_len) : OK;
+    enum status status = another ? user_find(p->user, &user, why, why_len) : OK;
     if (status != OK)
         return status;
     say_threads(log);

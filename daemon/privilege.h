@@ -30,6 +30,9 @@ struct privilege {
     const char *control_folder; /* where a socket is made and removed */
 };
 
+/* Whoever holds secrets: no core file, and nobody of the same user looks inside. False with errno. */
+bool privilege_no_core_files(void);
+
 /* At the start of a process that will hold secrets: no core files, and as much locked memory as there may be. */
 void privilege_begin(const struct log *log);
 
