@@ -157,8 +157,10 @@ static void say_proof(struct paragraph *p, const struct connection *c)
 
 static void say_lives(struct paragraph *p, const struct connection *c)
 {
-    char one[VALUE_TEXT], two[VALUE_TEXT];
-    say(p, "Phase 1 lives for %s, a pair of SAs of phase 2 for %s", time_words(c->ike_lifetime_s, one),
+    char one[VALUE_TEXT], two[VALUE_TEXT], messages[VALUE_TEXT + 32] = "";
+    if (c->ike_lifetime_bytes != 0)
+        snprintf(messages, sizeof messages, " or %s of messages", value_bytes_print(c->ike_lifetime_bytes, one));
+    say(p, "Phase 1 lives for %s%s, a pair of SAs of phase 2 for %s", time_words(c->ike_lifetime_s, one), messages,
         time_words(c->lifetime_s, two));
     if (c->lifetime_bytes != 0)
         say(p, "or %s of data", value_bytes_print(c->lifetime_bytes, one));

@@ -142,17 +142,22 @@ void proposals_tell(const struct proposal_list *list, const char *indent, FILE *
     }
 }
 
+static void row_lifetime(FILE *out, const char *name, uint64_t seconds, uint64_t bytes)
+{
+    fprintf(out, "  %-26s %llu seconds", name, (unsigned long long)seconds);
+    if (bytes != 0)
+        fprintf(out, ", %llu kilobytes", (unsigned long long)(bytes / 1024));
+    fputc('\n', out);
+}
+
 static void tell_phases(const struct connection *c, FILE *out)
 {
     fprintf(out, "  phase 1, one of\n");
     proposals_tell(&c->ike, "    ", out);
-    fprintf(out, "  %-26s %llu seconds\n", "lifetime of phase 1", (unsigned long long)c->ike_lifetime_s);
+    row_lifetime(out, "lifetime of phase 1", c->ike_lifetime_s, c->ike_lifetime_bytes);
     fprintf(out, "  phase 2, ESP in tunnel mode, one of\n");
     proposals_tell(&c->esp, "    ", out);
-    fprintf(out, "  %-26s %llu seconds", "lifetime of phase 2", (unsigned long long)c->lifetime_s);
-    if (c->lifetime_bytes != 0)
-        fprintf(out, ", %llu kilobytes", (unsigned long long)(c->lifetime_bytes / 1024));
-    fputc('\n', out);
+    row_lifetime(out, "lifetime of phase 2", c->lifetime_s, c->lifetime_bytes);
 }
 
 static void tell_path(const struct connection *c, FILE *out)

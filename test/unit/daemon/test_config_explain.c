@@ -57,6 +57,8 @@ static void lives_and_death(void **state)
         {PEER "ike_lifetime = 1d\nlifetime = 90\nlifetime_bytes = 4GiB\nlifetime_packets = 5000\n" ACL,
          "Phase 1 lives for 1 day, a pair of SAs of phase 2 for 90 seconds or 4GiB of data or 5000 packets at most;",
          NULL},
+        {PEER "ike_lifetime_bytes = 4MiB\n" ACL,
+         "Phase 1 lives for 8 hours or 4MiB of messages, a pair of SAs of phase 2 for 1 hour at most;", NULL},
         {PEER "dpd_delay = 1m\n" ACL, "silent for 1 minute is asked", "never asked"},
         {PEER "dpd_delay = 0\n" ACL, "A silent peer is never asked", "is asked for"},
         {PEER ACL, "When it is gone, we call it again at once;", "next packet"},
