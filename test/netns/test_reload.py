@@ -10,6 +10,8 @@ from lab import Capture, Transfer, clear_packets, expect, ping_counts, wait_for
 from many import Many, batch, host, inner_range
 from suites import SUITES
 
+# Workers that others keep from the processors let the rings between them overflow, whatever a reload does.
+ALONE = ("test_numbers_change_under_load",)
 COUNT = 6
 PING_EVERY = 0.01
 
