@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Wrong configurations first: each names its file and line, and says what would be right (B47). */
-
 #include "config_test.h"
-#include "daemon/config_apply.h"
-#include "daemon/config_keys.h"
 
 #define CONN   "[connection a]\n" /* two lines that a connection needs, and its key */
 #define REMOTE "remote = 198.51.100.2\n"
