@@ -8,7 +8,7 @@ PACKAGES_BUILD="gcc libc6-dev make cmake pkg-config libssl-dev libsodium-dev lib
 PACKAGES_DEMO="python3 iproute2 iputils-ping tcpdump"
 PACKAGES_UNIT="ninja-build clang clang-format clang-tidy libclang-rt-dev libcmocka-dev python3
                python3-cryptography-vectors python3-cryptography python3-scapy"
-PACKAGES_NETNS="python3 iproute2 iputils-ping procps ethtool nftables conntrack tcpdump tshark strongswan-charon
+PACKAGES_NETNS="python3 iproute2 iputils-ping fping procps ethtool nftables conntrack tcpdump tshark strongswan-charon
                 strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins vpnc libstrongswan-standard-plugins
                 libstrongswan-extra-plugins openssl curl"
 PACKAGES_BENCH="python3 iproute2 iputils-ping procps iperf3 ethtool openssl strongswan-charon strongswan-swanctl

@@ -69,6 +69,7 @@ class Esptun:
         self.devices_before = gateway.devices()
         self.env = env
         self.process = None
+        self.lab.looks.append(self.look)
         self.start(ready)
 
     def start(self, ready=True):
@@ -99,6 +100,12 @@ class Esptun:
         """Established children."""
         return [c for sa in (status or self.status())["ike_sas"] for c in sa["children"] if
                 c["state"] in ("established", "rekeying")]
+
+    def look(self):
+        """What the end of a failed test prints."""
+        status = self.status()
+        return (f"--- {self.gateway.label}: dropped {self.drops()}, IKE SAs "
+                f"{json.dumps(status['ike_sas'], indent=1)}")
 
     def every_child(self):
         """Also those that are on their way out."""
