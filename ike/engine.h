@@ -113,7 +113,8 @@ struct ike_sa {
     struct config *config;               /* XAUTH and mode-config; owned; NULL: there is none */
     struct quick *quicks;                /* list; owned */
     size_t quick_count, quick_lingering; /* under way; finished, but still answering repeats */
-    struct id_set quick_ids, info_ids;   /* message ids used under this phase 1; owned */
+    struct id_set quick_ids;             /* message ids used under this phase 1; owned */
+    struct id_set info_ids; /* of mode-config; and the marks of informational messages (v1_info.c); owned */
 
     uint32_t dpd_sent, dpd_received; /* sequence numbers */
     bool dpd_has_received;

@@ -28,6 +28,16 @@ static struct v1_message begin(struct ike *ike, const struct ike_sa *sa, uint32_
     return v1_message_begin_hashed(ike, sa, EXCHANGE_INFORMATIONAL, *id);
 }
 
+/*
+ * What is remembered of an informational message, so that it cannot be played again: not its id alone. Ids should be
+ * unique and not zero (RFC 2408 3.1), but vpnc says goodbye with ids of one byte: one in 256 is zero, and as often its
+ * two deletes have the same one. The hash covers the id and all that is said, and nobody else can make one that fits.
+ */
+static uint32_t mark_of(uint32_t id, const uint8_t hash[HASH_MAX])
+{
+    return id ^ load_u32(hash);
+}
+
 static struct bytes seal_and_send(struct ike *ike, struct ike_sa *sa, uint32_t id, struct v1_message *m)
 {
     uint8_t iv[IV_MAX];
@@ -38,9 +48,9 @@ static struct bytes seal_and_send(struct ike *ike, struct ike_sa *sa, uint32_t i
         ike_say(ike, LOG_ERROR, sa->connection, "an informational message could not be sent: %s", status_text(status));
         return (struct bytes){0};
     }
-    /* Our own ids too: the hash is the same in both directions, and a message thrown back at us must not count as the
+    /* Our own too: the hash is the same in both directions, and a message thrown back at us must not count as the
      * peer's. */
-    if (ike_sa_remember(ike, sa, &sa->info_ids, id, INFO_IDS_MAX) != OK)
+    if (ike_sa_remember(ike, sa, &sa->info_ids, mark_of(id, m->hash), INFO_IDS_MAX) != OK)
         return (struct bytes){0};
     sa->version->send(ike, sa, writer_bytes(&m->w), 0);
     ike_sa_count(ike, sa, m->w.len);
@@ -275,7 +285,7 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
 }
 
 static enum status open_info(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct bytes message,
-                             struct payloads *p)
+                             struct payloads *p, uint32_t *mark)
 {
     uint8_t iv[IV_MAX], next_iv[IV_MAX], expected[HASH_MAX];
     enum status status = v1_phase2_iv(&sa->keys, sa->iv, header->message_id, iv);
@@ -287,6 +297,8 @@ static enum status open_info(struct ike *ike, struct ike_sa *sa, const struct ik
         status = v1_hash12(&sa->keys, header->message_id, (struct bytes){0}, v1_behind_hash(p), expected);
     if (status == OK && !v1_hash_equal(&sa->keys, p, expected))
         status = ERR_AUTHENTICATION;
+    if (status == OK)
+        *mark = mark_of(header->message_id, expected);
     return status;
 }
 
@@ -297,22 +309,23 @@ void v1_info_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *
         on_clear(ike, sa, header, path, message);
         return;
     }
-    if (sa->state < SA_CONFIGURING || header->message_id == 0) {
+    if (sa->state < SA_CONFIGURING) {
         ike_drop(ike, IKE_DROP_STATE, path, "informational before phase 1 is complete");
         return;
     }
     struct payloads p;
-    enum status status = open_info(ike, sa, header, message, &p);
+    uint32_t mark;
+    enum status status = open_info(ike, sa, header, message, &p, &mark);
     if (status != OK) {
         ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_AUTHENTICATION, path, "informational: %s",
                  status_text(status));
         return;
     }
-    if (id_set_has(&sa->info_ids, header->message_id)) {
+    if (id_set_has(&sa->info_ids, mark)) {
         ike_drop(ike, IKE_DROP_REPLAY, path, "informational seen before");
         return;
     }
-    status = ike_sa_remember(ike, sa, &sa->info_ids, header->message_id, INFO_IDS_MAX);
+    status = ike_sa_remember(ike, sa, &sa->info_ids, mark, INFO_IDS_MAX);
     if (status != OK) {
         ike_drop(ike, IKE_DROP_LIMIT, path, "informational: %s", status_text(status));
         return;

@@ -86,12 +86,11 @@ enum status v1_message_seal_hashed(const struct v1_keys *keys, uint8_t iv[IV_MAX
 {
     if (m->w.failed)
         return ERR_LIMIT;
-    uint8_t hash[HASH_MAX];
     struct bytes rest = bytes_of(m->w.data + m->hashed_from, m->w.len - m->hashed_from);
-    enum status status = v1_hash12(keys, message_id, nonce_i, rest, hash);
+    enum status status = v1_hash12(keys, message_id, nonce_i, rest, m->hash);
     if (status != OK)
         return status;
-    memcpy(m->w.data + m->hash_at, hash, v1_hash_len(keys));
+    memcpy(m->w.data + m->hash_at, m->hash, v1_hash_len(keys));
     return v1_message_encrypt(keys, iv, m);
 }
 

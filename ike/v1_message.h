@@ -10,7 +10,8 @@
 struct v1_message {
     struct writer w;
     struct chain chain;
-    size_t hash_at; /* of the body of the HASH payload, when v1_message_begin_hashed made one */
+    size_t hash_at;         /* of the body of the HASH payload, when v1_message_begin_hashed made one */
+    uint8_t hash[HASH_MAX]; /* v1_message_seal_hashed: the value that it filled in */
     size_t hashed_from;
 };
 

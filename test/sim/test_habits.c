@@ -406,6 +406,39 @@ static void mikrotik_sends_mode_config_after_a_renewal(void **state)
     bench_free(b);
 }
 
+/* --- the ids of vpnc's last words --- */
+
+static void inject_delete(struct bench *b, bool ike, uint32_t id)
+{
+    const struct ike_sa *sa = craft_sa(end(b, I)->ike);
+    uint8_t body[32], message[CRAFT_MAX + 64];
+    struct writer w = writer_of(body, sizeof body);
+    if (ike)
+        v1_delete_write_ike(&w, sa->spi_i, sa->spi_r);
+    else
+        v1_delete_write_esp(&w, sa->peer->children->child.spi_in);
+    size_t len = craft_phase2(sa, EXCHANGE_INFORMATIONAL, id, PAYLOAD_DELETE, writer_bytes(&w), message);
+    rig_inject(b->rig, R, 500, bytes_of(message, len));
+}
+
+/* Ids of one byte: zero, or the same for both deletes. */
+static void deletes_with_poor_message_ids_count(void **state)
+{
+    (void)state;
+    static const uint32_t rows[][2] = {{0xa9, 0}, {0, 0xa9}, {0xf0, 0xf0}, {0, 0}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct bench *b = established();
+        for (int again = 0; again <= 1; again++) { /* the second is a replay */
+            inject_delete(b, false, rows[i][0]);
+            assert_int_equal(rig_children(end(b, R)), 0);
+            assert_int_equal(rig_drops(end(b, R), IKE_DROP_REPLAY), again);
+        }
+        inject_delete(b, true, rows[i][1]);
+        assert_int_equal(rig_sas(end(b, R), "established"), 0);
+        bench_free(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +456,7 @@ int main(void)
         cmocka_unit_test(windows_answers_to_the_old_port),
         cmocka_unit_test(azure_renews_without_a_group),
         cmocka_unit_test(mikrotik_sends_mode_config_after_a_renewal),
+        cmocka_unit_test(deletes_with_poor_message_ids_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
