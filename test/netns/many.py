@@ -33,21 +33,29 @@ def batch(namespace, lines):
 
 
 def topology(lab, count, wire_mtu=1500):
-    """Two gateways and their hosts, with `count` addresses on each."""
+    """Two gateways and their hosts, with `count` addresses on each. Each has one neighbour, behind whose first address
+    all others are: the kernel's table of neighbours is small, and all namespaces share it."""
     a, b = lab.namespace("gwA"), lab.namespace("gwB")
     lab.link(a, "wan0", "", b, "wan0", "")
+    numbers = range(1, count + 1)
     for side, end in ((1, a), (2, b)):
         other = 3 - side
+        first = outer(4, side, 1), outer(6, side, 1)
         end.host = lab.namespace("host" + end.label[-1])
         lab.link(end, "lan0", "", end.host, "eth0", "")
         batch(end, [f"link set wan0 mtu {wire_mtu}", f"link set lan0 mtu {LAN_MTU}",
-                    f"addr add 10.{side}.0.1/16 dev lan0", f"addr add fd00:{side}::1/48 dev lan0 nodad"] +
-              [f"addr add {outer(4, side, i)}/16 dev wan0" for i in range(1, count + 1)] +
-              [f"addr add {outer(6, side, i)}/32 dev wan0 nodad" for i in range(1, count + 1)] +
-              [f"route add default via {outer(4, other, 1)}", f"route add default via {outer(6, other, 1)}"])
-        batch(end.host, [f"link set eth0 mtu {LAN_MTU}"] +
-              [f"addr add {host(4, side, i)}/16 dev eth0" for i in range(1, count + 1)] +
-              [f"addr add {host(6, side, i)}/48 dev eth0 nodad" for i in range(1, count + 1)] +
+                    f"addr add 10.{side}.0.1/24 dev lan0", f"addr add fd00:{side}::1/64 dev lan0 nodad",
+                    f"route add 10.{side}.0.0/16 via 10.{side}.0.2",
+                    f"route add fd00:{side}::/48 via fd00:{side}::2",
+                    f"addr add {first[0]}/16 dev wan0", f"addr add {first[1]}/32 dev wan0 nodad"] +
+              [f"addr add {outer(4, side, i)}/32 dev wan0" for i in numbers[1:]] +
+              [f"addr add {outer(6, side, i)}/128 dev wan0 nodad" for i in numbers[1:]] +
+              [f"route add {to} via {outer(family, other, 1)}" for family, to in
+               ((4, "default"), (4, f"198.18.{other}.0/24"), (6, "default"), (6, f"2001:db8:{other}::/48"))])
+        batch(end.host, [f"link set eth0 mtu {LAN_MTU}", f"addr add 10.{side}.0.2/24 dev eth0",
+                         f"addr add fd00:{side}::2/64 dev eth0 nodad"] +
+              [f"addr add {host(4, side, i)}/32 dev eth0" for i in numbers] +
+              [f"addr add {host(6, side, i)}/128 dev eth0 nodad" for i in numbers] +
               [f"route add default via 10.{side}.0.1", f"route add default via fd00:{side}::1"])
     return a, b
 
