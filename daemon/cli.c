@@ -20,6 +20,7 @@
 #include "daemon/show.h"
 #include "daemon/stamp.h"
 #include "daemon/status_watch.h"
+#include "daemon/table.h"
 
 #ifndef ESPTUN_VERSION
 #define ESPTUN_VERSION "unknown"
@@ -36,7 +37,8 @@ static const char help[] =
     "  esptun check [-c FILE]         read the configuration, print the effective policy\n"
     "  esptun check --explain [-c FILE]\n"
     "                                 the same in plain words, and what the other end must be set to\n"
-    "  esptun status [--json]         IKE SAs, children, counters, drops by reason\n"
+    "  esptun status                  a line for each pair of SAs, rules in use, drops by reason\n"
+    "  esptun status --verbose|--json everything about them, for people (-v) or for programs\n"
     "  esptun status --watch[=SECONDS]\n"
     "                                 the same again and again, with rates, until Ctrl-C\n"
     "  esptun up NAME                 bring a connection up, wait for the result\n"
@@ -172,7 +174,7 @@ static int print_status(const struct cli *cli, const struct answer *answer, FILE
 {
     if (cli->json)
         print_lines(out, "", answer->text);
-    else if (show_status(answer->text, answer->len, out) != OK)
+    else if (show_status(answer->text, answer->len, width_of(out), cli->verbose, out) != OK)
         return fail(err, "the status of the daemon is not JSON: is it another version?");
     return EXIT_OK;
 }
@@ -244,7 +246,7 @@ static int watch_status(const struct cli *cli, FILE *out, FILE *err)
     char path[CONFIG_CONTROL_MAX], why[CLIENT_WHY];
     if (!find_socket(cli, path, err))
         return EXIT_FAILED;
-    return status_watch(path, cli->watch_s, out, why) == OK ? EXIT_OK : fail(err, why);
+    return status_watch(path, cli->watch_s, cli->verbose, out, why) == OK ? EXIT_OK : fail(err, why);
 }
 
 struct listener {

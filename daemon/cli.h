@@ -36,6 +36,7 @@ struct cli {
     const char *name;   /* of up, down, rekey, log: a connection (log: NULL for all); of passwd: a user */
     const char *level;  /* of log: a valid one */
     bool json;
+    bool verbose;               /* of status */
     unsigned watch_s;           /* of status: seconds between two rounds; 0: once */
     bool explain;               /* check --explain: in plain words */
     struct explain_query query; /* of explain */

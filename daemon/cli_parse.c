@@ -14,6 +14,7 @@ enum {
     TAKES_LEVEL = 32,
     TAKES_WATCH = 64,
     TAKES_EXPLAIN = 128,
+    TAKES_VERBOSE = 256,
 };
 
 struct verb {
@@ -25,7 +26,7 @@ struct verb {
 static const struct verb verbs[] = {
     {"run", VERB_RUN, TAKES_CONFIG},
     {"check", VERB_CHECK, TAKES_CONFIG | TAKES_EXPLAIN},
-    {"status", VERB_STATUS, TAKES_CONFIG | TAKES_SOCKET | TAKES_JSON | TAKES_WATCH},
+    {"status", VERB_STATUS, TAKES_CONFIG | TAKES_SOCKET | TAKES_JSON | TAKES_WATCH | TAKES_VERBOSE},
     {"up", VERB_UP, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"down", VERB_DOWN, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
     {"rekey", VERB_REKEY, TAKES_CONFIG | TAKES_SOCKET | TAKES_NAME},
@@ -149,6 +150,10 @@ static enum status take_option(struct arguments *args)
         args->out->json = true;
         return OK;
     }
+    if ((takes & TAKES_VERBOSE) != 0 && (strcmp(word, "--verbose") == 0 || strcmp(word, "-v") == 0)) {
+        args->out->verbose = true;
+        return OK;
+    }
     if ((takes & TAKES_WATCH) != 0 && (strcmp(word, "--watch") == 0 || strncmp(word, "--watch=", 8) == 0))
         return take_watch(args, word);
     if ((takes & TAKES_EXPLAIN) != 0 && strcmp(word, "--explain") == 0) {
@@ -214,6 +219,8 @@ enum status cli_parse(int argc, char *const argv[], struct cli *out, char why[CL
         status = take_word(&args);
     if (status != OK || out->verb == VERB_HELP)
         return status;
+    if (out->json && out->verbose)
+        return refuse(&args, "--json tells everything: leave out --verbose; both were given to", argv[1]);
     if (out->json && out->watch_s > 0)
         return refuse(&args, "--watch is for people: leave out --json, or ask again and again; both were given to",
                       argv[1]);

@@ -7,6 +7,9 @@
 
 #include "base/log.h"
 #include "daemon/show.h"
+#include "daemon/table.h"
+
+enum { RATES_NUMBERS = 33 }; /* columns between the name and the sparkline */
 
 struct rates {
     json_t *before;  /* SPI in to child, of the document before; NULL: there was none */
@@ -45,7 +48,8 @@ static uint64_t grown(const struct rates *rates, const json_t *child, const char
     return now > then ? now - then : 0;
 }
 
-static void print_sparkline(const json_t *history, FILE *out)
+/* The newest, `room` of them. */
+static void print_sparkline(const json_t *history, size_t room, FILE *out)
 {
     static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     json_int_t most = 0;
@@ -54,6 +58,8 @@ static void print_sparkline(const json_t *history, FILE *out)
     json_array_foreach(history, i, value) most = json_integer_value(value) > most ? json_integer_value(value) : most;
     json_array_foreach(history, i, value)
     {
+        if (i + room < json_array_size(history))
+            continue;
         double part = most > 0 ? (double)json_integer_value(value) / (double)most : 0;
         fputs(bars[(size_t)(part * 7)], out);
     }
@@ -72,11 +78,12 @@ static void keep(struct rates *rates, const char *name, uint64_t rate)
 }
 
 /* One line for the connection, from all its SAs; `first`: the first of them, so that it gets no second line. */
-static void show_connection(struct rates *rates, const json_t *sas, size_t first, uint64_t elapsed_ms, FILE *out)
+static void show_connection(struct rates *rates, const json_t *sas, size_t first, uint64_t elapsed_ms, size_t width,
+                            FILE *out)
 {
     const char *name = json_string_value(json_object_get(json_array_get(sas, first), "connection"));
     uint64_t in = 0, out_bytes = 0;
-    char shown[80], text[SHOW_TEXT], more[SHOW_TEXT];
+    char shown[TABLE_CELL], cut[TABLE_CELL], text[SHOW_TEXT], more[SHOW_TEXT];
     for (size_t i = 0; name != NULL && i < json_array_size(sas); i++) {
         const json_t *sa = json_array_get(sas, i), *child;
         const char *other = json_string_value(json_object_get(sa, "connection"));
@@ -96,9 +103,14 @@ static void show_connection(struct rates *rates, const json_t *sas, size_t first
     in = in * 1000 / elapsed_ms;
     out_bytes = out_bytes * 1000 / elapsed_ms;
     keep(rates, name, in + out_bytes);
-    fprintf(out, "%-16s  in %10s/s  out %10s/s  ", log_escape(shown, sizeof shown, name, strlen(name)),
-            show_bytes(in, text), show_bytes(out_bytes, more));
-    print_sparkline(json_object_get(rates->history, name), out);
+    size_t room = width < WIDTH_USUAL ? 8 : 16;
+    text_cut(cut, log_escape(shown, sizeof shown, name, strlen(name)), room);
+    fprintf(out, "%-*s  in %8s/s  out %8s/s", (int)room, cut, show_bytes(in, text), show_bytes(out_bytes, more));
+    room += RATES_NUMBERS;
+    if (width > room) {
+        fputs("  ", out);
+        print_sparkline(json_object_get(rates->history, name), width - room, out);
+    }
     fputc('\n', out);
 }
 
@@ -116,7 +128,7 @@ static json_t *children_of(const json_t *sas)
     return map;
 }
 
-enum status rates_show(struct rates *rates, const char *json, size_t len, uint64_t elapsed_ms, FILE *out)
+enum status rates_show(struct rates *rates, const char *json, size_t len, uint64_t elapsed_ms, size_t width, FILE *out)
 {
     json_t *root = json_loadb(json, len, 0, NULL);
     if (!json_is_object(root)) {
@@ -125,7 +137,7 @@ enum status rates_show(struct rates *rates, const char *json, size_t len, uint64
     }
     const json_t *sas = json_object_get(root, "ike_sas");
     for (size_t i = 0; rates->before != NULL && elapsed_ms > 0 && i < json_array_size(sas); i++)
-        show_connection(rates, sas, i, elapsed_ms, out);
+        show_connection(rates, sas, i, elapsed_ms, width, out);
     json_decref(rates->before);
     rates->before = children_of(sas);
     json_decref(root);

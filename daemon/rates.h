@@ -17,9 +17,10 @@ void rates_free(struct rates *rates);
 
 /*
  * Takes the next document, elapsed_ms after the one before, and prints a line for each connection with children:
- * bytes a second in and out, and a sparkline of both together. The first document prints nothing. ERR_MALFORMED: it is
- * none, and nothing was changed.
+ * bytes a second in and out, and a sparkline of both together, as much of it as the width allows. The first document
+ * prints nothing. ERR_MALFORMED: it is none, and nothing was changed.
  */
-MUST_USE enum status rates_show(struct rates *rates, const char *json, size_t len, uint64_t elapsed_ms, FILE *out);
+MUST_USE enum status rates_show(struct rates *rates, const char *json, size_t len, uint64_t elapsed_ms, size_t width,
+                                FILE *out);
 
 #endif

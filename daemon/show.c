@@ -2,11 +2,13 @@
 #include "daemon/show.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/table.h"
 
-enum { CELL = 160 };
+enum { CELL = TABLE_CELL };
 
 const char *show_bytes(uint64_t bytes, char out[SHOW_TEXT])
 {
@@ -15,7 +17,7 @@ const char *show_bytes(uint64_t bytes, char out[SHOW_TEXT])
     double value = (double)bytes;
     for (; value >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
         value /= 1024;
-    snprintf(out, SHOW_TEXT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    snprintf(out, SHOW_TEXT, unit == 0 || value >= 99.95 ? "%.0f %s" : "%.1f %s", value, units[unit]);
     return out;
 }
 
@@ -180,25 +182,22 @@ static void show_drops(const json_t *drops, FILE *out)
 }
 
 /* Only where something is off: "offloads off: tun, udp_gso". */
-static void show_offloads(const json_t *offloads, FILE *out)
+static void offloads_off(const json_t *root, FILE *out)
 {
-    const char *key;
+    const char *key, *before = "offloads off: ";
     json_t *value;
-    bool any = false;
-    json_object_foreach((json_t *)(uintptr_t)offloads, key, value)
+    json_object_foreach(json_object_get(root, "offloads"), key, value)
     {
         char name[CELL];
         if (!json_is_false(value))
             continue;
-        fprintf(out, "%s%s", any ? ", " : "offloads off: ", log_escape(name, sizeof name, key, strlen(key)));
-        any = true;
+        fprintf(out, "%s%s", before, log_escape(name, sizeof name, key, strlen(key)));
+        before = ", ";
     }
-    if (any)
-        fputs("\n\n", out);
 }
 
 /* Only where a connection has a level of its own: "log level info; branch debug". */
-static void show_log_levels(const json_t *root, FILE *out)
+static void log_levels(const json_t *root, FILE *out)
 {
     const char *key;
     json_t *levels = json_object_get(root, "log_levels");
@@ -212,29 +211,216 @@ static void show_log_levels(const json_t *root, FILE *out)
         char name[CELL], level[CELL];
         fprintf(out, "; %s %s", log_escape(name, sizeof name, key, strlen(key)), text_of(levels, key, level));
     }
-    fputs("\n\n", out);
 }
 
-enum status show_status(const char *json, size_t len, FILE *out)
+/* In one paragraph: "dropped: 3 in_replay, 1 out_no_rule". */
+static void drops_in_short(const json_t *root, FILE *out)
+{
+    const char *key, *before = "dropped: ";
+    json_t *value;
+    json_object_foreach(json_object_get(root, "drops"), key, value)
+    {
+        char name[CELL];
+        if (json_integer_value(value) <= 0)
+            continue;
+        fprintf(out, "%s%lld %s", before, (long long)json_integer_value(value),
+                log_escape(name, sizeof name, key, strlen(key)));
+        before = ", ";
+    }
+}
+
+static void nothing_is_up(const json_t *root, FILE *out)
+{
+    if (json_array_size(json_object_get(root, "ike_sas")) == 0)
+        fputs("no IKE SA: interesting traffic or `esptun up NAME` makes one", out);
+}
+
+static void show_title(const json_t *root, FILE *out)
 {
     char version[CELL], uptime[SHOW_TEXT];
+    fprintf(out, "esptun %s, up %s", text_of(root, "version", version),
+            show_seconds(number_of(root, "uptime_s"), uptime));
+}
+
+/* Nothing when the writer writes nothing, else its text in lines of that width between `before` and `after`. */
+static void paragraph(void (*writer)(const json_t *root, FILE *out), const json_t *root, size_t width,
+                      const char *before, const char *after, FILE *out)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *line = open_memstream(&text, &len);
+    if (line == NULL || (writer(root, line), fclose(line)) != 0 || text == NULL) {
+        fputs("(out of memory)\n", out);
+    } else if (len > 0) {
+        fputs(before, out);
+        text_wrap(text, 2, width, out);
+        fputs(after, out);
+    }
+    free(text);
+}
+
+static void show_details(const json_t *root, FILE *out)
+{
     size_t index;
     const json_t *sa;
+    json_array_foreach(json_object_get(root, "ike_sas"), index, sa) show_ike_sa(sa, out);
+    show_rules(json_object_get(root, "rules"), out);
+    show_drops(json_object_get(root, "drops"), out);
+}
+
+/* The ports of IKE go without saying: "192.0.2.1:4500" is 192.0.2.1, but "192.0.2.1:1024" says all. */
+static const char *peer_of(const json_t *sa, char out[CELL])
+{
+    text_of(sa, "remote", out);
+    char *port = strrchr(out, ':');
+    if (port == NULL || (strcmp(port, ":500") != 0 && strcmp(port, ":4500") != 0))
+        return out;
+    bool bracket = port > out && port[-1] == ']' && out[0] == '[';
+    if (!bracket && strchr(out, ':') != port)
+        return out; /* an IPv6 address whose end looks like a port */
+    *(bracket ? port - 1 : port) = '\0';
+    if (bracket)
+        memmove(out, out + 1, strlen(out));
+    return out;
+}
+
+static const char *bytes_or_none(const json_t *child, const char *way, char out[SHOW_TEXT])
+{
+    const json_t *counters = json_object_get(child, way);
+    return has_number(counters, "bytes") ? show_bytes(number_of(counters, "bytes"), out) : "-";
+}
+
+static const char *seconds_or_none(const json_t *object, const char *key, char out[SHOW_TEXT])
+{
+    return has_number(object, key) ? show_seconds(number_of(object, key), out) : "-";
+}
+
+/* child: NULL for an IKE SA that has none, whose own state and times it shows then. */
+static void add_pair(struct table *table, const json_t *sa, const json_t *child)
+{
+    char name[CELL], state[CELL], peer[CELL], local[CELL], remote[CELL], covers[2 * CELL + 8] = "-";
+    char in[SHOW_TEXT], out[SHOW_TEXT], up[SHOW_TEXT], renewal[SHOW_TEXT];
+    const json_t *timed = child != NULL ? child : sa;
+    if (child != NULL)
+        snprintf(covers, sizeof covers, "%s -> %s", selectors_of(child, "local_ts", local),
+                 selectors_of(child, "remote_ts", remote));
+    const char *const cells[] = {
+        text_of(sa, "connection", name),
+        text_of(timed, "state", state),
+        peer_of(sa, peer),
+        bytes_or_none(child, "in", in),
+        bytes_or_none(child, "out", out),
+        seconds_or_none(timed, "established_s", up),
+        seconds_or_none(timed, "rekey_in_s", renewal),
+        covers,
+    };
+    table_add(table, cells);
+}
+
+static void add_ike_sa(struct table *table, const json_t *sa)
+{
+    size_t index;
+    const json_t *child, *children = json_object_get(sa, "children");
+    if (json_array_size(children) == 0)
+        add_pair(table, sa, NULL);
+    json_array_foreach(children, index, child) add_pair(table, sa, child);
+}
+
+static void print_table(struct table *table, size_t width, FILE *out)
+{
+    if (table != NULL)
+        table_print(table, width, out);
+    if (table == NULL || !table_whole(table))
+        fputs("(out of memory)\n", out);
+    table_free(table);
+}
+
+static void show_pairs(const json_t *sas, size_t width, FILE *out)
+{
+    static const struct table_column columns[] = {
+        {"CONNECTION", .least = 8},
+        {"STATE", .room = 11, .least = 11},
+        {"PEER", .least = 15},
+        {"IN", .right = true, .room = 8, .leaves = 1},
+        {"OUT", .right = true, .room = 8, .leaves = 1},
+        {"UP", .right = true, .room = 7, .leaves = 3},
+        {"RENEWAL", .right = true, .leaves = 2},
+        {"COVERS", .least = 26, .leaves = 4},
+    };
+    size_t index;
+    const json_t *sa;
+    struct table *table = table_new(columns, sizeof columns / sizeof *columns);
+    if (json_array_size(sas) == 0) {
+        table_free(table);
+        return;
+    }
+    json_array_foreach(sas, index, sa)
+    {
+        if (table != NULL)
+            add_ike_sa(table, sa);
+    }
+    print_table(table, width, out);
+}
+
+static bool has_been_used(const json_t *rules)
+{
+    size_t index;
+    const json_t *rule;
+    json_array_foreach(rules, index, rule)
+    {
+        if (number_of(rule, "packets") > 0)
+            return true;
+    }
+    return false;
+}
+
+static void show_used_rules(const json_t *rules, size_t width, FILE *out)
+{
+    static const struct table_column columns[] = {
+        {"PACKETS", .right = true, .room = 10},
+        {"BYTES", .right = true, .room = 8, .leaves = 1},
+        {"RULE", .least = 15},
+    };
+    size_t index;
+    const json_t *rule;
+    if (!has_been_used(rules))
+        return;
+    struct table *table = table_new(columns, sizeof columns / sizeof *columns);
+    json_array_foreach(rules, index, rule)
+    {
+        char packets[CELL], bytes[SHOW_TEXT], text[CELL];
+        const char *const cells[] = {text_of(rule, "packets", packets), show_bytes(number_of(rule, "bytes"), bytes),
+                                     text_of(rule, "rule", text)};
+        if (table != NULL && number_of(rule, "packets") > 0)
+            table_add(table, cells);
+    }
+    fputc('\n', out);
+    print_table(table, width, out);
+}
+
+static void show_table(const json_t *root, size_t width, FILE *out)
+{
+    show_pairs(json_object_get(root, "ike_sas"), width, out);
+    show_used_rules(json_object_get(root, "rules"), width, out);
+    paragraph(drops_in_short, root, width, "\n", "", out);
+}
+
+enum status show_status(const char *json, size_t len, size_t width, bool details, FILE *out)
+{
     json_t *root = json_loadb(json, len, 0, NULL);
     if (!json_is_object(root)) {
         json_decref(root);
         return ERR_MALFORMED;
     }
-    const json_t *sas = json_object_get(root, "ike_sas");
-    fprintf(out, "esptun %s, up %s\n\n", text_of(root, "version", version),
-            show_seconds(number_of(root, "uptime_s"), uptime));
-    show_offloads(json_object_get(root, "offloads"), out);
-    show_log_levels(root, out);
-    if (json_array_size(sas) == 0)
-        fprintf(out, "no IKE SA: interesting traffic or `esptun up NAME` makes one\n");
-    json_array_foreach(sas, index, sa) show_ike_sa(sa, out);
-    show_rules(json_object_get(root, "rules"), out);
-    show_drops(json_object_get(root, "drops"), out);
+    width = width < WIDTH_LEAST ? WIDTH_LEAST : width;
+    paragraph(show_title, root, width, "", "\n", out);
+    paragraph(offloads_off, root, width, "", "\n", out);
+    paragraph(log_levels, root, width, "", "\n", out);
+    paragraph(nothing_is_up, root, width, "", "", out);
+    if (details)
+        show_details(root, out);
+    else
+        show_table(root, width, out);
     json_decref(root);
     return OK;
 }

@@ -7,6 +7,13 @@
 
 #include "daemon/rates.h"
 #include "daemon/show.h"
+#include "daemon/table.h"
+
+struct watcher {
+    struct rates *rates;
+    FILE *out;
+    bool details;
+};
 
 static uint64_t now_ms(void)
 {
@@ -15,15 +22,16 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static enum status show_round(struct rates *rates, const struct answer *answer, uint64_t elapsed_ms, FILE *out,
-                              char why[CLIENT_WHY])
+static enum status show_round(struct watcher *w, const struct answer *answer, uint64_t elapsed_ms, char why[CLIENT_WHY])
 {
+    FILE *out = w->out;
+    size_t width = width_of(out); /* each time: windows change */
     if (isatty(fileno(out)))
         fputs("\x1b[H\x1b[2J", out);
-    enum status status = show_status(answer->text, answer->len, out);
+    enum status status = show_status(answer->text, answer->len, width, w->details, out);
     fputc('\n', out);
     if (status == OK)
-        status = rates_show(rates, answer->text, answer->len, elapsed_ms, out);
+        status = rates_show(w->rates, answer->text, answer->len, elapsed_ms, width, out);
     if (status != OK)
         snprintf(why, CLIENT_WHY, "the status of the daemon is not JSON: is it another version?");
     if (fflush(out) == 0)
@@ -32,7 +40,7 @@ static enum status show_round(struct rates *rates, const struct answer *answer, 
     return ERR_IO;
 }
 
-static enum status watch(const char *socket, unsigned interval_s, const sigset_t *ends, struct rates *rates, FILE *out,
+static enum status watch(const char *socket, unsigned interval_s, const sigset_t *ends, struct watcher *w,
                          char why[CLIENT_WHY])
 {
     const struct timespec pause = {.tv_sec = (time_t)interval_s};
@@ -42,7 +50,7 @@ static enum status watch(const char *socket, unsigned interval_s, const sigset_t
         enum status status = client_ask(socket, "status", CLIENT_STATUS_SECONDS, &answer, why);
         uint64_t now = now_ms();
         if (status == OK)
-            status = show_round(rates, &answer, now - before, out, why);
+            status = show_round(w, &answer, now - before, why);
         else if (status == ERR_STATE)
             snprintf(why, CLIENT_WHY, "%.400s", answer.text);
         before = now;
@@ -55,20 +63,20 @@ static enum status watch(const char *socket, unsigned interval_s, const sigset_t
 }
 
 /* Blocked signals wait for sigtimedwait: no handler, and nothing is cut off in the middle. */
-enum status status_watch(const char *socket, unsigned interval_s, FILE *out, char why[CLIENT_WHY])
+enum status status_watch(const char *socket, unsigned interval_s, bool details, FILE *out, char why[CLIENT_WHY])
 {
     sigset_t ends, old;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    struct rates *rates = rates_new();
-    if (rates == NULL) {
+    struct watcher w = {.rates = rates_new(), .out = out, .details = details};
+    if (w.rates == NULL) {
         snprintf(why, CLIENT_WHY, "out of memory");
         return ERR_MEMORY;
     }
     (void)sigprocmask(SIG_BLOCK, &ends, &old);
-    enum status status = watch(socket, interval_s, &ends, rates, out, why);
+    enum status status = watch(socket, interval_s, &ends, &w, why);
     (void)sigprocmask(SIG_SETMASK, &old, NULL);
-    rates_free(rates);
+    rates_free(w.rates);
     return status;
 }

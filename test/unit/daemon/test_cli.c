@@ -84,6 +84,10 @@ static void test_wrong_arguments(void **state)
         {"status --watch=2s", "from 1 to 3600"},
         {"status --watch --json", "--watch is for people"},
         {"check --watch", "unknown option '--watch'"},
+        {"check --verbose", "unknown option '--verbose'"},
+        {"status -vv", "unknown option '-vv'"},
+        {"status --verbose=1", "unknown option '--verbose=1'"},
+        {"status -v --json", "--json tells everything"},
         {"log", "a level (error, warning, info or debug) is missing behind 'log'"},
         {"log loud", "not 'loud'"},
         {"log branch debug", "not 'branch'"},
@@ -130,6 +134,13 @@ static void test_parse(void **state)
     assert_string_equal(cli.config, "x.ini");
     assert_string_equal(cli.socket, "/run/y");
     assert_true(cli.json);
+    assert_false(cli.verbose);
+    char v[] = "-v", verbose[] = "--verbose", watch[] = "--watch=2", *details[] = {argv0, status, v, watch, NULL};
+    assert_int_equal(cli_parse(4, details, &cli, why), OK);
+    assert_true(cli.verbose && cli.watch_s == 2);
+    details[2] = verbose;
+    assert_int_equal(cli_parse(3, details, &cli, why), OK);
+    assert_true(cli.verbose && cli.watch_s == 0);
 }
 
 static void test_help_and_version(void **state)
@@ -275,105 +286,6 @@ static void test_nobody_listens(void **state)
                EXIT_FAILED, "", "at most 107 bytes");
 }
 
-/* --- the table --- */
-
-static const char document[] =
-    "{\"version\":\"0.1.0\",\"uptime_s\":3700,\"ike_sas\":[{\"connection\":\"branch\",\"ike_version\":1,"
-    "\"state\":\"established\",\"initiator\":true,\"local\":\"192.0.2.1:4500\",\"remote\":\"198.51.100.2:4500\","
-    "\"local_id\":\"192.0.2.1\",\"remote_id\":\"gw\\u001b[2J\",\"nat\":false,\"proposal\":\"aes256-sha256-modp2048\","
-    "\"established_s\":75,\"rekey_in_s\":28000,\"children\":[{\"rule\":1,\"state\":\"established\","
-    "\"spi_in\":\"c0ffee01\",\"spi_out\":\"0badcafe\",\"proposal\":\"aes256gcm16\",\"encap\":\"udp\","
-    "\"local_ts\":\"10.1.0.0/24\",\"remote_ts\":[\"10.2.0.0/24\",\"10.3.0.0/24\"],\"esn\":false,"
-    "\"path_mtu\":1280,\"mtu\":1218,\"in\":{\"packets\":10,\"bytes\":1536,\"replay\":3,\"auth_failed\":0},\"out\":{"
-    "\"packets\":12,\"bytes\":100},"
-    "\"established_s\":70,\"rekey_in_s\":3000}]}],"
-    "\"rules\":[{\"rule\":\"protect 10.1.0.0/24 -> 10.2.0.0/24 via branch\",\"action\":\"protect\",\"packets\":12,"
-    "\"bytes\":1048576}],\"drops\":{\"in_replay\":3,\"in_auth_failed\":0}}";
-
-static void test_table(void **state)
-{
-    (void)state;
-    static const char *const words[] = {
-        "esptun 0.1.0, up 1h 1m",
-        "branch: IKEv1 established, initiator, up 1m 15s, rekey in 7h 46m",
-        "198.51.100.2:4500 [gw\\x1b[2J]",
-        "10.1.0.0/24 -> 10.2.0.0/24, 10.3.0.0/24",
-        "encap udp, esn no, inner MTU 1218, path MTU 1280, up 1m 10s",
-        "c0ffee01",
-        "1.5 KiB, replay 3\n",
-        "1.0 MiB  protect 10.1.0.0/24 -> 10.2.0.0/24 via branch\n",
-        "3  in_replay\n",
-    };
-    char *text = NULL;
-    size_t len;
-    FILE *out = open_memstream(&text, &len);
-    assert_int_equal(show_status(document, sizeof document - 1, out), OK);
-    fclose(out);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strstr(text, words[i]) == NULL)
-            fail_msg("no '%s' in:\n%s", words[i], text);
-    }
-    assert_null(strstr(text, "in_auth_failed"));
-    assert_null(strchr(text, '\x1b'));
-    free(text);
-}
-
-/* Said only where one is off. */
-static void test_table_with_offloads(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *document, *said;
-    } rows[] = {
-        {"{\"offloads\":{\"tun\":false,\"udp_gso\":true,\"udp_gro\":false}}", "\n\noffloads off: tun, udp_gro\n\n"},
-        {"{\"offloads\":{\"tun\":true,\"udp_gso\":false,\"udp_gro\":true}}", "\n\noffloads off: udp_gso\n\n"},
-        {"{\"offloads\":{\"tun\":true,\"udp_gso\":true,\"udp_gro\":true}}", NULL},
-        {"{\"offloads\":{\"tun\":0,\"udp_gso\":null,\"udp_gro\":\"no\"}}", NULL},
-        {"{\"offloads\":[false]}", NULL},
-        {"{}", NULL},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *text = NULL;
-        size_t len;
-        FILE *out = open_memstream(&text, &len);
-        assert_int_equal(show_status(rows[i].document, strlen(rows[i].document), out), OK);
-        fclose(out);
-        if (rows[i].said != NULL && strstr(text, rows[i].said) == NULL)
-            fail_msg("no '%s' in:\n%s", rows[i].said, text);
-        assert_true((strstr(text, "offloads") != NULL) == (rows[i].said != NULL));
-        free(text);
-    }
-}
-
-/* Whatever a document lacks or has of another type, the table survives; cut anywhere, it is refused. */
-static void test_table_of_odd_documents(void **state)
-{
-    (void)state;
-    static const char *const odd[] = {"{}", "{\"ike_sas\":3,\"rules\":{},\"drops\":[]}", "{\"ike_sas\":[3,null,{}]}",
-                                      "{\"ike_sas\":[{\"children\":[{},4]}],\"rules\":[{}],\"drops\":{\"x\":\"y\"}}"};
-    FILE *out = fopen("/dev/null", "w");
-    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
-        assert_int_equal(show_status(odd[i], strlen(odd[i]), out), OK);
-    for (size_t len = 0; len + 1 < sizeof document; len++)
-        assert_int_equal(show_status(document, len, out), ERR_MALFORMED);
-    assert_int_equal(show_status("[]", 2, out), ERR_MALFORMED);
-    fclose(out);
-}
-
-static void test_units_of_the_table(void **state)
-{
-    char text[SHOW_TEXT];
-    (void)state;
-    assert_string_equal(show_bytes(0, text), "0 B");
-    assert_string_equal(show_bytes(1023, text), "1023 B");
-    assert_string_equal(show_bytes(1536, text), "1.5 KiB");
-    assert_string_equal(show_bytes(UINT64_MAX, text), "16.0 EiB");
-    assert_string_equal(show_seconds(59, text), "59s");
-    assert_string_equal(show_seconds(3599, text), "59m 59s");
-    assert_string_equal(show_seconds(86399, text), "23h 59m");
-    assert_string_equal(show_seconds(200000, text), "2d 7h");
-}
-
 static void test_stamp(void **state)
 {
     (void)state;
@@ -427,10 +339,6 @@ int main(void)
         cmocka_unit_test(test_explain_asks_the_daemon),
         cmocka_unit_test(test_explain_without_a_daemon),
         cmocka_unit_test(test_nobody_listens),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_table_with_offloads),
-        cmocka_unit_test(test_table_of_odd_documents),
-        cmocka_unit_test(test_units_of_the_table),
         cmocka_unit_test(test_stamp),
         cmocka_unit_test(test_every_command_stands_on_the_page),
     };
