@@ -17,12 +17,20 @@ enum { LOG_LINE_MAX = 1024 }; /* longer lines are cut, visibly, with "..." */
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
+/* What a line is about. */
+struct log_subject {
+    uint32_t connection; /* its number */
+    const char *name;
+    uint32_t spi_in, spi_out; /* of a pair of IPsec SAs; 0: none, or not known yet */
+    const char *reason;       /* escaped, maybe several lines; NULL or "": none */
+};
+
 struct log {
     enum log_level level;                                            /* lines above it are not formatted */
     void (*sink)(void *arg, enum log_level level, const char *line); /* NULL: nobody listens */
     void *arg;
     /* For lines about a connection; NULL: they go to sink, as "NAME: line". */
-    void (*about)(void *arg, enum log_level level, const char *connection, const char *line);
+    void (*about)(void *arg, enum log_level level, const struct log_subject *subject, const char *line);
     /* One per connection, by its number, where one of them may be heard more or less than all else; NULL: none may. */
     const enum log_level *connection_levels;
     size_t connection_level_count;
@@ -33,6 +41,11 @@ void log_write(const struct log *log, enum log_level level, const char *format, 
 /* The same for a line about the connection of that number and name. */
 void log_about(const struct log *log, enum log_level level, uint32_t connection, const char *name, const char *format,
                ...) PRINTF_LIKE(5, 6);
+
+/* The same for a line about that subject, with ": REASON" behind it. One call of log->about, whose line has "; " in
+ * place of the line breaks of the reason; or, where there is no such sink, a line for each line of the reason. */
+void log_event(const struct log *log, enum log_level level, const struct log_subject *subject, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
 /* Whether such a line would be heard: to spare the work of making it. */
 bool log_wants(const struct log *log, enum log_level level, uint32_t connection);
@@ -55,5 +68,10 @@ enum { LOG_RATE_BURST = 10, LOG_RATE_EVERY_MS = 1000 };
 
 /* True when a line may go out now; *suppressed then tells how many were held back since the last one. */
 bool log_rate_allow(struct log_rate *rate, uint64_t now_ms, uint32_t *suppressed);
+
+enum { LOG_RATE_TEXT = 64 };
+
+/* " (3 more lines like this were held back)" for the end of such a line; "" when none was. Returns out. */
+const char *log_rate_note(char out[LOG_RATE_TEXT], uint32_t suppressed);
 
 #endif

@@ -33,15 +33,16 @@ enum xauth_verdict gateway_xauth_check(void *arg, uint64_t ticket, uint32_t conn
     enum status status = logins_add(&g->logins, ticket, c->access->users, user, password);
     if (status == OK)
         return XAUTH_LATER;
-    log_write(g->log, LOG_WARNING, "%s: a login was refused: %s", c->name,
+    log_about(g->log, LOG_WARNING, connection, c->name, "a login was refused: %s",
               status == ERR_LIMIT ? "too many wait already" : status_text(status));
     return XAUTH_WRONG;
 }
 
 /* --- client --- */
 
-static void change(struct gateway *g, const struct connection *c, const struct address *address, bool add)
+static void change(struct gateway *g, uint32_t connection, const struct address *address, bool add)
 {
+    const char *name = g->tables.connections[connection].name;
     struct netlink netlink;
     char text[ADDRESS_TEXT];
     if (address->family == 0)
@@ -49,9 +50,8 @@ static void change(struct gateway *g, const struct connection *c, const struct a
     address_print(address, text);
     if (g->device.index == 0) {
         if (add)
-            log_write(g->log, LOG_WARNING,
-                      "%s: the TUN lies in another network namespace: put the virtual address %s on it there", c->name,
-                      text);
+            log_about(g->log, LOG_WARNING, connection, name,
+                      "the TUN lies in another network namespace: put the virtual address %s on it there", text);
         return;
     }
     int error = netlink_open(&netlink) == OK ? 0 : -errno;
@@ -60,10 +60,10 @@ static void change(struct gateway *g, const struct connection *c, const struct a
         netlink_close(&netlink);
     }
     if (error == 0 || error == -EEXIST || (!add && error == -EADDRNOTAVAIL))
-        log_write(g->log, LOG_INFO, "%s: virtual address %s %s %s", c->name, text, add ? "put on" : "taken from",
+        log_about(g->log, LOG_INFO, connection, name, "virtual address %s %s %s", text, add ? "put on" : "taken from",
                   g->device.name);
     else
-        log_write(g->log, LOG_ERROR, "%s: the virtual address %s cannot be %s %s: %s%s", c->name, text,
+        log_about(g->log, LOG_ERROR, connection, name, "the virtual address %s cannot be %s %s: %s%s", text,
                   add ? "put on" : "taken from", g->device.name, strerror(-error),
                   error == -EPERM ? "; it needs the capability NET_ADMIN" : "");
 }
@@ -73,7 +73,7 @@ void gateway_net_down(void *arg, uint32_t connection)
     struct gateway *g = arg;
     for (size_t f = 0; f < FAMILIES; f++) {
         struct address *have = &g->tables.virtual[connection].address[f];
-        change(g, &g->tables.connections[connection], have, false);
+        change(g, connection, have, false);
         *have = (struct address){0};
     }
     routes_repair(g->routes);
@@ -89,7 +89,7 @@ void gateway_net_up(void *arg, uint32_t connection, const struct virtual_net *ne
         if (address_equal(have, &net->address[f]))
             continue;
         *have = net->address[f];
-        change(g, &g->tables.connections[connection], have, true);
-        change(g, &g->tables.connections[connection], &old, false);
+        change(g, connection, have, true);
+        change(g, connection, &old, false);
     }
 }

@@ -125,7 +125,7 @@ static void child_up(struct gateway *g, const struct ike_event *event)
         status = hooks_child_up(&g->hooks->table, event->child_id, event->old_child_id, make_key(key, c->name, event),
                                 &what);
     if (status != OK)
-        log_write(g->log, LOG_ERROR, "%s: no hook runs for a tunnel: %s", c->name, status_text(status));
+        log_about(g->log, LOG_ERROR, event->connection, c->name, "no hook runs for a tunnel: %s", status_text(status));
 }
 
 void gateway_hooks_event(struct gateway *g, const struct ike_event *event)
@@ -188,7 +188,7 @@ void gateway_hooks_run(struct gateway *g)
     hooks->retry_ms = DEADLINE_NEVER;
     while (hooks_take(&hooks->table, now, &job)) {
         if (order(hooks, &job)) {
-            log_write(g->log, LOG_DEBUG, "%s: hook %s starts", name_of(g, &job), verbs[job.verb]);
+            log_about(g->log, LOG_DEBUG, job.what->connection, name_of(g, &job), "hook %s starts", verbs[job.verb]);
             continue;
         }
         hooks_not_begun(&hooks->table, job.slot, now); /* a runner that is gone is found by reading */
@@ -209,27 +209,30 @@ uint64_t gateway_hooks_next(const struct gateway *g)
 
 static void say_end(struct gateway *g, const struct hook_job *job, const struct hook_news *news)
 {
+    const uint32_t connection = job->what->connection;
     const char *name = name_of(g, job), *verb = verbs[job->verb];
     const char *path = g->hooks->paths[job->what->program[job->verb]];
     if (news->suppressed > 0)
-        log_write(g->log, LOG_WARNING, "%s: hook %s wrote too much: %u more lines are not shown", name, verb,
+        log_about(g->log, LOG_WARNING, connection, name, "hook %s wrote too much: %u more lines are not shown", verb,
                   news->suppressed);
     switch (news->how) {
     case HOOK_EXITED:
-        log_write(g->log, news->value == 0 ? LOG_DEBUG : LOG_WARNING, "%s: hook %s %s: %s ended with exit code %u",
-                  name, verb, news->value == 0 ? "is done" : "failed", path, news->value);
+        log_about(g->log, news->value == 0 ? LOG_DEBUG : LOG_WARNING, connection, name,
+                  "hook %s %s: %s ended with exit code %u", verb, news->value == 0 ? "is done" : "failed", path,
+                  news->value);
         break;
     case HOOK_SIGNALLED:
-        log_write(g->log, LOG_WARNING, "%s: hook %s failed: %s was ended by signal %u (%s)", name, verb, path,
+        log_about(g->log, LOG_WARNING, connection, name, "hook %s failed: %s was ended by signal %u (%s)", verb, path,
                   news->value, strsignal((int)(news->value & 127)));
         break;
     case HOOK_TIMED_OUT:
-        log_write(g->log, LOG_WARNING, "%s: hook %s failed: %s took longer than %u s (hook_timeout) and was killed",
-                  name, verb, path, job->what->timeout_ms / 1000);
+        log_about(g->log, LOG_WARNING, connection, name,
+                  "hook %s failed: %s took longer than %u s (hook_timeout) and was killed", verb, path,
+                  job->what->timeout_ms / 1000);
         break;
     case HOOK_NOT_RUN:
     case HOOK_ENDS:
-        log_write(g->log, LOG_WARNING, "%s: hook %s failed: %s was not started: %s", name, verb, path,
+        log_about(g->log, LOG_WARNING, connection, name, "hook %s failed: %s was not started: %s", verb, path,
                   strerror((int)(news->value & 0xffff)));
         break;
     }
@@ -244,7 +247,7 @@ static void hear(struct gateway *g, struct bytes message)
     if (hook_news_read(message, &news) != OK || !hooks_at(&g->hooks->table, news.slot, &job))
         return;
     if (news.kind == HOOK_NEWS_LINE)
-        log_write(g->log, LOG_INFO, "%s: hook %s: %s", name_of(g, &job), verbs[job.verb],
+        log_about(g->log, LOG_INFO, job.what->connection, name_of(g, &job), "hook %s: %s", verbs[job.verb],
                   log_escape(text, sizeof text, news.text.data, news.text.len));
     if (news.kind != HOOK_NEWS_ENDED)
         return;
@@ -311,8 +314,8 @@ static void say_unfinished(struct gateway *g)
     size_t waiting = hooks_waiting(&g->hooks->table);
     for (uint32_t slot = 0; slot < HOOKS_RUNNING_MAX; slot++)
         if (hooks_at(&g->hooks->table, slot, &job))
-            log_write(g->log, LOG_WARNING, "%s: hook %s has not ended in time and is killed: esptun stops",
-                      name_of(g, &job), verbs[job.verb]);
+            log_about(g->log, LOG_WARNING, job.what->connection, name_of(g, &job),
+                      "hook %s has not ended in time and is killed: esptun stops", verbs[job.verb]);
     if (waiting > 0)
         log_write(g->log, LOG_WARNING, "%zu %s did not run: esptun stops, and there was no time left", waiting,
                   waiting == 1 ? "hook" : "hooks");

@@ -85,6 +85,7 @@ uint64_t gateway_follow_next(const struct gateway *g)
 
 void gateway_follow_mtu(struct gateway *g)
 {
+    char more[LOG_RATE_TEXT];
     uint32_t suppressed;
     if (!g->mtu_changed || gateway_now(g) < gateway_follow_next(g))
         return;
@@ -105,8 +106,8 @@ void gateway_follow_mtu(struct gateway *g)
     else if (log_rate_allow(&g->path_rate, gateway_now(g), &suppressed))
         log_write(
             g->log, LOG_WARNING,
-            "MTU of %s stays %u, although %u fits into the tunnels: %s; larger packets are cut or refused one by one",
-            g->device.name, before, mtu, strerror(-error));
+            "MTU of %s stays %u, although %u fits into the tunnels: %s; larger packets are cut or refused one by one%s",
+            g->device.name, before, mtu, strerror(-error), log_rate_note(more, suppressed));
 }
 
 /* --- paths --- */
@@ -121,10 +122,11 @@ static void set_path(struct gateway *g, const struct address *peer, uint32_t mtu
 
 static void say_path(struct gateway *g, const struct address *peer, uint32_t mtu, uint32_t before, const char *why)
 {
-    char text[ADDRESS_TEXT];
+    char text[ADDRESS_TEXT], more[LOG_RATE_TEXT];
     uint32_t suppressed;
     if (log_rate_allow(&g->path_rate, gateway_now(g), &suppressed))
-        log_write(g->log, LOG_INFO, "path MTU to %s: %u, was %u (%s)", address_print(peer, text), mtu, before, why);
+        log_write(g->log, LOG_INFO, "path MTU to %s: %u, was %u (%s)%s", address_print(peer, text), mtu, before, why,
+                  log_rate_note(more, suppressed));
 }
 
 /* Many SAs of one peer come or move at once. */

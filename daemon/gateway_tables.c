@@ -42,14 +42,15 @@ static void carry_over(const struct gateway_tables *before, const struct renumbe
 /* IKE names its own address to the peer: where the configuration leaves it open, the route to the peer tells it. */
 static void find_local(struct connection *c, const struct log *log)
 {
+    static const uint32_t unnumbered = UINT32_MAX; /* the levels in force are those of the numbers before */
     char text[ADDRESS_TEXT];
     if (c->local.family != 0 || c->remote.family == 0)
         return;
     c->local = outgoing_source(&c->remote);
     if (c->local.family == 0)
-        log_write(log, LOG_WARNING, "%s: no route leads to the peer, so it can only be answered", c->name);
+        log_about(log, LOG_WARNING, unnumbered, c->name, "no route leads to the peer, so it can only be answered");
     else
-        log_write(log, LOG_INFO, "%s: local address is %s", c->name, address_print(&c->local, text));
+        log_about(log, LOG_INFO, unnumbered, c->name, "local address is %s", address_print(&c->local, text));
 }
 
 enum status gateway_tables_make(const struct config *config, const struct gateway_tables *before,

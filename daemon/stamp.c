@@ -51,16 +51,32 @@ static json_t *text_of(const char *text)
     return value != NULL ? value : json_string(log_escape(escaped, sizeof escaped, text, strlen(text)));
 }
 
-void stamp_json(FILE *out, const struct timespec *now, enum log_level level, const char *connection, const char *line)
+static bool add(json_t *object, const char *key, const char *text)
 {
+    return json_object_set_new(object, key, text_of(text)) == 0;
+}
+
+static bool add_spi(json_t *object, const char *key, uint32_t spi)
+{
+    char text[9];
+    snprintf(text, sizeof text, "%08x", (unsigned)spi);
+    return spi == 0 || add(object, key, text);
+}
+
+void stamp_json(FILE *out, const struct timespec *now, enum log_level level, const struct log_subject *subject,
+                const char *line)
+{
+    static const struct log_subject none = {0};
+    const struct log_subject *about = subject != NULL ? subject : &none;
     char stamp[STAMP_TEXT];
     if (!stamp_time(now, stamp))
         return;
     json_t *object = json_object();
-    bool whole = json_object_set_new(object, "ts", json_string(stamp)) == 0 &&
-                 json_object_set_new(object, "level", json_string(log_level_name(level))) == 0 &&
-                 (connection == NULL || json_object_set_new(object, "connection", text_of(connection)) == 0) &&
-                 json_object_set_new(object, "msg", text_of(line)) == 0;
+    bool whole = add(object, "ts", stamp) && add(object, "level", log_level_name(level)) &&
+                 (about->name == NULL || add(object, "connection", about->name)) &&
+                 add_spi(object, "spi_in", about->spi_in) && add_spi(object, "spi_out", about->spi_out) &&
+                 add(object, "msg", line) &&
+                 (about->reason == NULL || *about->reason == '\0' || add(object, "reason", about->reason));
     char *text = whole ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(object);
     if (text == NULL) /* memory is short: said in the same shape, without any */
@@ -70,11 +86,11 @@ void stamp_json(FILE *out, const struct timespec *now, enum log_level level, con
     free(text);
 }
 
-void stamp_json_about(void *arg, enum log_level level, const char *connection, const char *line)
+void stamp_json_about(void *arg, enum log_level level, const struct log_subject *subject, const char *line)
 {
     struct timespec now;
     if (clock_gettime(CLOCK_REALTIME, &now) == 0)
-        stamp_json(arg, &now, level, connection, line);
+        stamp_json(arg, &now, level, subject, line);
 }
 
 void stamp_json_sink(void *arg, enum log_level level, const char *line)

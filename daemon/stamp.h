@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Log lines on a stream, stamped in UTC. As text: "2026-01-02T03:04:05.678Z info    text"; as JSON, one object a line:
- * {"ts":"2026-01-02T03:04:05.678Z","level":"info","connection":"branch","msg":"text"}, without "connection" where the
- * line is about none. JSON is plain ASCII.
+ * {"ts":"2026-01-02T03:04:05.678Z","level":"info","connection":"branch","spi_in":"0000beef","spi_out":"0000cafe",
+ * "msg":"text: why","reason":"why"}, without what the line is not about. JSON is plain ASCII.
  */
 #ifndef DAEMON_STAMP_H
 #define DAEMON_STAMP_H
@@ -25,9 +25,10 @@ void stamp_write(FILE *out, const struct timespec *now, enum log_level level, co
 
 /* Sinks for JSON: a line that holds line breaks stays one object. */
 void stamp_json_sink(void *arg, enum log_level level, const char *line);
-void stamp_json_about(void *arg, enum log_level level, const char *connection, const char *line);
+void stamp_json_about(void *arg, enum log_level level, const struct log_subject *subject, const char *line);
 
-/* The same with the time given. connection: NULL for none. */
-void stamp_json(FILE *out, const struct timespec *now, enum log_level level, const char *connection, const char *line);
+/* The same with the time given. subject: NULL for none. */
+void stamp_json(FILE *out, const struct timespec *now, enum log_level level, const struct log_subject *subject,
+                const char *line);
 
 #endif

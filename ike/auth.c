@@ -88,14 +88,14 @@ void auth_write_request(const struct connection *c, struct chain *chain, struct 
 void auth_heed_request(struct ike *ike, const struct ike_sa *sa, const struct payloads *p)
 {
     const struct connection *c = connection_of(ike, sa->connection);
-    char names[CERT_NAMES_TEXT];
+    char names[CERT_NAMES_TEXT], more[LOG_RATE_TEXT];
     uint32_t suppressed;
     if (!auth_is_signed(c) || !v1_certreq_unmet(p, &c->credentials->chain) ||
         !log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
         return;
     ike_say(ike, LOG_INFO, sa->connection,
-            "the peer asks for a certificate of another CA than ours comes from; it gets the one of %s all the same",
-            cert_names_print(c->credentials->chain.items[0], names));
+            "the peer asks for a certificate of another CA than ours comes from; it gets the one of %s all the same%s",
+            cert_names_print(c->credentials->chain.items[0], names), log_rate_note(more, suppressed));
 }
 
 /* HASH_I or HASH_R, by the hash that the method wants. */

@@ -71,6 +71,12 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
     return replaced;
 }
 
+static struct log_subject subject_of(const struct child_sa *c, const char *why)
+{
+    return (struct log_subject){
+        .connection = c->peer->connection, .spi_in = c->child.spi_in, .spi_out = c->child.spi_out, .reason = why};
+}
+
 static void tell_child(struct ike *ike, const struct child_sa *c, uint64_t replaced)
 {
     const struct ike_sa *sa = peer_sa(c->peer);
@@ -99,8 +105,8 @@ static void serve_again(struct ike *ike, struct child_sa *c)
     c->state = CHILD_ACTIVE;
     c->soft_ms = ike->now_ms + rest;
     timer_in(ike, &c->soft, rest);
-    ike_say(ike, LOG_DEBUG, c->peer->connection, "SPIs %08x (in) %08x (out) serve again", c->child.spi_in,
-            c->child.spi_out);
+    ike_say_event(ike, LOG_DEBUG, subject_of(c, NULL), "SPIs %08x (in) %08x (out) serve again", c->child.spi_in,
+                  c->child.spi_out);
     tell_child(ike, c, 0);
 }
 
@@ -144,10 +150,10 @@ void child_end_one(struct ike *ike, struct child_sa *c, bool tell_peer, const ch
 static void say_established(struct ike *ike, const struct child_sa *c, bool rekeyed)
 {
     char selector[SELECTOR_TEXT], suite[PROPOSAL_TEXT];
-    ike_say(ike, LOG_INFO, c->peer->connection, "phase 2 %s: %s, SPIs %08x (in) %08x (out), %s, %s",
-            rekeyed ? "rekeyed, new SAs established" : "established", selector_print(&c->child.selector, selector),
-            c->child.spi_in, c->child.spi_out, proposal_print(&c->child.suite, suite),
-            c->child.udp ? "ESP in UDP" : "ESP");
+    ike_say_event(ike, LOG_INFO, subject_of(c, NULL), "phase 2 %s: %s, SPIs %08x (in) %08x (out), %s, %s",
+                  rekeyed ? "rekeyed, new SAs established" : "established",
+                  selector_print(&c->child.selector, selector), c->child.spi_in, c->child.spi_out,
+                  proposal_print(&c->child.suite, suite), c->child.udp ? "ESP in UDP" : "ESP");
 }
 
 /* Two clients of one rule ask for the same addresses, by mistake or by malice. Both may send; packets for these
@@ -164,11 +170,11 @@ static void say_shared(const struct ike *ike, const struct child_sa *c)
                 !range_overlaps(&other->child.selector.remote, &c->child.selector.remote))
                 continue;
             char one[IDENTITY_TEXT], two[IDENTITY_TEXT], range[RANGE_TEXT];
-            ike_say(ike, LOG_WARNING, peer->connection,
-                    "%s now has %s, of which %s also has some: packets for it go to who came last; give each client "
-                    "addresses of its own, or a pool",
-                    net_name(&c->peer->id, one), range_print(&c->child.selector.remote, range),
-                    net_name(&peer->id, two));
+            ike_say_event(
+                ike, LOG_WARNING, subject_of(c, NULL),
+                "%s now has %s, of which %s also has some: packets for it go to who came last; give each client "
+                "addresses of its own, or a pool",
+                net_name(&c->peer->id, one), range_print(&c->child.selector.remote, range), net_name(&peer->id, two));
             return;
         }
     }
@@ -232,8 +238,8 @@ void child_end(struct ike *ike, struct child_sa *c, bool tell_peer, bool event, 
     peer->child_count--;
     if (event) {
         ike->setup.ops.child_remove(ike->setup.ops.arg, c->child.id);
-        ike_say(ike, was_up ? LOG_INFO : LOG_DEBUG, peer->connection, "phase 2 ended: SPIs %08x (in) %08x (out): %s",
-                c->child.spi_in, c->child.spi_out, why);
+        ike_say_event(ike, was_up ? LOG_INFO : LOG_DEBUG, subject_of(c, why),
+                      "phase 2 ended: SPIs %08x (in) %08x (out)", c->child.spi_in, c->child.spi_out);
     }
     free(c);
     if (event && was_up)
@@ -271,8 +277,8 @@ void child_renew(struct ike *ike, struct child_sa *c)
     if (c->state != CHILD_ACTIVE || c->renew_due)
         return;
     c->renew_due = true;
-    ike_say(ike, LOG_INFO, c->peer->connection, "rekeying phase 2: SPIs %08x (in) %08x (out)", c->child.spi_in,
-            c->child.spi_out);
+    ike_say_event(ike, LOG_INFO, subject_of(c, NULL), "rekeying phase 2: SPIs %08x (in) %08x (out)", c->child.spi_in,
+                  c->child.spi_out);
     peer_pursue(ike, c->peer);
 }
 

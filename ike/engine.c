@@ -33,15 +33,18 @@ void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, c
     log_about(log, level, connection, connection_of(ike, connection)->name, "%s", text);
 }
 
-void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *title,
-                   const char *text)
+void ike_say_event(const struct ike *ike, enum log_level level, struct log_subject about, const char *format, ...)
 {
-    while (*text != '\0') {
-        size_t len = strcspn(text, "\n");
-        ike_say(ike, level, connection, "%s%.*s", title, (int)len, text);
-        text += len + (text[len] == '\n');
-        title = "";
-    }
+    const struct log *log = ike->setup.log;
+    if (!log_wants(log, level, about.connection))
+        return;
+    char text[LOG_LINE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    about.name = connection_of(ike, about.connection)->name;
+    log_event(log, level, &about, "%s", text);
 }
 
 const char *ike_list_suites(const struct proposal_list *list, char out[SUITES_TEXT])
@@ -63,16 +66,14 @@ void ike_drop(struct ike *ike, enum ike_drop why, const struct path *path, const
     ike->drops[why]++;
     if (!log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
         return;
-    char text[LOG_LINE_MAX], from[ENDPOINT_TEXT], more[64] = "";
+    char text[LOG_LINE_MAX], from[ENDPOINT_TEXT], more[LOG_RATE_TEXT];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (suppressed > 0)
-        snprintf(more, sizeof more, " (%u more lines like this were held back)", (unsigned)suppressed);
     enum log_level level = why == IKE_DROP_AUTHENTICATION || why == IKE_DROP_NO_CONNECTION ? LOG_WARNING : LOG_DEBUG;
     log_write(ike->setup.log, level, "message from %s dropped (%s): %s%s", endpoint_print(&path->remote, from),
-              ike_drop_name(why), text, more);
+              ike_drop_name(why), text, log_rate_note(more, suppressed));
 }
 
 void ike_tell(struct ike *ike, struct ike_event event)

@@ -252,9 +252,9 @@ void timer_stop(struct ike *ike, struct timer *t);
 void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* A text of several lines, as one log line each; title: before the first. */
-void ike_say_lines(const struct ike *ike, enum log_level level, uint32_t connection, const char *title,
-                   const char *text);
+/* The same for what happens to a pair of IPsec SAs, or has a reason; see log_event. about.name is filled in. */
+void ike_say_event(const struct ike *ike, enum log_level level, struct log_subject about, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
 /* "aes256-sha256-modp2048, aes128-sha256-ecp256", cut at the end of out. Returns out. */
 enum { SUITES_TEXT = 512 };

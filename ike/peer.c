@@ -203,7 +203,8 @@ static void cannot_create(struct ike *ike, struct peer *peer, uint32_t rule, enu
                           ? "the rule does not cover the virtual address: write 'any' for that side"
                           : status_text(status);
     peer_unwant(peer, rule);
-    ike_say(ike, LOG_ERROR, peer->connection, "phase 2 cannot be started: %s", why);
+    ike_say_event(ike, LOG_ERROR, (struct log_subject){.connection = peer->connection, .reason = why},
+                  "phase 2 cannot be started");
     ike_tell(ike, (struct ike_event){
                       .kind = IKE_EVENT_CHILD_FAILED, .connection = peer->connection, .rule = rule, .why = why});
 }
@@ -253,7 +254,8 @@ void peer_pursue(struct ike *ike, struct peer *peer)
     enum status status = version_of(c)->initiate(ike, peer);
     if (status == OK)
         return;
-    ike_say(ike, LOG_ERROR, peer->connection, "phase 1 cannot be started: %s", status_text(status));
+    ike_say_event(ike, LOG_ERROR, (struct log_subject){.connection = peer->connection, .reason = status_text(status)},
+                  "phase 1 cannot be started");
     ike_tell(ike, (struct ike_event){
                       .kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = status_text(status)});
     peer_gave_up(ike, peer, c->start == START_START);
@@ -305,7 +307,8 @@ void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *wh
         if (tell_peer && sa->state == SA_CONFIGURING)
             sa->version->delete_sa(ike, sa);
         ike_sa_free(ike, sa);
-        ike_say(ike, LOG_INFO, peer->connection, "phase 1 given up: %s", why);
+        ike_say_event(ike, LOG_INFO, (struct log_subject){.connection = peer->connection, .reason = why},
+                      "phase 1 given up");
         ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = peer->connection, .why = why});
     }
     timer_stop(ike, &peer->retry);

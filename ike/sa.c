@@ -356,14 +356,16 @@ void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why)
     struct peer *peer = sa->peer;
     uint32_t connection = sa->connection;
     bool was_initiator = sa->initiator;
+    const struct log_subject failed = {.connection = connection, .reason = why};
     ike_sa_free(ike, sa);
     if (!was_initiator) {
         uint32_t suppressed;
+        char more[LOG_RATE_TEXT];
         if (log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
-            ike_say_lines(ike, LOG_WARNING, connection, "phase 1 failed: ", why);
+            ike_say_event(ike, LOG_WARNING, failed, "phase 1 failed%s", log_rate_note(more, suppressed));
         return;
     }
-    ike_say_lines(ike, LOG_ERROR, connection, "phase 1 failed: ", why);
+    ike_say_event(ike, LOG_ERROR, failed, "phase 1 failed");
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = connection, .why = why});
     /* Another phase 1 with this peer may be up (both ends started at once): then what waits goes on there. */
     if (peer_sa(peer) != NULL)
@@ -380,7 +382,8 @@ void ike_sa_end(struct ike *ike, struct ike_sa *sa, bool tell_peer, const char *
         sa->version->delete_sa(ike, sa);
     sa->version->forget_exchanges(ike, sa, why);
     ike_sa_free(ike, sa);
-    ike_say(ike, was_newest ? LOG_INFO : LOG_DEBUG, connection, "phase 1 ended: %s", why);
+    ike_say_event(ike, was_newest ? LOG_INFO : LOG_DEBUG, (struct log_subject){.connection = connection, .reason = why},
+                  "phase 1 ended");
     if (was_newest)
         ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_DOWN, .connection = connection, .why = why});
 }
@@ -410,7 +413,8 @@ void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why)
 {
     struct peer *peer = sa->peer;
     const struct connection *c = connection_of(ike, sa->connection);
-    ike_say(ike, LOG_WARNING, sa->connection, "peer not responding: %s", why);
+    ike_say_event(ike, LOG_WARNING, (struct log_subject){.connection = sa->connection, .reason = why},
+                  "peer not responding");
     peer_end(ike, peer, false, why);
     peer->cleared = c->dpd_action == DPD_CLEAR;
     if (c->dpd_action == DPD_RESTART && c->remote.family != 0 && c->start != START_NONE)

@@ -82,7 +82,8 @@ bool phase1_identity_fits(struct ike *ike, uint32_t connection, struct claim *cl
     snprintf(claim->why, sizeof claim->why,
              "the peer calls itself %s, but remote_id expects %s; if that is the right peer, write remote_id = %s", got,
              identity_print(&expected, want), got);
-    ike_say(ike, LOG_ERROR, connection, "INVALID_ID_INFORMATION: %s", claim->why);
+    ike_say_event(ike, LOG_ERROR, (struct log_subject){.connection = connection, .reason = claim->why},
+                  "INVALID_ID_INFORMATION");
     return false;
 }
 

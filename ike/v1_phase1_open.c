@@ -89,12 +89,12 @@ static void explain_mismatch(struct ike *ike, uint32_t connection, const struct 
     if (!log_rate_allow(&ike->log_rate, ike->now_ms, &suppressed))
         return;
     struct proposal_list offered;
-    char text[EXPLAIN_TEXT], end[ENDPOINT_TEXT];
+    char text[EXPLAIN_TEXT], end[ENDPOINT_TEXT], more[LOG_RATE_TEXT];
     v1_offer_list(offer, &offered);
     proposal_explain(&connection_of(ike, connection)->ike, &offered, text, sizeof text);
-    ike_say(ike, LOG_ERROR, connection,
-            "NO_PROPOSAL_CHOSEN for phase 1 offered by %s:", endpoint_print(&path->remote, end));
-    ike_say_lines(ike, LOG_ERROR, connection, "", text);
+    ike_say_event(ike, LOG_ERROR, (struct log_subject){.connection = connection, .reason = text},
+                  "NO_PROPOSAL_CHOSEN for phase 1 offered by %s%s", endpoint_print(&path->remote, end),
+                  log_rate_note(more, suppressed));
     explain_method(ike, connection, offer);
 }
 

@@ -115,6 +115,12 @@ enum status quick_send(struct ike *ike, struct quick *q, struct bytes datagram, 
     return OK;
 }
 
+struct log_subject quick_subject(const struct quick *q, const char *why)
+{
+    return (struct log_subject){
+        .connection = q->sa->connection, .spi_in = q->spi_in, .spi_out = q->spi_out, .reason = why};
+}
+
 /* It did not come about: whoever waits for it is told. Frees q. */
 void quick_fail(struct ike *ike, struct quick *q, const char *why)
 {
@@ -122,11 +128,12 @@ void quick_fail(struct ike *ike, struct quick *q, const char *why)
     uint32_t rule = q->rule;
     uint64_t replaces = q->replaces, child_id = q->child_id;
     bool initiator = q->initiator;
+    const struct log_subject failed = quick_subject(q, why);
     quick_free(ike, q);
     struct child_sa *half = child_id != 0 ? child_by_id(ike, child_id) : NULL;
     if (half != NULL && half->state == CHILD_INSTALLED)
         child_end(ike, half, !initiator, true, why); /* the initiator may be sealing on it already */
-    ike_say_lines(ike, initiator ? LOG_ERROR : LOG_WARNING, peer->connection, "phase 2 failed: ", why);
+    ike_say_event(ike, initiator ? LOG_ERROR : LOG_WARNING, failed, "phase 2 failed");
     if (!initiator)
         return;
     if (replaces != 0)

@@ -50,6 +50,8 @@ void quick_free(struct ike *ike, struct quick *q);
 void quick_done(struct ike *ike, struct quick *q);
 MUST_USE enum status quick_send(struct ike *ike, struct quick *q, struct bytes datagram, bool waits);
 void quick_fail(struct ike *ike, struct quick *q, const char *why);
+/* For the log; why: NULL for none. */
+struct log_subject quick_subject(const struct quick *q, const char *why);
 bool quick_spis_differ(const struct quick *q);
 MUST_USE enum status quick_new_nonce(struct ike *ike, struct quick *q);
 /* Another one than the peer's, where that is known. */

@@ -83,8 +83,8 @@ enum status v1_quick_initiate(struct ike *ike, struct ike_sa *sa, uint32_t rule,
     }
     char text[SELECTOR_TEXT], suites[SUITES_TEXT];
     const struct proposal_list offered = same_group(&connection_of(ike, sa->connection)->esp);
-    ike_say(ike, LOG_INFO, sa->connection, "initiating phase 2 (quick mode) for %s, offering %s",
-            selector_print(&q->selector, text), ike_list_suites(&offered, suites));
+    ike_say_event(ike, LOG_INFO, quick_subject(q, NULL), "initiating phase 2 (quick mode) for %s, offering %s",
+                  selector_print(&q->selector, text), ike_list_suites(&offered, suites));
     return OK;
 }
 

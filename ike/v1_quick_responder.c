@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Quick mode as responder: messages 1 and 3 in, message 2 out. */
+#include <stdio.h>
 #include <string.h>
 
 #include "ike/child.h"
@@ -21,24 +22,25 @@ static void refuse(struct ike *ike, struct quick *q, uint64_t digest, unsigned t
 
 static void say_no_rule(struct ike *ike, const struct quick *q)
 {
-    char text[SELECTOR_TEXT], rule[RULE_TEXT];
-    ike_say(ike, LOG_ERROR, q->sa->connection,
-            "INVALID_ID_INFORMATION: the peer asks for %s (seen from here), which no protect rule of this connection "
-            "covers",
-            selector_print(&q->selector, text));
+    enum { SHOWN = 8 };
+    char text[SELECTOR_TEXT], rule[RULE_TEXT], why[SELECTOR_TEXT + 128 + SHOWN * (RULE_TEXT + 16)];
     const struct peer *peer = q->sa->peer;
-    for (size_t i = 0; i < peer->rule_count && i < 8; i++)
-        ike_say(ike, LOG_ERROR, q->sa->connection, "  accepted: %s",
-                rule_print(&ike->setup.spd->rules[peer->rules[i]], rule));
+    int used = snprintf(why, sizeof why,
+                        "the peer asks for %s (seen from here), which no protect rule of this connection covers",
+                        selector_print(&q->selector, text));
+    for (size_t i = 0; used > 0 && i < peer->rule_count && i < SHOWN; i++)
+        used += snprintf(why + used, sizeof why - (size_t)used, "\n  accepted: %s",
+                         rule_print(&ike->setup.spd->rules[peer->rules[i]], rule));
+    ike_say_event(ike, LOG_ERROR, quick_subject(q, why), "INVALID_ID_INFORMATION");
 }
 
 static void say_not_its_address(const struct ike *ike, const struct quick *q)
 {
-    char text[SELECTOR_TEXT];
-    ike_say(ike, LOG_ERROR, q->sa->connection,
-            "INVALID_ID_INFORMATION: the peer asks for %s (seen from here), but may use its virtual address alone%s",
-            selector_print(&q->selector, text),
-            q->sa->peer->net == NULL ? "; it has none: it must ask for one by mode-config" : "");
+    char text[SELECTOR_TEXT], why[SELECTOR_TEXT + 160];
+    snprintf(why, sizeof why, "the peer asks for %s (seen from here), but may use its virtual address alone%s",
+             selector_print(&q->selector, text),
+             q->sa->peer->net == NULL ? "; it has none: it must ask for one by mode-config" : "");
+    ike_say_event(ike, LOG_ERROR, quick_subject(q, why), "INVALID_ID_INFORMATION");
 }
 
 static void say_no_proposal(struct ike *ike, const struct quick *q, const struct v1_offer *offer)
@@ -51,8 +53,7 @@ static void say_no_proposal(struct ike *ike, const struct quick *q, const struct
     bool encap_differs = offered.count > 0;
     for (size_t i = 0; i < offer->count; i++)
         encap_differs &= !offer->items[i].usable || offer->items[i].encap != terms.encap;
-    ike_say(ike, LOG_ERROR, q->sa->connection, "NO_PROPOSAL_CHOSEN for phase 2:");
-    ike_say_lines(ike, LOG_ERROR, q->sa->connection, "", text);
+    ike_say_event(ike, LOG_ERROR, quick_subject(q, text), "NO_PROPOSAL_CHOSEN for phase 2");
     if (encap_differs)
         ike_say(ike, LOG_ERROR, q->sa->connection,
                 "the peer asks for another encapsulation (ESP in UDP or not) than NAT detection gave; see encap");
@@ -74,8 +75,9 @@ static int find_rule(const struct ike *ike, struct quick *q)
         return rule;
     rule = net_give_all(ike, q->sa->peer, &q->selector);
     if (rule != SPD_RULE_NONE)
-        ike_say(ike, LOG_INFO, q->sa->connection, "the client asks for everything, and gets %s; the rest is dropped",
-                selector_print(&q->selector, text));
+        ike_say_event(ike, LOG_INFO, quick_subject(q, NULL),
+                      "the client asks for everything, and gets %s; the rest is dropped",
+                      selector_print(&q->selector, text));
     return rule;
 }
 
@@ -197,7 +199,7 @@ void quick_on_offer(struct ike *ike, struct ike_sa *sa, const struct ike_header 
     ike_sa_heard(ike, sa, path);
     unsigned refusal = read_offer(ike, q, &p, &terms, &offer, &chosen);
     if (refusal != 0) {
-        ike_say(ike, LOG_WARNING, sa->connection, "phase 2 refused: %s", v1_notify_name(refusal));
+        ike_say_event(ike, LOG_WARNING, quick_subject(q, v1_notify_name(refusal)), "phase 2 refused");
         refuse(ike, q, digest, refusal);
         return;
     }
@@ -211,8 +213,8 @@ void quick_on_offer(struct ike *ike, struct ike_sa *sa, const struct ike_header 
         char suite[PROPOSAL_TEXT], text[SELECTOR_TEXT];
         q->state = QUICK_SENT_ANSWER;
         exchange_answers(&q->exchange, digest);
-        ike_say(ike, LOG_INFO, sa->connection, "phase 2 (quick mode) asked for %s, selected proposal %s",
-                selector_print(&q->selector, text), proposal_print(&q->suite, suite));
+        ike_say_event(ike, LOG_INFO, quick_subject(q, NULL), "phase 2 (quick mode) asked for %s, selected proposal %s",
+                      selector_print(&q->selector, text), proposal_print(&q->suite, suite));
     }
 }
 

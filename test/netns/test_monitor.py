@@ -90,12 +90,37 @@ def test_log_level_of_a_running_gateway(lab):
 def test_json_log_of_a_session(lab):
     left, right = pair(lab, left={"settings": {"log_format": "json", "log_level": "debug"}})
     left.up()
+    child = left.child()
     left.rekey()
     left.down()
     left.terminate()
     lines = [json.loads(line) for line in left.log().splitlines()]
     expect(all({"ts", "level", "msg"} <= set(line) for line in lines), "a line without ts, level or msg")
     expect(any(line.get("connection") == "peer" and "established" in line["msg"] for line in lines), f"{lines}")
+    spis = (child["spi_in"], child["spi_out"])
+    for words in ("phase 2 established", "rekeying phase 2", "phase 2 ended"):
+        of = [line for line in lines if line["msg"].startswith(words)]
+        expect(any((line.get("spi_in"), line.get("spi_out")) == spis for line in of), f"{words}: not of {spis}: {of}")
+    about = [line for line in lines if "phase 2" in line["msg"] and " SPIs " in line["msg"]]
+    expect(all({"connection", "spi_in", "spi_out"} <= set(line) for line in about), f"without SPIs: {about}")
+    ends = [line for line in lines if " ended" in line["msg"] and line.get("connection")]
+    expect(ends and all(line["msg"].endswith(": " + line["reason"]) for line in ends), f"without reasons: {ends}")
+    right.terminate()
+
+
+def test_json_log_of_a_mismatch(lab):
+    """An explanation of several lines is one line of JSON, and of the text log one line each."""
+    left, right = pair(lab, left={"esp": "aes256gcm16-modp2048"},
+                       right={"esp": "aes128-sha256-modp2048", "settings": {"log_format": "json"}})
+    expect(left.verb("up", "peer", check=False).returncode == 1, "up succeeded, although the proposals differ")
+    wait_for("the refusal", lambda: "NO_PROPOSAL_CHOSEN" in right.log())
+    lines = [json.loads(line) for line in right.log().splitlines()]
+    told = [line for line in lines if "NO_PROPOSAL_CHOSEN for phase 2" in line["msg"]]
+    expect(len(told) == 1 and told[0]["connection"] == "peer", f"not one line: {told}")
+    expect("the peer offers:\n  aes256gcm16" in told[0]["reason"] and "we accept:\n  aes128" in told[0]["reason"],
+           f"the reason: {told[0]['reason']}")
+    expect("the peer offers: aes256gcm16" in told[0]["msg"] and "\n" not in told[0]["msg"], f"msg: {told[0]['msg']}")
+    left.terminate()
     right.terminate()
 
 

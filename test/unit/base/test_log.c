@@ -7,6 +7,8 @@ struct heard {
     int lines;
     enum log_level level;
     char line[2 * LOG_LINE_MAX];
+    char all[8 * LOG_LINE_MAX]; /* each line with its end */
+    struct log_subject subject;
 };
 
 static void hear(void *arg, enum log_level level, const char *line)
@@ -16,6 +18,9 @@ static void hear(void *arg, enum log_level level, const char *line)
     h->level = level;
     assert_true(strlen(line) < sizeof h->line);
     memcpy(h->line, line, strlen(line) + 1);
+    size_t used = strlen(h->all);
+    assert_true(used + strlen(line) + 2 <= sizeof h->all);
+    snprintf(h->all + used, sizeof h->all - used, "%s\n", line);
 }
 
 static void test_nobody_listening_is_fine(void **state)
@@ -43,10 +48,11 @@ static void test_levels_truth_table(void **state)
     }
 }
 
-static void hear_about(void *arg, enum log_level level, const char *connection, const char *line)
+static void hear_about(void *arg, enum log_level level, const struct log_subject *subject, const char *line)
 {
     struct heard *h = arg;
-    assert_string_equal(connection, "branch");
+    assert_string_equal(subject->name, "branch");
+    h->subject = *subject;
     hear(h, level, line);
 }
 
@@ -87,6 +93,68 @@ static void test_connection_is_a_field_where_the_sink_has_one(void **state)
     log_about(NULL, LOG_ERROR, 0, "branch", "unheard");
     log_about(&(struct log){.level = LOG_DEBUG, .about = hear_about}, LOG_ERROR, 0, "branch", "unheard");
     assert_int_equal(h.lines, 1);
+}
+
+static struct heard tell(bool as_field, const char *head, const char *reason)
+{
+    struct heard h = {0};
+    struct log log = {.level = LOG_INFO, .sink = hear, .about = as_field ? hear_about : NULL, .arg = &h};
+    const struct log_subject subject = {
+        .connection = 7, .name = "branch", .spi_in = 0xbeef, .spi_out = 0xcafe, .reason = reason};
+    log_event(&log, LOG_DEBUG, &subject, "unheard");
+    assert_int_equal(h.lines, 0);
+    log_event(&log, LOG_WARNING, &subject, "%s", head);
+    assert_int_equal(h.level, LOG_WARNING);
+    return h;
+}
+
+static void test_an_event_with_its_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reason, *text, *line;
+    } table[] = {
+        {NULL, "branch: it failed\n", "it failed"},
+        {"", "branch: it failed\n", "it failed"},
+        {"no answer", "branch: it failed: no answer\n", "it failed: no answer"},
+        {"one\ntwo", "branch: it failed: one\nbranch: two\n", "it failed: one; two"},
+        {"one\ntwo\n", "branch: it failed: one\nbranch: two\n", "it failed: one; two"},
+        {"we accept:\n  one\n  two\nso no",
+         "branch: it failed: we accept:\nbranch:   one\nbranch:   two\nbranch: so no\n",
+         "it failed: we accept: one; two; so no"},
+        {"one\n\n  \ntwo", "branch: it failed: one\nbranch: \nbranch:   \nbranch: two\n", "it failed: one; two"},
+        {"\n", "branch: it failed: \n", "it failed"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct heard lines = tell(false, "it failed", table[i].reason);
+        assert_string_equal(lines.all, table[i].text);
+        struct heard one = tell(true, "it failed", table[i].reason);
+        assert_int_equal(one.lines, 1);
+        assert_string_equal(one.line, table[i].line);
+        assert_int_equal(one.subject.connection, 7);
+        assert_int_equal(one.subject.spi_in, 0xbeef);
+        assert_int_equal(one.subject.spi_out, 0xcafe);
+        assert_ptr_equal(one.subject.reason, table[i].reason);
+    }
+}
+
+/* Whatever is too long, head or reason, the line is cut where it ends, and the reason stays whole in its field. */
+static void test_long_events_are_cut_visibly(void **state)
+{
+    (void)state;
+    static char text[3 * LOG_LINE_MAX];
+    memset(text, 'x', sizeof text - 1);
+    for (size_t head = LOG_LINE_MAX - 12; head < LOG_LINE_MAX + 4; head++) {
+        for (int as_field = 0; as_field < 2; as_field++) {
+            struct heard h = tell(as_field, text + sizeof text - 1 - head, text);
+            assert_int_equal(h.lines, 1);
+            assert_int_equal(strlen(h.line), LOG_LINE_MAX - 1);
+            assert_string_equal(h.line + LOG_LINE_MAX - 4, "...");
+        }
+    }
+    struct heard h = tell(true, "it failed", text);
+    assert_string_equal(h.line + LOG_LINE_MAX - 4, "...");
+    assert_int_equal(strlen(h.subject.reason), sizeof text - 1);
 }
 
 static void test_names_of_levels(void **state)
@@ -235,6 +303,15 @@ static void test_rate_and_a_clock_that_jumps_back_b45(void **state)
     assert_true(rate.suppressed == UINT32_MAX); /* "many", not "none" */
 }
 
+static void test_what_was_held_back(void **state)
+{
+    (void)state;
+    char out[LOG_RATE_TEXT];
+    assert_string_equal(log_rate_note(out, 0), "");
+    assert_string_equal(log_rate_note(out, 1), " (1 more line like this was held back)");
+    assert_string_equal(log_rate_note(out, UINT32_MAX), " (4294967295 more lines like this were held back)");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -242,6 +319,8 @@ int main(void)
         cmocka_unit_test(test_levels_truth_table),
         cmocka_unit_test(test_levels_of_connections_truth_table),
         cmocka_unit_test(test_connection_is_a_field_where_the_sink_has_one),
+        cmocka_unit_test(test_an_event_with_its_reason),
+        cmocka_unit_test(test_long_events_are_cut_visibly),
         cmocka_unit_test(test_names_of_levels),
         cmocka_unit_test(test_long_lines_are_cut_visibly),
         cmocka_unit_test(test_hostile_text_is_escaped_b43),
@@ -250,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_rate_is_full_at_first_then_suppresses_and_counts),
         cmocka_unit_test(test_rate_keeps_the_remainder),
         cmocka_unit_test(test_rate_and_a_clock_that_jumps_back_b45),
+        cmocka_unit_test(test_what_was_held_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

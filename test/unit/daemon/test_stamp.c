@@ -32,17 +32,22 @@ static void test_text(void **state)
     free(k.text);
 }
 
-static void check_json(const char *connection, const char *line, const char *wanted)
+static void check_subject(const struct log_subject *subject, const char *line, const char *wanted)
 {
     struct kept k;
     keep(&k);
-    stamp_json(k.file, &noon, LOG_INFO, connection, line);
+    stamp_json(k.file, &noon, LOG_INFO, subject, line);
     fclose(k.file);
     assert_string_equal(k.text, wanted);
     json_t *parsed = json_loads(k.text, 0, NULL);
     assert_true(json_is_object(parsed));
     json_decref(parsed);
     free(k.text);
+}
+
+static void check_json(const char *connection, const char *line, const char *wanted)
+{
+    check_subject(connection != NULL ? &(struct log_subject){.name = connection} : NULL, line, wanted);
 }
 
 #define HEAD "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"level\":\"info\","
@@ -53,6 +58,19 @@ static void test_json(void **state)
     check_json(NULL, "stopped", HEAD "\"msg\":\"stopped\"}\n");
     check_json("branch", "initiating", HEAD "\"connection\":\"branch\",\"msg\":\"initiating\"}\n");
     check_json(NULL, "", HEAD "\"msg\":\"\"}\n");
+}
+
+static void test_json_has_spis_and_reason_as_fields(void **state)
+{
+    (void)state;
+    check_subject(&(struct log_subject){.name = "b", .spi_in = 0xbeef, .spi_out = 0xfedcba98, .reason = "why\nmore"},
+                  "x",
+                  HEAD "\"connection\":\"b\",\"spi_in\":\"0000beef\",\"spi_out\":\"fedcba98\",\"msg\":\"x\","
+                       "\"reason\":\"why\\nmore\"}\n");
+    check_subject(&(struct log_subject){.name = "b", .spi_in = 1, .reason = ""}, "x",
+                  HEAD "\"connection\":\"b\",\"spi_in\":\"00000001\",\"msg\":\"x\"}\n");
+    check_subject(&(struct log_subject){.name = "b", .reason = "\x9b\"\xff"}, "x", /* not UTF-8 */
+                  HEAD "\"connection\":\"b\",\"msg\":\"x\",\"reason\":\"\\\\x9b\\\\x22\\\\xff\"}\n");
 }
 
 static void test_json_is_one_line_of_ascii_whatever_the_text_b43(void **state)
@@ -84,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_has_spis_and_reason_as_fields),
         cmocka_unit_test(test_json_is_one_line_of_ascii_whatever_the_text_b43),
         cmocka_unit_test(test_json_holds_the_longest_line),
     };
