@@ -138,6 +138,8 @@ static void on_stream_written(uv_write_t *write, int status)
     client->flying = 0;
     if (client->pending > 0)
         stream_flush(client);
+    if (client->control->setup.room != NULL)
+        client->control->setup.room(client->control->setup.arg, client);
 }
 
 /* What the kernel takes at once leaves at once: also the last words of a gateway that ends. */

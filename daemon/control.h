@@ -31,6 +31,8 @@ struct control_setup {
     /* Answer with control_ok or control_error, now or later. */
     void (*request)(void *arg, struct client *client, const struct request *request);
     void (*gone)(void *arg, struct client *client); /* went away before it was answered */
+    /* A stream whose reader had fallen behind has read some: control_send may be called for it. NULL is fine. */
+    void (*room)(void *arg, struct client *client);
 };
 
 /* A left-over socket file is replaced; where another process answers on it, that is an error. On failure `why` says

@@ -97,6 +97,12 @@ static const char *words_of(const char *name)
     return NULL;
 }
 
+static void print_dropped(json_int_t count, FILE *out)
+{
+    fprintf(out, "%lld %s dropped: this reader is too slow", (long long)count,
+            count == 1 ? "event was" : "events were");
+}
+
 enum status event_show(const char *json, size_t len, FILE *out)
 {
     json_t *object = json_loadb(json, len, 0, NULL);
@@ -109,8 +115,7 @@ enum status event_show(const char *json, size_t len, FILE *out)
     print_member(object, "connection", " ", out);
     fputc(' ', out);
     if (strcmp(name, "dropped") == 0)
-        fprintf(out, "%lld events were dropped: this reader is too slow",
-                (long long)json_integer_value(json_object_get(object, "count")));
+        print_dropped(json_integer_value(json_object_get(object, "count")), out);
     else if (words_of(name) != NULL)
         fputs(words_of(name), out);
     else

@@ -248,9 +248,19 @@ static void on_gone(void *arg, struct client *client)
     gateway_monitor_gone(g, client);
 }
 
+static void on_room(void *arg, struct client *client)
+{
+    gateway_monitor_room(arg, client);
+}
+
 enum status gateway_open_control(struct gateway *g, char *why, size_t why_len)
 {
-    const struct control_setup setup = {
-        .loop = &g->loop.uv, .path = g->control_path, .log = g->log, .arg = g, .request = on_request, .gone = on_gone};
+    const struct control_setup setup = {.loop = &g->loop.uv,
+                                        .path = g->control_path,
+                                        .log = g->log,
+                                        .arg = g,
+                                        .request = on_request,
+                                        .gone = on_gone,
+                                        .room = on_room};
     return control_open(&setup, &g->control, why, why_len);
 }

@@ -25,15 +25,28 @@ void gateway_monitor_gone(struct gateway *g, const struct client *client)
             g->monitors[i] = (struct monitor){0};
 }
 
+static void tell_missed(struct monitor *monitor, const struct timespec *at)
+{
+    char *missed = monitor->dropped > 0 ? event_dropped(at, monitor->dropped) : NULL;
+    if (missed != NULL && control_send(monitor->client, missed, strlen(missed)))
+        monitor->dropped = 0;
+    free(missed);
+}
+
+/* As soon as it reads again, for the next event may be days away. */
+void gateway_monitor_room(struct gateway *g, const struct client *client)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    for (size_t i = 0; i < MONITORS_MAX; i++)
+        if (g->monitors[i].client == client)
+            tell_missed(&g->monitors[i], &now);
+}
+
 /* First what it has missed: a reader never takes a gap for silence. */
 static void tell_one(struct monitor *monitor, const struct timespec *at, const char *line)
 {
-    if (monitor->dropped > 0) {
-        char *missed = event_dropped(at, monitor->dropped);
-        if (missed != NULL && control_send(monitor->client, missed, strlen(missed)))
-            monitor->dropped = 0;
-        free(missed);
-    }
+    tell_missed(monitor, at);
     if (monitor->dropped > 0 || line == NULL || !control_send(monitor->client, line, strlen(line)))
         monitor->dropped++;
 }

@@ -218,6 +218,7 @@ void gateway_set_log_level(struct gateway *g, struct client *client, const struc
 
 void gateway_monitor_add(struct gateway *g, struct client *client); /* and answers */
 void gateway_monitor_gone(struct gateway *g, const struct client *client);
+void gateway_monitor_room(struct gateway *g, const struct client *client); /* it reads again */
 void gateway_monitor_tell(struct gateway *g, const struct ike_event *event);
 
 /* --- gateway_hooks.c: harmless where no connection has a hook --- */

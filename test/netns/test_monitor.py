@@ -3,7 +3,7 @@
 import json
 import signal
 
-from esptun import pair
+from esptun import Esptun, config, pair
 from lab import expect, wait_for
 
 HOLD = ("import socket,sys,time\n"
@@ -65,6 +65,53 @@ def test_readers_that_never_read_b48(lab):
         left.up()
         left.down()
     expect(all(h.alive() for h in held) and left.process.alive(), "readers that do not read were held against it")
+    left.terminate()
+    right.terminate()
+
+
+def test_a_slow_reader_is_told_what_it_missed_b48(lab):
+    """It stands still while more happens than the kernel and esptun keep for it. When it goes on it is told how many
+    events are missing, at once and not by the next event; and what it has with what it misses is what happened."""
+    rules = 200
+    a, b = lab.gateways()
+    acls = [[f"protect = 10.{one}.0.{i} -> 10.{two}.0.{i} via peer" for i in range(1, rules + 1)]
+            for one, two in ((1, 2), (2, 1))]
+    left = Esptun(a, config(a, b, acl=acls[0], esp="aes256gcm16"))
+    right = Esptun(b, config(b, a, acl=acls[1], esp="aes256gcm16"))
+    slow, people, quick = (monitor(left, "--json"), a.start("people", left.binary, "monitor", "-s", left.socket),
+                           a.start("quick", left.binary, "monitor", "--json", "-s", left.socket))
+    for reader in (slow, people, quick):
+        wait_listening(left, reader)
+
+    def events(reader):
+        return [json.loads(line) for line in reader.log().splitlines()]
+    before = [len(events(slow)), len(people.log().splitlines()), len(events(quick))]
+    for reader in (slow, people):
+        reader.popen.send_signal(signal.SIGSTOP)
+    for _ in range(4):
+        left.up()
+        left.down()
+
+    def all_of(reader, first):
+        return len([e for e in events(reader)[first:] if e["event"] == "phase1_down"]) == 4
+    wait_for("the quick reader to hear all", lambda: all_of(quick, before[2]))
+    happened = events(quick)[before[2]:]
+    expect(len(happened) > 4 * rules and not [e for e in happened if e["event"] == "dropped"],
+           f"the quick reader: {len(happened)} events")
+    for reader in (slow, people):
+        reader.popen.send_signal(signal.SIGCONT)
+    wait_for("the slow reader to be told", lambda: '"dropped"' in slow.log())
+    wait_for("people to be told", lambda: "dropped: this reader is too slow" in people.log())
+
+    def sum_of_slow():
+        heard = events(slow)[before[0]:]
+        lost = [e["count"] for e in heard if e["event"] == "dropped"]
+        return len(heard) - len(lost) + sum(lost)
+    wait_for("what is heard and what is missing to be what happened", lambda: sum_of_slow() == len(happened))
+    lines = people.log().splitlines()[before[1]:]
+    lost = [int(line.split()[1]) for line in lines if "this reader is too slow" in line]
+    expect(len(lines) - len(lost) + sum(lost) == len(happened), f"people: {len(lines)} lines, {lost} missing, of "
+           f"{len(happened)}")
     left.terminate()
     right.terminate()
 

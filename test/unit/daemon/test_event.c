@@ -83,6 +83,9 @@ static void test_dropped(void **state)
     assert_string_equal(json, HEAD "\"dropped\",\"count\":3}\n");
     check_shown(json, TIME " 3 events were dropped: this reader is too slow\n");
     free(json);
+    json = event_dropped(&at, 1);
+    check_shown(json, TIME " 1 event was dropped: this reader is too slow\n");
+    free(json);
 }
 
 int main(void)
