@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-enum { CELL = 160 };
+enum { CELL = 264, SHOW_PROBLEM = 2048 };
 
 const char *show_bytes(uint64_t bytes, char out[SHOW_TEXT])
 {
@@ -137,7 +137,10 @@ static void show_ike_sa(const json_t *sa, FILE *out)
     fprintf(out, ", %s", json_is_true(json_object_get(sa, "initiator")) ? "initiator" : "responder");
     show_times(sa, out);
     fprintf(out, "  %s [%s]", text_of(sa, "local", a), text_of(sa, "local_id", b));
-    fprintf(out, " <-> %s [%s]\n", text_of(sa, "remote", a), text_of(sa, "remote_id", b));
+    fprintf(out, " <-> %s [%s]", text_of(sa, "remote", a), text_of(sa, "remote_id", b));
+    if (json_is_string(json_object_get(sa, "remote_name")))
+        fprintf(out, ", %s", text_of(sa, "remote_name", a));
+    fputc('\n', out);
     if (json_is_string(json_object_get(sa, "user")))
         fprintf(out, "  user %s\n", text_of(sa, "user", a));
     if (json_is_string(json_object_get(sa, "virtual_ip")))
@@ -215,6 +218,33 @@ static void show_log_levels(const json_t *root, FILE *out)
     fputs("\n\n", out);
 }
 
+/* "gw.example.org (branch): 192.0.2.1, 2001:db8::1", and what is wrong with it. */
+static void show_names(const json_t *names, FILE *out)
+{
+    size_t index, k;
+    json_t *name, *address;
+    char text[CELL], connection[CELL];
+    json_array_foreach(names, index, name)
+    {
+        const json_t *addresses = json_object_get(name, "addresses");
+        fprintf(out, "%s (%s): ", text_of(name, "name", text), text_of(name, "connection", connection));
+        if (json_array_size(addresses) == 0)
+            fputs("no address is known", out);
+        json_array_foreach(addresses, k, address)
+        {
+            const char *value = json_string_value(address) != NULL ? json_string_value(address) : "";
+            fprintf(out, "%s%s", k > 0 ? ", " : "", log_escape(text, sizeof text, value, strlen(value)));
+        }
+        fputc('\n', out);
+        const char *problem = json_string_value(json_object_get(name, "problem"));
+        char said[SHOW_PROBLEM];
+        if (problem != NULL)
+            fprintf(out, "  %s\n", log_escape(said, sizeof said, problem, strlen(problem)));
+    }
+    if (json_array_size(names) > 0)
+        fputc('\n', out);
+}
+
 enum status show_status(const char *json, size_t len, FILE *out)
 {
     char version[CELL], uptime[SHOW_TEXT];
@@ -230,6 +260,7 @@ enum status show_status(const char *json, size_t len, FILE *out)
             show_seconds(number_of(root, "uptime_s"), uptime));
     show_offloads(json_object_get(root, "offloads"), out);
     show_log_levels(root, out);
+    show_names(json_object_get(root, "names"), out);
     if (json_array_size(sas) == 0)
         fprintf(out, "no IKE SA: interesting traffic or `esptun up NAME` makes one\n");
     json_array_foreach(sas, index, sa) show_ike_sa(sa, out);
