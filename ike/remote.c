@@ -27,9 +27,15 @@ enum status remotes_make(const struct connection *all, size_t count, struct conn
     return OK;
 }
 
+/* NULL: its remote is an address, or %any. */
+static struct remotes *remotes_of(const struct ike *ike, uint32_t connection)
+{
+    return connection_of(ike, connection)->remote_name != NULL ? ike->rules[connection].remotes : NULL;
+}
+
 size_t ike_remotes(const struct ike *ike, uint32_t connection, const struct ike_remote **out)
 {
-    const struct remotes *r = connection < ike->setup.connection_count ? ike->rules[connection].remotes : NULL;
+    const struct remotes *r = connection < ike->setup.connection_count ? remotes_of(ike, connection) : NULL;
     *out = r != NULL ? r->list : NULL;
     return r != NULL ? r->count : 0;
 }
@@ -39,7 +45,7 @@ size_t ike_remotes(const struct ike *ike, uint32_t connection, const struct ike_
 bool remote_may_be(const struct ike *ike, uint32_t connection, const struct address *address)
 {
     const struct connection *c = connection_of(ike, connection);
-    const struct remotes *r = ike->rules[connection].remotes;
+    const struct remotes *r = remotes_of(ike, connection);
     if (r == NULL)
         return c->remote.family == 0 || address_equal(&c->remote, address);
     for (size_t i = 0; i < r->count; i++)
@@ -50,7 +56,7 @@ bool remote_may_be(const struct ike *ike, uint32_t connection, const struct addr
 
 bool remote_is_site(const struct ike *ike, uint32_t connection, const struct address *address)
 {
-    const struct remotes *r = ike->rules[connection].remotes;
+    const struct remotes *r = remotes_of(ike, connection);
     if (r == NULL)
         return ike_same_site(&connection_of(ike, connection)->remote, address);
     for (size_t i = 0; i < r->count; i++)
@@ -61,7 +67,7 @@ bool remote_is_site(const struct ike *ike, uint32_t connection, const struct add
 
 static enum status ask(struct ike *ike, uint32_t connection)
 {
-    struct remotes *r = ike->rules[connection].remotes;
+    struct remotes *r = remotes_of(ike, connection);
     if (r->asked)
         return OK;
     enum status status = ike->setup.ops.find_remote(ike->setup.ops.arg, connection);
@@ -72,7 +78,7 @@ static enum status ask(struct ike *ike, uint32_t connection)
 void remote_look_up(struct ike *ike, uint32_t connection)
 {
     /* Without memory now: whoever calls makes us ask again. */
-    if (ike->rules[connection].remotes != NULL && !ike->closed)
+    if (remotes_of(ike, connection) != NULL && !ike->closed)
         (void)!ask(ike, connection);
 }
 
@@ -89,20 +95,20 @@ void remote_ask_again(struct ike *ike)
 
 bool remote_is_left(const struct ike *ike, uint32_t connection)
 {
-    const struct remotes *r = ike->rules[connection].remotes;
+    const struct remotes *r = remotes_of(ike, connection);
     return r != NULL && r->left > 0 && ike->now_ms < r->answered_ms + REMOTE_FRESH;
 }
 
 enum status remote_prepare(struct ike *ike, uint32_t connection, bool *ready)
 {
-    *ready = ike->rules[connection].remotes == NULL || remote_is_left(ike, connection);
+    *ready = remotes_of(ike, connection) == NULL || remote_is_left(ike, connection);
     return *ready ? OK : ask(ike, connection);
 }
 
 struct ike_remote remote_take(struct ike *ike, const struct peer *peer)
 {
     const struct connection *c = connection_of(ike, peer->connection);
-    struct remotes *r = ike->rules[peer->connection].remotes;
+    struct remotes *r = remotes_of(ike, peer->connection);
     if (r == NULL)
         return (struct ike_remote){c->local, c->remote};
     const struct ike_sa *sa = peer_sa(peer);
@@ -121,7 +127,7 @@ bool remote_is_enough(const struct ike *ike, const struct ike_sa *sa)
 
 void remote_reached(struct ike *ike, const struct ike_sa *sa)
 {
-    struct remotes *r = ike->rules[sa->connection].remotes;
+    struct remotes *r = remotes_of(ike, sa->connection);
     if (r != NULL)
         r->left = 0;
 }
@@ -158,7 +164,7 @@ void ike_found(struct ike *ike, uint64_t now_ms, uint32_t connection, const stru
                const char *why)
 {
     ike->now_ms = now_ms;
-    struct remotes *r = connection < ike->setup.connection_count ? ike->rules[connection].remotes : NULL;
+    struct remotes *r = connection < ike->setup.connection_count ? remotes_of(ike, connection) : NULL;
     struct peer *peer = r != NULL ? ike->rules[connection].peer : NULL;
     if (peer == NULL || ike->closed)
         return;

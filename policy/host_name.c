@@ -29,7 +29,7 @@ static const char *refuse_other(const char *text, size_t len)
                "without a port";
     if (strchr(text, '/') != NULL)
         return "write one address or name, without a prefix length";
-    if (strspn(text, "0123456789.") == strlen(text))
+    if (len > 0 && strspn(text, "0123456789.") == strlen(text))
         return "it is no IPv4 address: write four numbers from 0 to 255, such as 203.0.113.9, or a name";
     if (len == 3 && strncasecmp(text, "any", 3) == 0)
         return "write %any";
