@@ -99,7 +99,7 @@ void ike_acquire(struct ike *ike, uint64_t now_ms, uint32_t rule)
     if (ike->closed || rule >= ike->setup.spd->count || ike->setup.spd->rules[rule].action != ACTION_PROTECT)
         return;
     uint32_t connection = ike->setup.spd->rules[rule].connection;
-    if (connection_of(ike, connection)->start == START_NONE)
+    if (connection_of(ike, connection)->start == START_NONE || remote_rests(ike, connection))
         return;
     struct peer *peer;
     DL_FOREACH (ike->peers, peer) {

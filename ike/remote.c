@@ -13,6 +13,7 @@ struct remotes {
     size_t left; /* at its end: not tried since the answer */
     bool asked;  /* an answer will come */
     uint64_t answered_ms;
+    uint64_t rests_ms; /* traffic does not make us ask before: there was none */
 };
 
 enum status remotes_make(const struct connection *all, size_t count, struct connection_rules *rules)
@@ -99,6 +100,12 @@ bool remote_is_left(const struct ike *ike, uint32_t connection)
     return r != NULL && r->left > 0 && ike->now_ms < r->answered_ms + REMOTE_FRESH;
 }
 
+bool remote_rests(const struct ike *ike, uint32_t connection)
+{
+    const struct remotes *r = remotes_of(ike, connection);
+    return r != NULL && ike->now_ms < r->rests_ms;
+}
+
 enum status remote_prepare(struct ike *ike, uint32_t connection, bool *ready)
 {
     *ready = remotes_of(ike, connection) == NULL || remote_is_left(ike, connection);
@@ -170,6 +177,7 @@ void ike_found(struct ike *ike, uint64_t now_ms, uint32_t connection, const stru
         return;
     count = count < IKE_REMOTES_MAX ? count : IKE_REMOTES_MAX;
     r->asked = false;
+    r->rests_ms = count > 0 ? 0 : now_ms + RETRY_FIRST;
     bool trying = peer_is_connecting(peer), served = peer_sa(peer) != NULL;
     if (count > 0 && (!trying || is_other(r, remotes, count))) { /* the turn goes on where it was */
         keep(r, remotes, count);

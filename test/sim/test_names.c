@@ -158,6 +158,30 @@ static void test_failures_wait_longer_and_longer_for_ever(void **state)
     finish(rig);
 }
 
+/* Packets come all the time, and each of them would make us ask. */
+static void test_traffic_does_not_flood_the_name_server(void **state)
+{
+    (void)state;
+    const char *why;
+    struct rig *rig = named(START_TRAP, MODE_MAIN);
+    struct rig_end *end = &rig->ends[I];
+    found_none(rig); /* of the start */
+    for (unsigned i = 0; i < 200; i++) {
+        unsigned before = end->asked;
+        ike_acquire(end->ike, rig->now_ms, 0);
+        if (end->asked > before)
+            found_none(rig);
+        rig_run(rig, SECOND / 10);
+    }
+    unsigned asked = end->asked;
+    assert_int_equal(asked, 1 + 3);                               /* after 5, 10 and 15 seconds */
+    assert_int_equal(ike_up(end->ike, rig->now_ms, 0, &why), OK); /* who commands need not wait */
+    assert_int_equal(end->asked, asked + 1);
+    found_one(rig, HOME);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    finish(rig);
+}
+
 static void test_no_memory_to_ask(void **state)
 {
     (void)state;
@@ -298,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_addresses_in_turn_then_asked_again),
         cmocka_unit_test(test_news_while_a_call_is_under_way),
         cmocka_unit_test(test_failures_wait_longer_and_longer_for_ever),
+        cmocka_unit_test(test_traffic_does_not_flood_the_name_server),
         cmocka_unit_test(test_no_memory_to_ask),
         cmocka_unit_test(test_a_dead_peer_is_looked_for),
         cmocka_unit_test(test_each_start_asks),
