@@ -188,10 +188,10 @@ static void check_ends(struct config_load *load, const struct section_keys *keys
     const struct config_entry *remote = entry_of(keys, "remote");
     if (!is_good(keys, "remote"))
         return;
-    if (c->remote.family == 0 && is_good(keys, "start") && c->start != START_NONE)
+    if (connection_is_any(c) && is_good(keys, "start") && c->start != START_NONE)
         config_error(load->errors, start != NULL ? start->line : remote->line,
                      "remote = %%any cannot be called, so start = %s%s is impossible: write start = none, or the "
-                     "address of the peer",
+                     "address or name of the peer",
                      c->start == START_TRAP ? "trap" : "start", start == NULL ? " (the default)" : "");
     if (local == NULL || !is_good(keys, "local") || c->local.family == 0 || c->remote.family == 0)
         return;
@@ -249,7 +249,7 @@ static void check_mode(struct config_load *load, const struct config_section *se
     warn_of_aggressive(load, line, c);
     if (is_good(keys, "ike"))
         check_one_group(load, keys, c);
-    if (is_good(keys, "local") && is_good(keys, "remote") && c->local.family == 0 && c->remote.family != 0 &&
+    if (is_good(keys, "local") && is_good(keys, "remote") && c->local.family == 0 && !connection_is_any(c) &&
         c->auth == AUTH_PSK && entry_of(keys, "local_id") == NULL)
         config_error(
             load->errors, line,
@@ -278,6 +278,18 @@ static bool same_files(const struct config_load *load, const struct config_secti
     return true;
 }
 
+/* An address that a name server tells proves nothing. A certificate does, when it has the name that was written here.
+ */
+static void expect_name(struct connection *c)
+{
+    if (c->remote_name == NULL || c->auth != AUTH_PUBKEY || c->remote_id.type != ID_NONE)
+        return;
+    size_t len = strlen(c->remote_name);
+    c->remote_id.type = ID_FQDN;
+    c->remote_id.len = (uint16_t)(c->remote_name[len - 1] == '.' ? len - 1 : len);
+    memcpy(c->remote_id.data, c->remote_name, c->remote_id.len);
+}
+
 static void connection_read(struct config_load *load, const struct config_section *section)
 {
     struct section_keys keys;
@@ -292,6 +304,7 @@ static void connection_read(struct config_load *load, const struct config_sectio
     check_auth(load, section, &keys, c);
     secret_free(&load->key_password);
     check_ends(load, &keys, c);
+    expect_name(c);
     check_mode(load, section, &keys, c);
     access_check(load, c, keys.entry, section->line);
     if (c->credentials != NULL && load->errors->errors == errors)

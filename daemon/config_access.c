@@ -248,7 +248,7 @@ static void check_server(struct config_load *load, const struct connection *c, c
 {
     static const char *const clients[] = {"xauth_user", "xauth_password", "xauth_password_file"};
     refuse_keys(load, entry, clients, 3, "belongs to a client, and users makes this a server");
-    if (c->remote.family != 0)
+    if (!connection_is_any(c))
         config_error(load->errors, line,
                      "[connection %s] is a server of remote access (users), and its clients come from anywhere: write "
                      "remote = %%any and start = none",
@@ -275,10 +275,10 @@ static void check_login(struct config_load *load, const struct connection *c, co
         config_error(load->errors, line, "[connection %s] has a password, but no xauth_user = NAME", c->name);
     else if (text == NULL && file == NULL)
         config_error(load->errors, line, "[connection %s] has a user, but no xauth_password_file = FILE", c->name);
-    else if (c->remote.family == 0)
+    else if (connection_is_any(c))
         config_error(load->errors, line,
                      "[connection %s] is a client of remote access (xauth_user), but calls nobody: write remote = "
-                     "ADDRESS of the concentrator",
+                     "ADDRESS or NAME of the concentrator",
                      c->name);
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/config_errors.h"
 #include "daemon/config_profile.h"
 #include "daemon/config_values.h"
+#include "policy/host_name.h"
 #include "tun/device.h"
 
 const char *quote(const char *text, char out[QUOTE_TEXT])
@@ -340,9 +341,21 @@ bool apply_local(struct config_load *load, const struct config_item *item)
 
 bool apply_remote(struct config_load *load, const struct config_item *item)
 {
-    return apply_address(load, item,
-                         "write the address of the peer without a prefix length, or %any (a DNS name is "
-                         "not available in this version)");
+    struct connection *c = item->target;
+    char shown[QUOTE_TEXT];
+    struct address address;
+    if (item->text[0] == '\0' || item->text[0] == '%' || address_parse(item->text, &address) == OK)
+        return apply_address(load, item, "write the address or the name of the peer, or %any");
+    const char *why = host_name_refusal(item->text);
+    if (why != NULL) {
+        config_error(load->errors, item->line, "remote = '%s' is no address and no name of a host: %s",
+                     quote(item->text, shown), why);
+        return false;
+    }
+    c->remote_name = strdup(item->text);
+    if (c->remote_name == NULL)
+        config_error(load->errors, item->line, "remote: out of memory");
+    return c->remote_name != NULL;
 }
 
 bool apply_identity(struct config_load *load, const struct config_item *item)

@@ -51,7 +51,7 @@ static bool tunnel_same(const struct tunnel *a, const struct tunnel *b)
 
 static bool ends_same(const struct connection *a, const struct connection *b)
 {
-    return address_equal(&a->local, &b->local) && address_equal(&a->remote, &b->remote) &&
+    return address_equal(&a->local, &b->local) && connection_compare_remote(a, b) == 0 &&
            identity_same(&a->local_id, &b->local_id) && identity_same(&a->remote_id, &b->remote_id) &&
            a->auth == b->auth && secret_same(&a->psk, &b->psk) && credentials_same(a->credentials, b->credentials) &&
            access_same(a->access, b->access);

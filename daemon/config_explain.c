@@ -76,10 +76,10 @@ static const char *time_words(uint64_t seconds, char out[VALUE_TEXT])
 static void say_who_calls(struct paragraph *p, const struct connection *c)
 {
     char local[ADDRESS_TEXT], remote[ADDRESS_TEXT], from[ADDRESS_TEXT + 48];
-    const char *peer = c->remote.family != 0 ? address_print(&c->remote, remote) : "";
+    const char *peer = connection_print_remote(c, remote);
     bool any = c->local.family == 0;
     snprintf(from, sizeof from, "%s", any ? "the address that the route uses" : address_print(&c->local, local));
-    if (c->remote.family == 0) {
+    if (connection_is_any(c)) {
         say(p, "We wait at %s for peers that call from any address; we never call.",
             any ? "every address of this host" : from);
         return;
@@ -97,6 +97,8 @@ static void say_who_calls(struct paragraph *p, const struct connection *c)
             any ? "any address of this host" : from, c->name);
         break;
     }
+    if (c->remote_name != NULL)
+        say(p, "That name is looked up each time that we start to call; its addresses are tried in turn.");
 }
 
 static void say_login(struct paragraph *p, const struct connection *c)
@@ -128,7 +130,7 @@ static void say_names(struct paragraph *p, const struct connection *c)
         say(p, "We call ourselves by our address;");
     if (c->remote_id.type != ID_NONE)
         say(p, "the peer must call itself %s.", identity_print(&c->remote_id, name));
-    else if (c->remote.family != 0)
+    else if (!connection_is_any(c))
         say(p, "the peer must call itself by its address.");
     else
         say(p, "the peer may call itself what it likes%s.",
@@ -182,7 +184,7 @@ static void say_death(struct paragraph *p, const struct connection *c)
     else
         say(p, "A peer that is silent for %s is asked for a sign of life.", time_words(c->dpd_delay_s, delay));
     say(p, "When it is gone, %s; while it is away, packets for it are dropped, none leaves in clear.",
-        c->remote.family == 0 ? "its tunnel ends, and it has to call again" : then[c->dpd_action]);
+        connection_is_any(c) ? "its tunnel ends, and it has to call again" : then[c->dpd_action]);
 }
 
 static void say_path(struct paragraph *p, const struct connection *c)

@@ -66,7 +66,7 @@ static const struct config_key keys[] = {
      .help = "how the peers prove who they are"},
     {CONNECTION(local), .name = "local", .apply = apply_local, .fallback = "%any", .help = "our address, or %any"},
     {CONNECTION(remote), .name = "remote", .apply = apply_remote, .required = true,
-     .help = "the peer's address, or %any"},
+     .help = "the peer's address, its name in the DNS, or %any"},
     {CONNECTION(local_id), .name = "local_id", .apply = apply_identity,
      .help = "address, name, user@name, @name or distinguished name; absent: the address of our end, or the subject of cert"},
     {CONNECTION(remote_id), .name = "remote_id", .apply = apply_identity,

@@ -118,13 +118,16 @@ static void tell_login(const struct connection *c, FILE *out)
 
 static void tell_peers(const struct connection *c, FILE *out)
 {
+    char text[ADDRESS_TEXT];
     row(out, "IKE", c->mode == MODE_MAIN ? "version 1, main mode" : "version 1, aggressive mode");
-    row_address(out, "its own address", &c->remote, "any");
+    row_address(out, "its own address", &c->remote, c->remote_name != NULL ? connection_print_remote(c, text) : "any");
     row_address(out, "address of its peer", &c->local, "ours, from which we call");
     tell_proof(c, out);
     bool any = c->remote_id.type == ID_NONE && c->auth != AUTH_PSK;
     row_identity(out, "its own identity", &c->remote_id, &c->remote,
-                 any ? "any that its certificate has" : "any: its key is what counts");
+                 c->remote_name != NULL ? "the address that its name has"
+                 : any                  ? "any that its certificate has"
+                                        : "any: its key is what counts");
     row_identity(out, "identity of its peer", &c->local_id, &c->local, "the address from which we call");
     tell_login(c, out);
 }

@@ -141,17 +141,20 @@ static void print_credentials(const struct credentials *c, FILE *out)
 
 static void print_connection(const struct connection *c, FILE *out)
 {
-    char text[VALUE_TEXT];
+    char text[VALUE_TEXT], address[ADDRESS_TEXT];
     fprintf(out, "\n[connection %s]\n", c->name);
     if (c->profile != NULL)
         print_key(out, "profile", c->profile);
     fprintf(out, "%-16s = %u\n", "ike_version", c->ike_version);
     print_choice(out, "mode", c->mode);
     print_address(out, "local", &c->local);
-    print_address(out, "remote", &c->remote);
+    print_key(out, "remote", connection_print_remote(c, address));
     print_identity(out, "local_id", &c->local_id, &c->local, "its address");
-    print_identity(out, "remote_id", &c->remote_id, &c->remote,
-                   c->auth == AUTH_PSK ? "whoever has the key" : "whoever has a certificate of ca");
+    if (c->remote_name != NULL && c->remote_id.type == ID_NONE)
+        fputs("; remote_id: the address that its name leads to\n", out);
+    else
+        print_identity(out, "remote_id", &c->remote_id, &c->remote,
+                       c->auth == AUTH_PSK ? "whoever has the key" : "whoever has a certificate of ca");
     print_key(out, "auth", config_auth_name(c));
     if (c->auth == AUTH_PUBKEY)
         print_credentials(c->credentials, out);

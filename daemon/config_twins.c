@@ -28,7 +28,7 @@ static int compare_identities(const struct identity *a, const struct identity *b
  * peer has said its name, it cannot be told which of the two it means, so with a pre-shared key both must have one. */
 static int compare_ends(const struct connection *a, const struct connection *b)
 {
-    int order = address_compare(&a->remote, &b->remote);
+    int order = connection_compare_remote(a, b);
     if (order == 0)
         order = address_compare(&a->local, &b->local);
     if (order == 0)

@@ -158,7 +158,7 @@ static void tell_waiting(const struct look *look, const struct connection *c)
         fputs("the packet waits for the SA that is being made", out);
     else if (c->start == START_NONE)
         fputs("start = none: only the peer can bring it up; the packet waits", out);
-    else if (c->remote.family == 0 && look->established == 0)
+    else if (connection_is_any(c) && look->established == 0)
         fputs("remote = %any: only the peer can bring it up; the packet waits", out);
     else if (look->established > 0)
         fprintf(out, "the first packet wakes phase 2 (start = %s) and waits", start_word(c->start));

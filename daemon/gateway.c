@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "crypto/aead.h"
 #include "daemon/gateway_state.h"
@@ -125,7 +126,7 @@ static size_t count_workers(const struct gateway *g)
 {
     bool any = false;
     for (size_t i = 0; i < g->config->connection_count; i++)
-        any |= g->config->connections[i].remote.family == 0;
+        any |= connection_is_any(&g->config->connections[i]);
     return workers_wanted(g->config->gateway.workers, g->tables.peers, any, uv_available_parallelism());
 }
 
@@ -261,6 +262,7 @@ static enum status start(struct gateway *g, char *why)
     if (status == OK)
         status = make_data_plane(g, why);
     gateway_open_access(g);
+    gateway_open_names(g);
     if (status == OK)
         status = make_ike(g);
     if (status == OK)
@@ -274,7 +276,8 @@ static enum status start(struct gateway *g, char *why)
 
 /* --- the end --- */
 
-static void release(struct gateway *g)
+/* False: the loop, and with it g, is still in the hands of a thread. */
+static bool release(struct gateway *g)
 {
     shards_stop(g->shards);
     loop_unwatch_all(&g->loop);
@@ -283,7 +286,9 @@ static void release(struct gateway *g)
     control_close(g->control);
     gateway_close_health(g);
     gateway_close_access(g);
-    loop_close(&g->loop);
+    bool idle = gateway_close_names(g);
+    if (idle)
+        loop_close(&g->loop);
     ike_free(g->ike);
     sad_free(g->sad);
     shards_free(g->shards);
@@ -297,6 +302,7 @@ static void release(struct gateway *g)
     gateway_forget_log_levels(g);
     gateway_tables_free(&g->tables);
     config_free(g->config);
+    return idle;
 }
 
 static void run(struct gateway *g)
@@ -350,10 +356,13 @@ int gateway_run(struct config *config, struct vault *vault, struct log *log)
     else
         log_write(log, LOG_ERROR, "cannot start: %s", why[0] != '\0' ? why : status_text(status));
     int exit_code = g->exit_code;
-    release(g);
+    bool idle = release(g);
     guard_farewell(&g->guard, log);
-    free(g);
     if (status == OK)
         log_write(log, LOG_INFO, "stopped");
+    /* The resolver may wait for a name server for half a minute, and whoever exits waits for libuv's threads. */
+    if (!idle)
+        _exit(exit_code);
+    free(g);
     return exit_code;
 }

@@ -38,6 +38,8 @@ void gateway_status_input(struct gateway *g, struct status_scratch *scratch, str
         .guard = guard_count(&g->guard, &scratch->guard) ? &scratch->guard : NULL,
         .offloads = offloads_of(g),
         .log = g->log,
+        .ike = g->ike,
+        .name_problems = g->tables.name_problems,
     };
 }
 

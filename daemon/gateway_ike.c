@@ -123,6 +123,7 @@ struct ike_ops gateway_ike_ops(struct gateway *g)
 {
     return (struct ike_ops){
         .arg = g,
+        .find_remote = gateway_find_remote,
         .send = send_message,
         .send_keepalive = send_keepalive,
         .new_spi = new_spi,

@@ -26,7 +26,11 @@ static uint32_t wanted_mtu(const struct gateway *g)
 void gateway_path_of_connection(struct gateway *g, size_t connection)
 {
     const struct connection *c = &g->tables.connections[connection];
-    const struct path path = {{c->local, IKE_NATT_PORT}, {c->remote, IKE_NATT_PORT}};
+    const struct ike_remote *remotes = NULL, ends = {c->local, c->remote};
+    if (g->ike != NULL && ike_remotes(g->ike, (uint32_t)connection, &remotes) == 0)
+        remotes = NULL;
+    const struct ike_remote *to = remotes != NULL ? remotes : &ends; /* of a name: the first */
+    const struct path path = {{to->local, IKE_NATT_PORT}, {to->remote, IKE_NATT_PORT}};
     uint32_t route = outgoing_mtu(&path, c->encap != ENCAP_NO);
     if (route == 0 && g->tables.worst_mtu[connection] != 0)
         return;

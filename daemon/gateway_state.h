@@ -8,6 +8,7 @@
  *   gateway_control.c  what clients of the control socket ask
  *   gateway_look.c     what connections look like at the moment
  *   gateway_health.c   metrics, health and readiness
+ *   gateway_names.c    peers that are known by name
  *   gateway_tables.c   what there is by connection and by rule
  *   gateway_reload.c   another configuration
  *   gateway_hooks.c    programs that are told when tunnels come and go
@@ -23,6 +24,7 @@
 #include "daemon/login.h"
 #include "daemon/loop.h"
 #include "daemon/path_errors.h"
+#include "daemon/resolve.h"
 #include "daemon/shards.h"
 #include "daemon/status.h"
 #include "esp/path_mtu.h"
@@ -72,6 +74,7 @@ struct connection_state {
 
 /* What there is of each connection and of each rule of one configuration: a reload puts others in their place. */
 struct gateway_tables {
+    size_t connection_count;
     /* The configured ones, with `local = %any` made the address that leads to the peer; secrets stay the config's. */
     struct connection *connections;
     uint32_t *ranks;                 /* by connection: workers_rank */
@@ -80,6 +83,7 @@ struct gateway_tables {
     uint32_t *worst_mtu, *live_mtu;  /* by connection: see daemon/mtu.h */
     struct connection_state *states; /* by connection */
     enum log_level *log_levels;      /* by connection */
+    char **name_problems;            /* by connection: what was said last of its name; owned; NULL: all is well */
     bool *released;                  /* by rule: a child may seal since; what waits for it is to leave */
     uint32_t *released_rules;
     bool *seen; /* by rule: scratch of gateway_look */
@@ -116,6 +120,7 @@ struct gateway {
     struct routes *routes;
     struct commands commands;
     struct logins logins;
+    struct resolver resolver;
     struct http *http;           /* NULL: no metrics */
     struct gateway_hooks *hooks; /* NULL: no connection has one */
     uint64_t health_due_ms;      /* the next sample; DEADLINE_NEVER: nobody asks */
@@ -152,6 +157,12 @@ enum xauth_verdict gateway_xauth_check(void *arg, uint64_t ticket, uint32_t conn
                                        struct bytes password);
 void gateway_net_up(void *arg, uint32_t connection, const struct virtual_net *net);
 void gateway_net_down(void *arg, uint32_t connection);
+
+/* --- gateway_names.c --- */
+
+void gateway_open_names(struct gateway *g);
+bool gateway_close_names(struct gateway *g); /* false: a thread is at it, and cannot be called off (resolver_close) */
+enum status gateway_find_remote(void *arg, uint32_t connection);
 
 /* --- gateway_tables.c --- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/gateway_state.h"
 #include "daemon/outgoing.h"
@@ -15,12 +16,13 @@ static enum status allocate(const struct config *config, struct gateway_tables *
     t->live_mtu = calloc(connections, sizeof *t->live_mtu);
     t->states = calloc(connections, sizeof *t->states);
     t->log_levels = calloc(connections, sizeof *t->log_levels);
+    t->name_problems = calloc(connections, sizeof *t->name_problems);
     t->released = calloc(rules, sizeof *t->released);
     t->released_rules = calloc(rules, sizeof *t->released_rules);
     t->seen = calloc(rules, sizeof *t->seen);
     bool all = t->connections != NULL && t->ranks != NULL && t->virtual != NULL && t->worst_mtu != NULL &&
-               t->live_mtu != NULL && t->states != NULL && t->log_levels != NULL && t->released != NULL &&
-               t->released_rules != NULL && t->seen != NULL;
+               t->live_mtu != NULL && t->states != NULL && t->log_levels != NULL && t->name_problems != NULL &&
+               t->released != NULL && t->released_rules != NULL && t->seen != NULL;
     return all ? OK : ERR_MEMORY;
 }
 
@@ -36,6 +38,8 @@ static void carry_over(const struct gateway_tables *before, const struct renumbe
         t->live_mtu[to] = before->live_mtu[i];
         t->states[to].flow = before->states[i].flow;
         t->log_levels[to] = before->log_levels[i];
+        if (before->name_problems[i] != NULL) /* without memory it is said once more */
+            t->name_problems[to] = strdup(before->name_problems[i]);
     }
 }
 
@@ -57,7 +61,7 @@ enum status gateway_tables_make(const struct config *config, const struct gatewa
                                 const struct renumber *numbers, const struct log *log, struct gateway_tables *out)
 {
     size_t count = config->connection_count;
-    *out = (struct gateway_tables){0};
+    *out = (struct gateway_tables){.connection_count = count};
     enum status status = allocate(config, out);
     if (status == OK)
         status = workers_rank(config->connections, count, out->ranks, &out->peers);
@@ -78,6 +82,9 @@ enum status gateway_tables_make(const struct config *config, const struct gatewa
 
 void gateway_tables_free(struct gateway_tables *t)
 {
+    for (size_t i = 0; t->name_problems != NULL && i < t->connection_count; i++)
+        free(t->name_problems[i]);
+    free(t->name_problems);
     free(t->connections);
     free(t->ranks);
     free(t->virtual);

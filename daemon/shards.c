@@ -307,7 +307,7 @@ void shards_resume(struct shards *all)
 uint8_t shards_pick(const struct shards *all, uint32_t connection, const struct address *peer)
 {
     const struct shards_setup *setup = &all->setup;
-    bool any = setup->connections[connection].remote.family == 0;
+    bool any = connection_is_any(&setup->connections[connection]);
     return (uint8_t)workers_pick(any ? NULL : &setup->ranks[connection], peer, all->count);
 }
 

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "daemon/table.h"
 
-enum { CELL = TABLE_CELL };
+enum { CELL = TABLE_CELL, SHOW_PROBLEM = 2048 };
 
 const char *show_bytes(uint64_t bytes, char out[SHOW_TEXT])
 {
@@ -139,7 +139,10 @@ static void show_ike_sa(const json_t *sa, FILE *out)
     fprintf(out, ", %s", json_is_true(json_object_get(sa, "initiator")) ? "initiator" : "responder");
     show_times(sa, out);
     fprintf(out, "  %s [%s]", text_of(sa, "local", a), text_of(sa, "local_id", b));
-    fprintf(out, " <-> %s [%s]\n", text_of(sa, "remote", a), text_of(sa, "remote_id", b));
+    fprintf(out, " <-> %s [%s]", text_of(sa, "remote", a), text_of(sa, "remote_id", b));
+    if (json_is_string(json_object_get(sa, "remote_name")))
+        fprintf(out, ", %s", text_of(sa, "remote_name", a));
+    fputc('\n', out);
     if (json_is_string(json_object_get(sa, "user")))
         fprintf(out, "  user %s\n", text_of(sa, "user", a));
     if (json_is_string(json_object_get(sa, "virtual_ip")))
@@ -235,6 +238,34 @@ static void nothing_is_up(const json_t *root, FILE *out)
         fputs("no IKE SA: interesting traffic or `esptun up NAME` makes one", out);
 }
 
+static void print_escaped(const json_t *value, FILE *out)
+{
+    char text[SHOW_PROBLEM];
+    const char *said = json_string_value(value) != NULL ? json_string_value(value) : "-";
+    fputs(log_escape(text, sizeof text, said, strlen(said)), out);
+}
+
+/* "branch is gw.example.org, at 192.0.2.1, 2001:db8::1", and what is wrong with it. */
+static void name_in_short(const json_t *name, FILE *out)
+{
+    size_t index;
+    const json_t *address, *addresses = json_object_get(name, "addresses");
+    const json_t *problem = json_object_get(name, "problem");
+    print_escaped(json_object_get(name, "connection"), out);
+    fputs(" is ", out);
+    print_escaped(json_object_get(name, "name"), out);
+    fputs(json_array_size(addresses) == 0 ? ", of which no address is known" : ", at ", out);
+    json_array_foreach(addresses, index, address)
+    {
+        fputs(index > 0 ? ", " : "", out);
+        print_escaped(address, out);
+    }
+    if (json_is_string(problem)) {
+        fputs(": ", out);
+        print_escaped(problem, out);
+    }
+}
+
 static void show_title(const json_t *root, FILE *out)
 {
     char version[CELL], uptime[SHOW_TEXT];
@@ -257,6 +288,13 @@ static void paragraph(void (*writer)(const json_t *root, FILE *out), const json_
         fputs(after, out);
     }
     free(text);
+}
+
+static void show_names(const json_t *names, size_t width, FILE *out)
+{
+    size_t index;
+    const json_t *name;
+    json_array_foreach(names, index, name) paragraph(name_in_short, name, width, "", "\n", out);
 }
 
 static void show_details(const json_t *root, FILE *out)
@@ -416,6 +454,7 @@ enum status show_status(const char *json, size_t len, size_t width, bool details
     paragraph(show_title, root, width, "", "\n", out);
     paragraph(offloads_off, root, width, "", "\n", out);
     paragraph(log_levels, root, width, "", "\n", out);
+    show_names(json_object_get(root, "names"), width, out);
     paragraph(nothing_is_up, root, width, "", "", out);
     if (details)
         show_details(root, out);

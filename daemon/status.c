@@ -120,6 +120,8 @@ static void on_sa(void *arg, const struct ike_sa_info *info)
     set(d, sa, "initiator", json_boolean(info->initiator));
     set(d, sa, "local", endpoint(&info->path.local));
     set(d, sa, "remote", endpoint(&info->path.remote));
+    const char *name = known ? d->input->connections[info->connection].remote_name : NULL;
+    set(d, sa, "remote_name", name != NULL ? json_string(name) : json_null());
     set(d, sa, "local_id", identity(info->local_id));
     set(d, sa, "remote_id", identity(info->remote_id));
     set(d, sa, "user", info->user != NULL ? identity_name(info->user) : json_null());
@@ -248,6 +250,31 @@ static json_t *log_levels(struct status_document *d)
     return object;
 }
 
+/* What is known of the peers that have a name for an address. */
+static json_t *names(struct status_document *d)
+{
+    const struct status_input *input = d->input;
+    json_t *array = json_array();
+    char text[ADDRESS_TEXT];
+    for (size_t i = 0; i < input->connection_count; i++) {
+        const struct ike_remote *list = NULL;
+        const struct connection *c = &input->connections[i];
+        if (c->remote_name == NULL)
+            continue;
+        json_t *name = json_object(), *addresses = json_array();
+        const char *problem = input->name_problems != NULL ? input->name_problems[i] : NULL;
+        size_t count = input->ike != NULL ? ike_remotes(input->ike, (uint32_t)i, &list) : 0;
+        for (size_t k = 0; k < count; k++)
+            append(d, addresses, json_string(address_print(&list[k].remote, text)));
+        set(d, name, "connection", json_string(c->name));
+        set(d, name, "name", json_string(c->remote_name));
+        set(d, name, "addresses", addresses);
+        set(d, name, "problem", problem != NULL ? json_string(problem) : json_null());
+        append(d, array, name);
+    }
+    return array;
+}
+
 char *status_finish(struct status_document *d, size_t *len)
 {
     const struct status_input *input = d->input;
@@ -263,6 +290,7 @@ char *status_finish(struct status_document *d, size_t *len)
     set(d, root, "offloads", offloads(d));
     set(d, root, "log_level", json_string(log_level_name(input->log->level)));
     set(d, root, "log_levels", log_levels(d));
+    set(d, root, "names", names(d));
     char *text = d->failed ? NULL : json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     *d = (struct status_document){0};

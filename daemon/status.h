@@ -29,7 +29,9 @@ struct status_input {
     size_t workers;
     const struct guard_counts *guard; /* NULL: none */
     struct offloads offloads;
-    const struct log *log; /* for its levels */
+    const struct log *log;      /* for its levels */
+    const struct ike *ike;      /* for the addresses of names; NULL: none are known */
+    char *const *name_problems; /* by connection, and NULL where there is none; NULL: nowhere */
 };
 
 /* By the word for a state of an IKE SA or child: "established", or renewed at the moment. */

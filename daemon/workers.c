@@ -10,11 +10,11 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* By address; alike: the one that stands first comes first. */
+/* By address or name; alike: the one that stands first comes first. */
 static int by_remote(const void *a, const void *b)
 {
     const struct connection *const *left = a, *const *right = b;
-    int order = address_compare(&(*left)->remote, &(*right)->remote);
+    int order = connection_compare_remote(*left, *right);
     return order != 0 ? order : (*left > *right) - (*left < *right);
 }
 
@@ -28,7 +28,7 @@ enum status workers_rank(const struct connection *connections, size_t count, uin
     qsort(sorted, count, sizeof(struct connection *), by_remote);
     /* First, of each connection the place of the first one with its address; then these are counted. */
     for (size_t i = 0, first = 0; i < count; i++) {
-        if (!address_equal(&sorted[i]->remote, &sorted[first]->remote))
+        if (connection_compare_remote(sorted[i], sorted[first]) != 0)
             first = i;
         ranks[sorted[i] - connections] = (uint32_t)(sorted[first] - connections);
     }
@@ -37,7 +37,7 @@ enum status workers_rank(const struct connection *connections, size_t count, uin
     for (size_t i = 0; i < count; i++) {
         bool is_first = ranks[i] == i;
         ranks[i] = is_first ? (uint32_t)*peers : ranks[ranks[i]];
-        *peers += is_first && connections[i].remote.family != 0;
+        *peers += is_first && !connection_is_any(&connections[i]);
     }
     return OK;
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "ike/remote.h"
 #include "ike/v1_cert.h"
 
 /* --- methods --- */
@@ -130,10 +131,11 @@ enum status auth_write(struct ike *ike, const struct ike_sa *sa, const struct v1
 
 /* --- the peer's proof --- */
 
-static bool same_ends(const struct connection *c, const struct path *path)
+static bool same_ends(const struct ike *ike, uint32_t connection, const struct path *path)
 {
+    const struct connection *c = connection_of(ike, connection);
     return (c->local.family == 0 || address_equal(&c->local, &path->local.address)) &&
-           (c->remote.family == 0 || address_equal(&c->remote, &path->remote.address));
+           remote_may_be(ike, connection, &path->remote.address);
 }
 
 /* Whether all that has happened in this phase 1 would have happened with the other connection too. */
@@ -157,7 +159,7 @@ uint32_t auth_connection(const struct ike *ike, const struct ike_sa *sa, const s
         return sa->connection;
     for (uint32_t i = 0; i < ike->setup.connection_count; i++) {
         const struct connection *c = connection_of(ike, i);
-        if (c->remote_id.type != ID_NONE && identity_equal(&c->remote_id, id) && same_ends(c, from) &&
+        if (c->remote_id.type != ID_NONE && identity_equal(&c->remote_id, id) && same_ends(ike, i, from) &&
             could_be(now, c, &sa->suite))
             return i;
     }

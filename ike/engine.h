@@ -168,11 +168,14 @@ struct peer {
     struct peer *alike; /* and the next one there */
 };
 
-/* The rules of each connection, found once. */
+struct remotes;
+
+/* What there is of each connection, found once. */
 struct connection_rules {
     uint32_t *rules; /* owned */
     size_t count;
-    struct peer *peer; /* with a fixed remote: the one there is; in the engine's list */
+    struct peer *peer;       /* with a fixed remote: the one there is; in the engine's list */
+    struct remotes *remotes; /* of one whose remote is a name; owned; NULL: it is an address, or %any */
 };
 
 struct ike {
@@ -194,6 +197,7 @@ struct ike {
     struct pools **pools;                  /* likewise; NULL, and NULL for a connection, where there are none */
     struct throttle login_users, login_sites;
     uint64_t last_child_id;
+    uint64_t ask_again_ms; /* not before: names are asked for because somebody calls from elsewhere */
     uint8_t seed[HASH_SEED];
     uint64_t drops[IKE_DROP_COUNT];
     struct log_rate log_rate, error_rate, opened_rate;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/half_open.h"
 
+#include "ike/remote.h"
 #include "ike/sa.h"
 
 static bool is_configured(const struct ike *ike, uint32_t connection)
 {
-    return connection_of(ike, connection)->remote.family != 0;
+    return !connection_is_any(connection_of(ike, connection));
 }
 
 /* --- half-open SAs --- */
@@ -55,7 +56,7 @@ static size_t share_of_site(const struct ike *ike, const struct path *path, bool
 {
     size_t share = HALF_OPEN_PER_ADDRESS;
     for (uint32_t i = 0; configured && i < ike->setup.connection_count; i++)
-        if (is_configured(ike, i) && ike_same_site(&connection_of(ike, i)->remote, &path->remote.address))
+        if (is_configured(ike, i) && remote_is_site(ike, i, &path->remote.address))
             share += HALF_OPEN_PER_CONNECTION;
     return share;
 }

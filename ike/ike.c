@@ -6,6 +6,7 @@
 #include "ike/child.h"
 #include "ike/net.h"
 #include "ike/peer.h"
+#include "ike/remote.h"
 #include "ike/sa.h"
 #include "ike/v1.h"
 
@@ -34,10 +35,12 @@ enum status ike_new(const struct ike_setup *setup, struct ike **out)
     enum status status = random_fill(&setup->random, ike->seed, sizeof ike->seed);
     if (status == OK)
         status = ike_rules_find(setup->spd, setup->connection_count, &ike->rules);
+    if (status == OK)
+        status = remotes_make(setup->connections, setup->connection_count, ike->rules);
     for (uint32_t i = 0; i < setup->connection_count && status == OK; i++) {
         struct peer *peer;
         status = net_pools_new(ike, i);
-        if (status == OK && setup->connections[i].remote.family != 0)
+        if (status == OK && !connection_is_any(&setup->connections[i]))
             status = peer_new(ike, i, NULL, &peer);
     }
     if (status != OK) {
@@ -96,7 +99,7 @@ void ike_acquire(struct ike *ike, uint64_t now_ms, uint32_t rule)
     if (ike->closed || rule >= ike->setup.spd->count || ike->setup.spd->rules[rule].action != ACTION_PROTECT)
         return;
     uint32_t connection = ike->setup.spd->rules[rule].connection;
-    if (connection_of(ike, connection)->start == START_NONE)
+    if (connection_of(ike, connection)->start == START_NONE || remote_rests(ike, connection))
         return;
     struct peer *peer;
     DL_FOREACH (ike->peers, peer) {
@@ -215,6 +218,8 @@ void ike_start(struct ike *ike, uint64_t now_ms)
             peer_want_all(peer);
             peer_pursue(ike, peer);
         }
+    for (uint32_t i = 0; i < ike->setup.connection_count; i++)
+        remote_look_up(ike, i);
 }
 
 void ike_shutdown(struct ike *ike, uint64_t now_ms)

@@ -53,8 +53,18 @@ struct ike_event {
 
 enum xauth_verdict { XAUTH_WRONG, XAUTH_RIGHT, XAUTH_LATER };
 
+/* Where a peer is, and the address of ours that leads there (family 0: the system chooses). */
+struct ike_remote {
+    struct address local, remote;
+};
+
+enum { IKE_REMOTES_MAX = 16 }; /* addresses of one name */
+
 struct ike_ops {
     void *arg;
+    /* Which addresses has the name of this connection's remote now? ike_found tells, later. ERR_MEMORY, ERR_LIMIT: it
+     * will not. Only called where a connection has a remote_name; NULL where none has. */
+    MUST_USE enum status (*find_remote)(void *arg, uint32_t connection);
     /* One UDP datagram with an IKE message; when path->local.port is 4500 the sender adds the non-ESP marker. May be
      * lost: not an error. */
     void (*send)(void *arg, const struct path *path, struct bytes message);
@@ -124,7 +134,18 @@ void ike_child_moved(struct ike *ike, uint64_t now_ms, uint64_t child_id, const 
 /* The outcome of an xauth_check that was answered with XAUTH_LATER. Tickets of what is gone by now are ignored. */
 void ike_xauth_answer(struct ike *ike, uint64_t now_ms, uint64_t ticket, bool right);
 
-/* Connections with start = start are initiated. Call once, when the daemon is ready. */
+/*
+ * The answer to find_remote, or news: the addresses that the name of the connection's remote has, the best first; a few
+ * at most count (IKE_REMOTES_MAX). Calls go to them in turn, and who calls from one of them is taken for this peer.
+ * None: why tells the reason, what was known stays good for calls that come in, and our own are tried again later.
+ */
+void ike_found(struct ike *ike, uint64_t now_ms, uint32_t connection, const struct ike_remote *remotes, size_t count,
+               const char *why);
+
+/* The addresses known last, and how many; 0 where remote is no name. */
+size_t ike_remotes(const struct ike *ike, uint32_t connection, const struct ike_remote **out);
+
+/* Connections with start = start are initiated, names looked up. Call once, when the daemon is ready. */
 void ike_start(struct ike *ike, uint64_t now_ms);
 
 /* --- Another configuration, by ike/reload.c: prepare, commit, start, free; or prepare, free --- */

@@ -69,9 +69,12 @@ enum {
     RETRANSMIT_FIRST = 500,
     RETRANSMIT_LONGEST = 16000,
     RETRANSMIT_TRIES = 6,
-    HINTED_TRIES = 2,        /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
-    REPEAT_EVERY = 200,      /* a repeated request is answered at most this often (B16) */
-    AGGRESSIVE_REPEATS = 10, /* and message 1 of aggressive mode so many times */
+    REMOTE_TRIES = 3,         /* of the first message, where the name of the peer has another address that is untried */
+    REMOTE_FRESH = 600000,    /* ms; then addresses of a name that were not tried yet are asked for again */
+    REMOTE_ASK_EVERY = 30000, /* ms; names are asked for again at most so often because of who calls from elsewhere */
+    HINTED_TRIES = 2,         /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
+    REPEAT_EVERY = 200,       /* a repeated request is answered at most this often (B16) */
+    AGGRESSIVE_REPEATS = 10,  /* and message 1 of aggressive mode so many times */
 
     HALF_OPEN_LIFE = 60000,
     CONFIG_LIFE = 120000, /* XAUTH and mode-config: people may have to type their password */

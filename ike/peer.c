@@ -6,6 +6,7 @@
 #include "crypto/hash.h"
 #include "ike/child.h"
 #include "ike/net.h"
+#include "ike/remote.h"
 #include "ike/sa.h"
 
 static uint32_t place_of(const struct ike *ike, uint32_t connection, const struct identity *id)
@@ -177,7 +178,7 @@ void peer_unwant(struct peer *peer, uint32_t rule)
         *want = 0;
 }
 
-static bool anything_due(const struct peer *peer)
+bool peer_is_due(const struct peer *peer)
 {
     for (size_t i = 0; i < peer->rule_count; i++)
         if (peer->wanted[i])
@@ -230,7 +231,7 @@ static void create_children(struct ike *ike, struct peer *peer, struct ike_sa *s
     }
 }
 
-static bool is_connecting(const struct peer *peer)
+bool peer_is_connecting(const struct peer *peer)
 {
     struct ike_sa *sa;
     DL_FOREACH (peer->sas, sa)
@@ -241,7 +242,7 @@ static bool is_connecting(const struct peer *peer)
 
 void peer_pursue(struct ike *ike, struct peer *peer)
 {
-    if (ike->closed || !anything_due(peer))
+    if (ike->closed || !peer_is_due(peer))
         return;
     struct ike_sa *sa = peer_sa(peer);
     if (sa != NULL) {
@@ -249,9 +250,12 @@ void peer_pursue(struct ike *ike, struct peer *peer)
         return;
     }
     const struct connection *c = connection_of(ike, peer->connection);
-    if (is_connecting(peer) || c->remote.family == 0)
+    if (peer_is_connecting(peer) || connection_is_any(c))
         return;
-    enum status status = version_of(c)->initiate(ike, peer);
+    bool ready;
+    enum status status = remote_prepare(ike, peer->connection, &ready);
+    if (status == OK && ready)
+        status = version_of(c)->initiate(ike, peer);
     if (status == OK)
         return;
     ike_say_event(ike, LOG_ERROR, (struct log_subject){.connection = peer->connection, .reason = status_text(status)},
@@ -287,7 +291,7 @@ void peer_gave_up(struct ike *ike, struct peer *peer, bool restart)
 void peer_lost(struct ike *ike, struct peer *peer)
 {
     const struct connection *c = connection_of(ike, peer->connection);
-    if (c->start == START_START && c->remote.family != 0)
+    if (c->start == START_START && !connection_is_any(c))
         try_later(ike, peer);
 }
 

@@ -35,6 +35,9 @@ void peer_want_all(struct peer *peer); /* every rule without a living child */
 void peer_unwant(struct peer *peer, uint32_t rule);
 bool peer_wants(const struct peer *peer, uint32_t rule);
 
+bool peer_is_due(const struct peer *peer);        /* somebody waits for a child, or a renewal */
+bool peer_is_connecting(const struct peer *peer); /* a phase 1 is under way */
+
 /* Does the next thing that is needed: phase 1, or phase 2 for what is wanted or due for renewal. */
 void peer_pursue(struct ike *ike, struct peer *peer);
 

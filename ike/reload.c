@@ -5,6 +5,7 @@
 #include "ike/child.h"
 #include "ike/net.h"
 #include "ike/peer.h"
+#include "ike/remote.h"
 #include "ike/sa.h"
 
 static const char why_gone[] = "a reload has changed or removed its connection";
@@ -56,8 +57,10 @@ enum status ike_rules_find(const struct spd *spd, size_t connections, struct con
 
 void ike_rules_free(struct connection_rules *rules, size_t connections)
 {
-    for (size_t i = 0; rules != NULL && i < connections; i++)
+    for (size_t i = 0; rules != NULL && i < connections; i++) {
         free(rules[i].rules);
+        free(rules[i].remotes);
+    }
     free(rules);
 }
 
@@ -116,7 +119,7 @@ static enum status prepare_fresh(struct ike_reload *r, const bool *kept)
         if (kept[i])
             continue;
         status = net_pools_make(ike, c, &r->pools[i]);
-        if (status == OK && c->remote.family != 0)
+        if (status == OK && !connection_is_any(c))
             status = peer_make(&r->rules[i], i, NULL, &r->fresh[i]);
     }
     return status;
@@ -176,6 +179,8 @@ static enum status prepare(struct ike_reload *r)
             kept[change->numbers.connections[i]] = true;
     if (status == OK)
         status = ike_rules_find(change->spd, change->connection_count, &r->rules);
+    if (status == OK)
+        status = remotes_make(change->connections, change->connection_count, r->rules);
     if (status == OK)
         status = prepare_fresh(r, kept);
     if (status == OK)
@@ -252,6 +257,20 @@ static void move_pools(struct ike_reload *r)
     r->pools = NULL;
 }
 
+/* Those of connections that are new stay empty. */
+static void move_remotes(struct ike_reload *r)
+{
+    struct connection_rules *before = r->ike->rules, *after = r->rules;
+    for (uint32_t i = 0; i < r->ike->setup.connection_count; i++) {
+        uint32_t to = renumber_connection(&r->change.numbers, i);
+        if (to == RENUMBER_GONE)
+            continue;
+        struct remotes *empty = after[to].remotes;
+        after[to].remotes = before[i].remotes;
+        before[i].remotes = empty;
+    }
+}
+
 static void free_gone_peers(struct ike_reload *r)
 {
     struct peer *peer, *next;
@@ -275,6 +294,7 @@ void ike_reload_commit(struct ike_reload *r)
     DL_FOREACH (ike->guests, sa)
         sa->connection = renumber_connection(&change->numbers, sa->connection);
     move_pools(r);
+    move_remotes(r);
     ike_rules_free(ike->rules, ike->setup.connection_count);
     ike->rules = r->rules;
     r->rules = NULL;
@@ -308,8 +328,10 @@ void ike_reload_start(struct ike_reload *r, uint64_t now_ms)
         peer_pursue(ike, r->seats[i].peer); /* rules may have waited for the place of one that is gone */
     }
     for (size_t i = 0; i < r->change.connection_count; i++)
-        if (r->fresh[i] != NULL)
+        if (r->fresh[i] != NULL) {
             start_peer(ike, r->fresh[i]);
+            remote_look_up(ike, r->fresh[i]->connection);
+        }
 }
 
 void ike_reload_free(struct ike_reload *r)

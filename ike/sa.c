@@ -9,6 +9,7 @@
 #include "ike/half_open.h"
 #include "ike/net.h"
 #include "ike/peer.h"
+#include "ike/remote.h"
 
 static void init_timers(struct ike_sa *sa)
 {
@@ -342,6 +343,7 @@ enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct id
     replace_older(ike, sa);
     start_life(ike, sa);
     sa->peer->down = sa->peer->cleared = false;
+    remote_reached(ike, sa);
     char local[IDENTITY_TEXT], remote[IDENTITY_TEXT], end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT];
     ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s",
             endpoint_print(&sa->path.remote, end), identity_print(&sa->local_id, local),
@@ -366,6 +368,12 @@ void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why)
         return;
     }
     ike_say_event(ike, LOG_ERROR, failed, "phase 1 failed");
+    if (peer_sa(peer) == NULL && remote_is_left(ike, connection)) {
+        ike_say(ike, LOG_INFO, connection, "trying the next address of %s",
+                connection_of(ike, connection)->remote_name);
+        peer_pursue(ike, peer);
+        return;
+    }
     ike_tell(ike, (struct ike_event){.kind = IKE_EVENT_PHASE1_FAILED, .connection = connection, .why = why});
     /* Another phase 1 with this peer may be up (both ends started at once): then what waits goes on there. */
     if (peer_sa(peer) != NULL)
@@ -417,7 +425,7 @@ void ike_sa_peer_dead(struct ike *ike, struct ike_sa *sa, const char *why)
                   "peer not responding");
     peer_end(ike, peer, false, why);
     peer->cleared = c->dpd_action == DPD_CLEAR;
-    if (c->dpd_action == DPD_RESTART && c->remote.family != 0 && c->start != START_NONE)
+    if (c->dpd_action == DPD_RESTART && !connection_is_any(c) && c->start != START_NONE)
         peer_want_all(peer);
     peer_pursue(ike, peer);
 }

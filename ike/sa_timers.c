@@ -5,6 +5,7 @@
 #include "ike/auth.h"
 #include "ike/peer.h"
 #include "ike/refusal.h"
+#include "ike/remote.h"
 #include "ike/sa.h"
 
 static void give_up(struct ike *ike, struct ike_sa *sa)
@@ -32,7 +33,7 @@ static void give_up(struct ike *ike, struct ike_sa *sa)
 
 static void on_retransmit(struct ike *ike, struct ike_sa *sa)
 {
-    if (!exchange_try_again(&sa->exchange)) {
+    if (!exchange_try_again(&sa->exchange) || remote_is_enough(ike, sa)) {
         give_up(ike, sa);
         return;
     }
@@ -76,7 +77,7 @@ static void on_renew(struct ike *ike, struct ike_sa *sa)
         return;
     }
     struct peer *peer = sa->peer;
-    if (connection_of(ike, sa->connection)->remote.family == 0) {
+    if (connection_is_any(connection_of(ike, sa->connection))) {
         ike_say(ike, LOG_DEBUG, sa->connection, "phase 1 ends soon; its peer (remote = %%any) has to rekey it");
         return;
     }

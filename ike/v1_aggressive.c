@@ -169,7 +169,7 @@ static void on_reply(struct ike *ike, struct ike_sa *sa, const struct ike_header
 {
     struct claim claim;
     enum status status = verify_reply(ike, sa, header, path, p, &claim);
-    bool is_other = status == OK && !phase1_identity_fits(ike, sa->connection, &claim);
+    bool is_other = status == OK && !phase1_identity_fits(ike, sa->connection, &sa->path.remote.address, &claim);
     if (status != OK || is_other) {
         if (is_other || status == ERR_AUTHENTICATION)
             phase1_refuse_proof(ike, sa, header, path, is_other ? ERR_MISMATCH : ERR_AUTHENTICATION, &claim);

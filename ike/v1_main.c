@@ -172,7 +172,7 @@ static enum status verify_auth(struct ike *ike, struct ike_sa *sa, const struct 
         status = phase1_read_notifications(sa, &claim->p, &claim->initial_contact);
     if (status == OK)
         status = id_status;
-    if (status == OK && !phase1_identity_fits(ike, claim->connection, claim))
+    if (status == OK && !phase1_identity_fits(ike, claim->connection, &sa->path.remote.address, claim))
         status = ERR_MISMATCH;
     return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ike/auth.h"
+#include "ike/remote.h"
 #include "ike/sa.h"
 #include "ike/v1_body.h"
 #include "ike/v1_vendor.h"
@@ -64,7 +65,8 @@ enum status phase1_keep(struct bytes body, uint8_t **out, size_t *len)
 enum status phase1_begin(struct ike *ike, struct peer *peer, struct ike_sa **out, struct v1_message *m)
 {
     const struct connection *c = connection_of(ike, peer->connection);
-    const struct path path = {.local = {c->local, IKE_PORT}, .remote = {c->remote, IKE_PORT}};
+    const struct ike_remote ends = remote_take(ike, peer);
+    const struct path path = {.local = {ends.local, IKE_PORT}, .remote = {ends.remote, IKE_PORT}};
     const struct v1_terms terms = phase1_terms(c);
     struct ike_sa *sa;
     enum status status = ike_sa_new(ike, &ike_version1, peer, peer->connection, &path, &sa);

@@ -139,14 +139,14 @@ void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m);
 MUST_USE enum status phase1_read_notifications(const struct ike_sa *sa, const struct payloads *p,
                                                bool *initial_contact);
 
-/* What the peer must be called: remote_id, or else its address. */
-struct identity phase1_expected_id(const struct connection *c);
+/* What the peer must be called: remote_id, or else its address; peer: where it is, for a remote that is a name. */
+struct identity phase1_expected_id(const struct connection *c, const struct address *peer);
 /* May this be the peer of c? remote = %any without remote_id: whoever has the key, or a certificate of ca. */
-bool phase1_id_is_expected(const struct connection *c, const struct identity *id);
+bool phase1_id_is_expected(const struct connection *c, const struct address *peer, const struct identity *id);
 
 /* The authenticated identity against the configured one; a difference is logged with its remedy, and left in
  * claim->why. */
-bool phase1_identity_fits(struct ike *ike, uint32_t connection, struct claim *claim);
+bool phase1_identity_fits(struct ike *ike, uint32_t connection, const struct address *peer, struct claim *claim);
 
 /* A message that failed to authenticate, or another identity: counted, noted as a hint (initiator), answered once
  * (responder). The SA waits on for the right one. */

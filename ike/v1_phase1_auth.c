@@ -58,25 +58,27 @@ void phase1_add_initial_contact(const struct ike_sa *sa, struct v1_message *m)
     chain_close(&m->chain, &m->w);
 }
 
-struct identity phase1_expected_id(const struct connection *c)
+struct identity phase1_expected_id(const struct connection *c, const struct address *peer)
 {
-    return c->remote_id.type != ID_NONE ? c->remote_id : identity_of_address(&c->remote);
+    if (c->remote_id.type != ID_NONE)
+        return c->remote_id;
+    return identity_of_address(c->remote_name != NULL ? peer : &c->remote);
 }
 
-bool phase1_id_is_expected(const struct connection *c, const struct identity *id)
+bool phase1_id_is_expected(const struct connection *c, const struct address *peer, const struct identity *id)
 {
-    if (c->remote_id.type == ID_NONE && c->remote.family == 0)
+    if (c->remote_id.type == ID_NONE && connection_is_any(c))
         return true;
-    struct identity expected = phase1_expected_id(c);
+    struct identity expected = phase1_expected_id(c, peer);
     return identity_equal(&expected, id);
 }
 
-bool phase1_identity_fits(struct ike *ike, uint32_t connection, struct claim *claim)
+bool phase1_identity_fits(struct ike *ike, uint32_t connection, const struct address *peer, struct claim *claim)
 {
     const struct connection *c = connection_of(ike, connection);
-    if (phase1_id_is_expected(c, &claim->id))
+    if (phase1_id_is_expected(c, peer, &claim->id))
         return true;
-    struct identity expected = phase1_expected_id(c);
+    struct identity expected = phase1_expected_id(c, peer);
     char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
     identity_print(&claim->id, got);
     snprintf(claim->why, sizeof claim->why,

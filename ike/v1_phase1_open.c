@@ -4,6 +4,7 @@
 
 #include "ike/auth.h"
 #include "ike/half_open.h"
+#include "ike/remote.h"
 #include "ike/sa.h"
 #include "ike/v1_body.h"
 #include "ike/v1_phase1.h"
@@ -17,17 +18,17 @@ enum rank { RANK_ADDRESS, RANK_NAME, RANK_ANYBODY, RANK_COUNT };
 
 static enum rank rank_of(const struct connection *c, enum ike_mode mode)
 {
-    if (c->remote.family != 0)
+    if (!connection_is_any(c))
         return RANK_ADDRESS;
     return mode == MODE_AGGRESSIVE && c->remote_id.type == ID_NONE ? RANK_ANYBODY : RANK_NAME;
 }
 
 /* By its addresses. */
-static bool is_candidate(const struct connection *c, const struct path *path)
+static bool is_candidate(const struct ike *ike, uint32_t i, const struct path *path)
 {
+    const struct connection *c = connection_of(ike, i);
     bool local_fits = c->local.family == 0 || address_equal(&c->local, &path->local.address);
-    bool remote_fits = c->remote.family == 0 || address_equal(&c->remote, &path->remote.address);
-    return c->ike_version == 1 && local_fits && remote_fits;
+    return c->ike_version == 1 && local_fits && remote_may_be(ike, i, &path->remote.address);
 }
 
 /* The best connection so far, and how far it got. */
@@ -46,22 +47,25 @@ static struct choice judge(const struct ike *ike, uint32_t i, const struct first
     if (c->mode != first->mode)
         return choice;
     choice.got = CHOICE_NAME_DIFFERS;
-    if (first->id != NULL && !phase1_id_is_expected(c, first->id))
+    if (first->id != NULL && !phase1_id_is_expected(c, &first->path->remote.address, first->id))
         return choice;
     choice.transform = v1_offer_choose(offer, &terms, &c->ike);
     choice.got = choice.transform != NULL ? CHOICE_MADE : CHOICE_PROPOSAL_DIFFERS;
     return choice;
 }
 
+/* by_address: whether one of them is known to be at this address. */
 static struct choice choose_connection(const struct ike *ike, const struct first_message *first,
-                                       const struct v1_offer *offer)
+                                       const struct v1_offer *offer, bool *by_address)
 {
     struct choice best = {0};
+    *by_address = false;
     for (enum rank rank = 0; rank < RANK_COUNT; rank++)
         for (uint32_t i = 0; i < ike->setup.connection_count && best.got != CHOICE_MADE; i++) {
             const struct connection *c = connection_of(ike, i);
-            if (rank_of(c, first->mode) != rank || !is_candidate(c, first->path))
+            if (rank_of(c, first->mode) != rank || !is_candidate(ike, i, first->path))
                 continue;
+            *by_address |= rank == RANK_ADDRESS;
             struct choice choice = judge(ike, i, first, offer);
             if (choice.got > best.got)
                 best = choice;
@@ -121,7 +125,7 @@ static void refuse_mode(struct ike *ike, const struct first_message *first, cons
 static void refuse_name(struct ike *ike, const struct first_message *first, const struct connection *c)
 {
     char got[IDENTITY_TEXT], want[IDENTITY_TEXT];
-    struct identity expected = phase1_expected_id(c);
+    struct identity expected = phase1_expected_id(c, &first->path->remote.address);
     ike_drop(ike, IKE_DROP_NO_CONNECTION, first->path,
              "INVALID_ID_INFORMATION: the peer calls itself %s, and no connection with its address expects that (%s "
              "has remote_id = %s); if it is the right peer, write remote_id = %s",
@@ -202,7 +206,10 @@ struct ike_sa *phase1_open(struct ike *ike, const struct first_message *first, s
     }
     if (first->ke_len != 0)
         keep_group_of_ke(&offer, first->ke_len);
-    struct choice choice = choose_connection(ike, first, &offer);
+    bool by_address;
+    struct choice choice = choose_connection(ike, first, &offer, &by_address);
+    if (!by_address) /* a peer whose name leads elsewhere now? When it repeats its message, we know */
+        remote_ask_again(ike);
     if (choice.got != CHOICE_MADE) {
         refuse_choice(ike, first, &offer, &choice);
         return NULL;

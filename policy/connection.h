@@ -23,7 +23,8 @@ struct connection {
     const char *profile; /* that gave defaults, for people; NULL: none */
     uint8_t ike_version; /* 1 */
     enum ike_mode mode;
-    struct address local, remote;        /* family 0: %any */
+    struct address local, remote;        /* family 0: %any, or remote_name */
+    char *remote_name;                   /* owned; then `remote` is not known here. NULL: it is an address, or %any */
     struct identity local_id, remote_id; /* ID_NONE: the address of that end */
     enum auth_choice auth;
     struct secret psk;               /* owned; AUTH_PSK */
@@ -46,6 +47,18 @@ struct connection {
     uint64_t hook_timeout_s;
     struct tunnel tunnel;
 };
+
+/* remote = %any: we do not know where the peer is, and cannot call it. */
+static inline bool connection_is_any(const struct connection *c)
+{
+    return c->remote.family == 0 && c->remote_name == NULL;
+}
+
+/* As written: those with an address first, then those with a name. 0: the same peer, as far as that tells. */
+int connection_compare_remote(const struct connection *a, const struct connection *b);
+
+/* "192.0.2.1", "gw.example.org", "%any": borrowed, or out. */
+const char *connection_print_remote(const struct connection *c, char out[ADDRESS_TEXT]);
 
 /* Wipes the secrets; the struct itself belongs to the caller. */
 void connection_clear(struct connection *c);

@@ -181,6 +181,15 @@ class Namespace:
     def sysctl(self, key, value):
         self.lab.command("ip", "netns", "exec", self.name, "sysctl", "-qw", f"{key}={value}")
 
+    def etc(self, name, text):
+        """What its processes, started from now on, find as /etc/NAME."""
+        folder = os.path.join("/etc/netns", self.name)
+        with unbroken():
+            os.makedirs(folder, exist_ok=True)
+            self.lab.folders.add(folder)
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
     def nft(self, text):
         path = self.lab.file(f"{self.label}.nft", text)
         return self.run("nft", "-f", path)
@@ -276,6 +285,7 @@ class Lab:
         self.folder = tempfile.mkdtemp(prefix=f"esptun-netns-{name[:40]}-")  # a socket path has 107 bytes at most
         os.chmod(self.folder, 0o755)
         self.namespaces, self.processes = [], []
+        self.folders = set()  # below /etc/netns
         self.offload = None  # see offload_of() in esptun.py
         self.sanitizer_says = None
         self.last_loss = None  # what the last ping said that was not answered
@@ -310,6 +320,8 @@ class Lab:
                 process.end()
         for namespace in reversed(self.namespaces):
             subprocess.run(["ip", "netns", "del", namespace.name], stderr=subprocess.DEVNULL, check=False)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
         self.look_for_sanitizers()
         if self.failed:
             self.print_tails()

@@ -143,6 +143,14 @@ static enum xauth_verdict op_xauth_check(void *arg, uint64_t ticket, uint32_t co
     return XAUTH_LATER;
 }
 
+static enum status op_find_remote(void *arg, uint32_t connection)
+{
+    struct rig_end *end = arg;
+    (void)connection;
+    end->asked++;
+    return end->fail_asking ? ERR_MEMORY : OK;
+}
+
 static void op_net_up(void *arg, uint32_t connection, const struct virtual_net *net)
 {
     struct rig_end *end = arg;
@@ -283,6 +291,7 @@ static void make_engine(struct rig_end *end)
         .vault = end->rig->vault,
         .log = &end->log,
         .ops = {.arg = end,
+                .find_remote = op_find_remote,
                 .send = op_send,
                 .send_keepalive = op_keepalive,
                 .new_spi = op_new_spi,

@@ -46,6 +46,8 @@ struct rig_end {
     struct virtual_net net; /* as client: what it was given last */
     unsigned net_ups, net_downs;
     unsigned logins;         /* as server: passwords looked at */
+    unsigned asked;          /* for the addresses of a name */
+    bool fail_asking;        /* there is no memory to look one up */
     uint64_t login_takes_ms; /* 0: at once */
     struct {
         uint64_t at_ms, ticket;

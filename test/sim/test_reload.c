@@ -389,6 +389,35 @@ static void a_pool_goes_on(void **state)
     finish(rig);
 }
 
+/* The addresses of a name go with its connection, and an answer may come after the reload. */
+static void test_a_name_moves(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct rig *rig = rig_new(11);
+        struct rig_end *end = &rig->ends[I];
+        const struct ike_remote home = {end->address, rig->ends[R].address}, *known;
+        end->connection.remote = (struct address){0};
+        end->connection.remote_name = strdup("gw.example.org");
+        assert_non_null(end->connection.remote_name);
+        rig_start(rig);
+        assert_int_equal(end->asked, 1);
+        if (!late) {
+            ike_found(end->ike, rig->now_ms, 0, &home, 1, "");
+            assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+        }
+        move(rig, I, 0, 2);
+        assert_int_equal(ike_remotes(end->ike, 2, &known), late ? 0 : 1);
+        assert_int_equal(ike_remotes(end->ike, 0, &known), 0);
+        if (late)
+            ike_found(end->ike, rig->now_ms, 2, &home, 1, "");
+        assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+        /* Others, by the same name: known to none of them yet, so one is asked for each. */
+        assert_int_equal(end->asked, 1 + 2);
+        finish(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_rule_that_is_gone_takes_its_child_alone),
         cmocka_unit_test(rules_that_wait_for_a_place),
         cmocka_unit_test(a_pool_goes_on),
+        cmocka_unit_test(test_a_name_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

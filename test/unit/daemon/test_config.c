@@ -179,9 +179,16 @@ static void test_ends_and_keys_of_a_connection_b47(void **state)
         {GOOD "psk_file = x\n", 4, "both psk and psk_file", "remove one"},
         {CONN REMOTE "psk =\n", 3, "psk is empty", "genpsk"},
         {CONN REMOTE "psk = a\n  b\n", 3, "several lines", "psk_file = FILE"},
-        {CONN PSK "remote = gw.example.org\n", 3, "'gw.example.org' is not an IP address", "address of the peer"},
-        {CONN PSK "remote = 192.0.2.0/24\n", 3, "is not an IP address", "without a prefix"},
-        {CONN PSK "remote = 192.0.2.256\n", 3, "is not an IP address", "address of the peer"},
+        {CONN PSK "remote = 192.0.2.0/24\n", 3, "is no address and no name", "without a prefix"},
+        {CONN PSK "remote = 192.0.2.256\n", 3, "is no address and no name", "four numbers from 0 to 255"},
+        {CONN PSK "remote = 192.0.2\n", 3, "is no address and no name", "four numbers"},
+        {CONN PSK "remote = 2001:db8::g\n", 3, "is no address and no name", "2001:db8::1"},
+        {CONN PSK "remote = gw.example.org:500\n", 3, "a name has no ':'", "without a port"},
+        {CONN PSK "remote = gw_1.example.org\n", 3, "'gw_1.example.org' is no address", "letters, digits"},
+        {CONN PSK "remote = gw..example.org\n", 3, "a part of the name is empty", "one dot"},
+        {CONN PSK "remote = any\n", 3, "is no address and no name", "write %any"},
+        {CONN PSK "remote = %gw\n", 3, "is not an IP address", "the name of the peer, or %any"},
+        {CONN PSK "remote =\n", 3, "is not an IP address", "the name of the peer, or %any"},
         {CONN PSK "remote = 0.0.0.0\n", 3, "nobody's address", "%any"},
         {CONN PSK "remote = %any\n", 3, "start = trap (the default) is impossible", "start = none"},
         {CONN PSK "remote = %any\nstart = start\n", 4, "start = start is impossible", "start = none"},
@@ -192,6 +199,29 @@ static void test_ends_and_keys_of_a_connection_b47(void **state)
         {GOOD "remote_id = %any\n", 4, "remote_id cannot be '%any'", "remove the key"},
     };
     CHECK_WRONG(rows);
+}
+
+static void test_remote_by_name(void **state)
+{
+    (void)state;
+    struct loaded l = load_text(CONN PSK "remote = GW.example.org.\nlocal = 192.0.2.1\nstart = start\n");
+    assert_int_equal(l.status, OK);
+    const struct connection *c = &l.config->connections[0];
+    assert_string_equal(c->remote_name, "GW.example.org.");
+    assert_int_equal(c->remote.family, 0);
+    assert_int_equal(c->remote_id.type, ID_NONE);
+    assert_false(connection_is_any(c));
+    unload(&l);
+    /* One name is one peer: main mode cannot tell these two apart. */
+    l = load_text(CONN PSK
+                  "remote = gw.example.org\n[connection b]\nremote = GW.Example.ORG\npsk = quite another one\n");
+    assert_int_equal(l.status, ERR_MALFORMED);
+    expect_message(&l, 4, "another psk", "one psk");
+    unload(&l);
+    l = load_text(CONN PSK
+                  "remote = gw.example.org\n[connection b]\nremote = g.example.org\npsk = quite another one\n");
+    assert_int_equal(l.status, OK);
+    unload(&l);
 }
 
 static void test_modes_of_a_connection_b47(void **state)
@@ -434,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_gateway_b47),
         cmocka_unit_test(test_mtu_and_ipv6_rules_b47),
         cmocka_unit_test(test_ends_and_keys_of_a_connection_b47),
+        cmocka_unit_test(test_remote_by_name),
         cmocka_unit_test(test_modes_of_a_connection_b47),
         cmocka_unit_test(test_algorithms_of_a_connection_b47),
         cmocka_unit_test(test_limits_of_a_connection_b47),

@@ -80,6 +80,7 @@ static void test_ends_and_secrets_change_the_connection(void **state)
     static const char *const others[] = {
         "[connection one]\nlocal = 192.0.2.9\nremote = 192.0.2.2\n" PSK ACL,
         "[connection one]\nlocal = 192.0.2.1\nremote = 192.0.2.9\n" PSK ACL,
+        "[connection one]\nlocal = 192.0.2.1\nremote = gw.example.org\n" PSK ACL,
         "[connection one]\nremote = 192.0.2.2\n" PSK ACL,
         "[connection one]\nlocal = 192.0.2.1\nremote = 192.0.2.2\npsk = a-key-of-thirty-two-bytes-or-sO\n" ACL,
         "[connection one]\nlocal = 192.0.2.1\nremote = 192.0.2.2\npsk = a-key-of-thirty-two-bytes-or-so-\n" ACL,

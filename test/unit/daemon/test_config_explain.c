@@ -9,9 +9,10 @@
 #include "explain_test.h"
 #include "test/pki.h"
 
-#define PEER "[connection p]\nremote = 192.0.2.9\n" EXPLAIN_PSK
-#define ANY  "[connection p]\nremote = %any\nstart = none\n" EXPLAIN_PSK
-#define ACL  "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via p\n"
+#define PEER  "[connection p]\nremote = 192.0.2.9\n" EXPLAIN_PSK
+#define ANY   "[connection p]\nremote = %any\nstart = none\n" EXPLAIN_PSK
+#define NAMED "[connection p]\nremote = gw.example.org\n" EXPLAIN_PSK
+#define ACL   "[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via p\n"
 
 static void who_calls(void **state)
 {
@@ -24,6 +25,13 @@ static void who_calls(void **state)
          "The peer 192.0.2.9 calls us at any address of this host; we call only by `esptun up p`", "We call the peer"},
         {PEER "local = 192.0.2.1\nstart = none\n" ACL, "calls us at 192.0.2.1;", NULL},
         {PEER "local = 192.0.2.1\n" ACL, "We call the peer 192.0.2.9 from 192.0.2.1 when", NULL},
+        {NAMED ACL,
+         "We call the peer gw.example.org from the address that the route uses when the first packet for this tunnel "
+         "comes; it may call us too. That name is looked up each time that we start to call; its addresses are tried "
+         "in "
+         "turn.",
+         "any address"},
+        {PEER ACL, "it may call us too.", "looked up"},
         {ANY ACL, "We wait at every address of this host for peers that call from any address; we never call.",
          "We call the peer"},
         {ANY "local = 192.0.2.1\n" ACL, "We wait at 192.0.2.1 for", NULL},

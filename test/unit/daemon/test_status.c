@@ -3,7 +3,9 @@
 
 #include "daemon_test.h"
 
-static const struct connection connections[] = {{.name = "branch"}};
+static char a_name[] = "gw.example.org", a_problem[] = "there is no such name";
+static const struct connection connections[] = {{.name = "branch"}, {.name = "named", .remote_name = a_name}};
+static char *const problems[] = {NULL, a_problem};
 static struct drops drops;
 static uint64_t ike_drops[IKE_DROP_COUNT];
 static struct rule_counters rules[4];
@@ -53,6 +55,7 @@ static int setup(void **state)
         .rules = rules,
         .ike_drops = ike_drops,
         .log = &quiet,
+        .name_problems = problems,
     };
     *state = f;
     return 0;
@@ -105,8 +108,8 @@ static int64_t number_of(const json_t *object, const char *key)
 static void test_without_sas(void **state)
 {
     struct fixture *f = *state;
-    static const char *const keys[] = {"version", "uptime_s", "configured_s", "ike_sas",   "rules",     "drops",
-                                       "crypto",  "workers",  "offloads",     "log_level", "log_levels"};
+    static const char *const keys[] = {"version", "uptime_s", "configured_s", "ike_sas",   "rules",      "drops",
+                                       "crypto",  "workers",  "offloads",     "log_level", "log_levels", "names"};
     struct status_document document;
     rules[1] = (struct rule_counters){3, UINT64_MAX};
     drops.count[DROP_OUT_NO_RULE] = 7;
@@ -230,9 +233,9 @@ static void visit(struct status_document *document, struct fixture *f, bool whol
 static void test_an_sa_and_its_child(void **state)
 {
     struct fixture *f = *state;
-    static const char *const sa_keys[] = {"connection",    "ike_version", "state",     "initiator", "local",
-                                          "remote",        "local_id",    "remote_id", "nat",       "proposal",
-                                          "established_s", "rekey_in_s",  "children",  "user",      "virtual_ip"};
+    static const char *const sa_keys[] = {
+        "connection", "ike_version", "state",         "initiator",  "local",    "remote", "local_id",    "remote_id",
+        "nat",        "proposal",    "established_s", "rekey_in_s", "children", "user",   "remote_name", "virtual_ip"};
     static const char *const child_keys[] = {"rule",  "state",         "spi_in",     "spi_out",  "proposal",
                                              "encap", "local_ts",      "remote_ts",  "esn",      "in",
                                              "out",   "established_s", "rekey_in_s", "path_mtu", "mtu"};
@@ -304,6 +307,26 @@ static void test_what_is_not_known_yet_is_null(void **state)
         assert_true(json_is_null(json_object_get(sa, unknown[i])));
     assert_int_equal(json_array_size(json_object_get(sa, "children")), 0);
     json_decref(root);
+}
+
+static void test_names(void **state)
+{
+    struct fixture *f = *state;
+    struct status_document document;
+    for (int known = 0; known < 2; known++) {
+        f->input.name_problems = known ? problems : NULL;
+        status_begin(&document, &f->input);
+        json_t *root = finish(&document);
+        const json_t *names = json_object_get(root, "names"), *one = json_array_get(names, 0);
+        assert_int_equal(json_array_size(names), 1);
+        assert_string_equal(text_of(one, "connection"), "named");
+        assert_string_equal(text_of(one, "name"), a_name);
+        assert_int_equal(json_array_size(json_object_get(one, "addresses")), 0);
+        assert_int_equal(json_is_null(json_object_get(one, "problem")), !known);
+        if (known)
+            assert_string_equal(text_of(one, "problem"), a_problem);
+        json_decref(root);
+    }
 }
 
 /* --- against doc/status.md --- */
@@ -379,6 +402,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log_levels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_sa_and_its_child, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_child_without_an_sa, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members_stand_on_the_page, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drops_stand_on_the_page, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_not_known_yet_is_null, setup, teardown),

@@ -43,6 +43,26 @@ static void test_peers_are_numbered(void **state)
     assert_int_equal(peers, 0);
 }
 
+/* A name is one peer, whatever its addresses are; its case and its last dot do not count. */
+static void test_names_are_numbered(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gw.example.org", "GW.example.org.", "other.example.org", "gw.example.org"};
+    struct connection connections[COUNT(names) + 1] = {0};
+    uint32_t ranks[COUNT(connections)];
+    size_t peers;
+    for (size_t i = 0; i < COUNT(names); i++)
+        connections[i].remote_name = (char *)(uintptr_t)names[i];
+    connections[COUNT(names)].remote = an_address("192.0.2.1");
+    assert_int_equal(workers_rank(connections, COUNT(connections), ranks, &peers), OK);
+    assert_int_equal(peers, 3);
+    assert_int_equal(ranks[0], 0);
+    assert_int_equal(ranks[1], 0);
+    assert_int_equal(ranks[2], 1);
+    assert_int_equal(ranks[3], 0);
+    assert_int_equal(ranks[4], 2);
+}
+
 static void test_whose(void **state)
 {
     (void)state;
@@ -70,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_how_many),
         cmocka_unit_test(test_peers_are_numbered),
+        cmocka_unit_test(test_names_are_numbered),
         cmocka_unit_test(test_whose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

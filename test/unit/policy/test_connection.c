@@ -42,12 +42,38 @@ static void test_clear_frees_what_remote_access_adds(void **state)
     vault_free(vault);
 }
 
+/* %any, then addresses, then names. */
+static void test_order_of_remotes(void **state)
+{
+    (void)state;
+    struct connection c[] = {{.name = "any"},
+                             {.remote = an_address("192.0.2.1")},
+                             {.remote = an_address("2001:db8::1")},
+                             {.remote_name = strdup("a.example.org")},
+                             {.remote_name = strdup("gw.example.org")}};
+    static const char *const printed[] = {"%any", "192.0.2.1", "2001:db8::1", "a.example.org", "gw.example.org"};
+    char text[ADDRESS_TEXT];
+    for (size_t i = 0; i < COUNT(c); i++) {
+        assert_string_equal(connection_print_remote(&c[i], text), printed[i]);
+        assert_int_equal(connection_is_any(&c[i]), i == 0);
+        for (size_t k = 0; k < COUNT(c); k++) {
+            int order = connection_compare_remote(&c[i], &c[k]);
+            assert_int_equal((order > 0) - (order < 0), (i > k) - (i < k));
+        }
+    }
+    for (size_t i = 0; i < COUNT(c); i++) {
+        connection_clear(&c[i]);
+        assert_null(c[i].remote_name);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clear_without_a_secret_is_harmless),
         cmocka_unit_test(test_clear_frees_the_secret_once),
         cmocka_unit_test(test_clear_frees_what_remote_access_adds),
+        cmocka_unit_test(test_order_of_remotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
