@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events as they happen, log lines as JSON, and the log level that changes while esptun runs."""
 import json
+import re
 import signal
 
 from esptun import Esptun, config, pair
@@ -82,6 +83,11 @@ def test_a_slow_reader_is_told_what_it_missed_b48(lab):
                            a.start("quick", left.binary, "monitor", "--json", "-s", left.socket))
     for reader in (slow, people, quick):
         wait_listening(left, reader)
+    left.up()
+    spi = left.children()[0]["spi_in"]
+    left.down()
+    for reader in (slow, people, quick):
+        wait_for("a reader to hear the end", lambda: re.search(f"{spi}.*(phase1_|phase 1 is )down", reader.log(), re.S))
 
     def events(reader):
         return [json.loads(line) for line in reader.log().splitlines()]
