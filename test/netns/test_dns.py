@@ -39,7 +39,7 @@ def test_name_leads_to_the_peer(lab):
     expect(status["names"] == [{"connection": "peer", "name": NAME, "addresses": ["192.0.2.2"], "problem": None}],
            f"names: {status['names']}")
     expect(right.status()["ike_sas"][0]["remote_name"] is None and not right.status()["names"], "a name from nowhere")
-    expect(f"{NAME} (peer): 192.0.2.2" in left.verb("status").stdout, "esptun status does not tell the name")
+    expect(f"peer is {NAME}, at 192.0.2.2" in left.verb("status").stdout, "esptun status does not tell the name")
     before = names.asked()
     left.rekey()
     right.rekey()
