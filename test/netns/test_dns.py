@@ -195,6 +195,19 @@ def test_reload_with_the_same_name_loses_no_packet(lab):
     expect(entry(left)["name"] == "other.example.org", f"{entry(left)}")
 
 
+def test_two_names_of_one_address_with_two_keys(lab):
+    a, b = lab.gateways()
+    Names(a, {NAME: [b.wan], "other.example.org": [b.wan], "third.example.org": ["192.0.2.7"]})
+    text = config(a, b, remote=NAME)
+    for name in ("other", "third"):
+        more = f"[connection {name}]\nlocal = {a.wan}\nremote = {name}.example.org\npsk = another key of its own\n\n[acl]\n"
+        text = text.replace("[acl]\n", more)
+    left = Esptun(a, text)
+    left.wait_log(r"192\.0\.2\.2 is also the address of \[connection (other|peer)\], which has another psk")
+    left.wait_log(r"third.example.org is 192\.0\.2\.7")
+    expect(left.log().count("is also the address of") == 1, "said of more than these two, or twice")
+
+
 def test_name_server_inside_a_full_tunnel(lab):
     """It cannot be asked before the tunnel is there, unless a rule lets the question pass."""
     a, b = lab.gateways()
