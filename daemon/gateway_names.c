@@ -91,6 +91,38 @@ static void warn_of_reverse_path(const struct gateway *g, const struct connectio
         reverse_path_warn(&g->config->spd, there, count, g->log);
 }
 
+static bool leads_to(const struct gateway *g, uint32_t connection, const struct address *address)
+{
+    const struct ike_remote *known;
+    size_t count = ike_remotes(g->ike, connection, &known);
+    for (size_t i = 0; i < count; i++)
+        if (address_equal(&known[i].remote, address))
+            return true;
+    return address_equal(&g->tables.connections[connection].remote, address);
+}
+
+/* Of main mode with pre-shared keys; the configuration, which knows names alone, could not tell (config_twins). */
+static bool keys_differ(const struct connection *a, const struct connection *b)
+{
+    bool locals_differ = a->local.family != 0 && b->local.family != 0 && !address_equal(&a->local, &b->local);
+    if (a->auth != AUTH_PSK || b->auth != AUTH_PSK || a->mode != MODE_MAIN || b->mode != MODE_MAIN || locals_differ)
+        return false;
+    return a->psk.len != b->psk.len || !equal_constant_time(a->psk.data, b->psk.data, a->psk.len);
+}
+
+static void warn_of_twins(const struct gateway *g, uint32_t connection, const struct ike_remote *list, size_t count)
+{
+    const struct connection *c = &g->tables.connections[connection];
+    char text[ADDRESS_TEXT];
+    for (uint32_t i = 0; i < g->config->connection_count; i++)
+        for (size_t k = 0; i != connection && k < count; k++)
+            if (keys_differ(c, &g->tables.connections[i]) && leads_to(g, i, &list[k].remote))
+                log_write(g->log, LOG_WARNING,
+                          "%s: %s is also the address of [connection %s], which has another psk: when that peer calls, "
+                          "main mode cannot tell the two apart; give both one psk",
+                          c->name, address_print(&list[k].remote, text), g->tables.connections[i].name);
+}
+
 static void tell(struct gateway *g, uint32_t connection, struct resolved found)
 {
     const struct connection *c = &g->tables.connections[connection];
@@ -105,6 +137,7 @@ static void tell(struct gateway *g, uint32_t connection, struct resolved found)
         return;
     gateway_path_of_connection(g, connection);
     warn_of_reverse_path(g, c, list, count);
+    warn_of_twins(g, connection, list, count);
 }
 
 /* Numbers of connections may have changed since it was asked: the name is what counts. */

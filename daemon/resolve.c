@@ -12,7 +12,8 @@ struct look_up {
     uv_getaddrinfo_t request; /* the thread's, while it runs */
     struct resolver *resolver;
     char name[HOST_NAME_MAX_LEN + 2];
-    struct look_up *prev, *next;
+    char folded[HOST_NAME_MAX_LEN + 2]; /* key of the table: the same for names that are equal */
+    UT_hash_handle hh;
 };
 
 /* --- what is in an answer --- */
@@ -109,7 +110,7 @@ static void finished(uv_getaddrinfo_t *request, int status, struct addrinfo *lis
     struct look_up *l = request->data;
     struct resolver *resolver = l->resolver;
     struct resolved found;
-    DL_DELETE(resolver->running, l);
+    HASH_DELETE(hh, resolver->running, l);
     if (!resolver->closed) {
         resolve_collect(l->name, status, list, &found);
         resolver->answer(resolver->arg, l->name, &found);
@@ -121,30 +122,37 @@ static void finished(uv_getaddrinfo_t *request, int status, struct addrinfo *lis
 enum status resolver_ask(struct resolver *resolver, const char *name)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+    char folded[HOST_NAME_MAX_LEN + 2];
     struct look_up *l;
-    DL_FOREACH (resolver->running, l)
-        if (host_name_equal(l->name, name))
-            return OK;
+    host_name_fold(name, folded);
+    HASH_FIND_STR(resolver->running, folded, l);
+    if (l != NULL)
+        return OK;
     l = calloc(1, sizeof *l);
     if (l == NULL)
         return ERR_MEMORY;
     l->resolver = resolver;
     l->request.data = l;
     (void)snprintf(l->name, sizeof l->name, "%s", name);
+    memcpy(l->folded, folded, sizeof folded);
+    HASH_ADD_STR(resolver->running, folded, l);
+    if (l->hh.tbl == NULL) {
+        free(l);
+        return ERR_MEMORY;
+    }
     if (uv_getaddrinfo(resolver->loop, &l->request, finished, l->name, NULL, &hints) != 0) {
+        HASH_DELETE(hh, resolver->running, l);
         free(l);
         return ERR_IO;
     }
-    DL_APPEND(resolver->running, l);
     return OK;
 }
 
 bool resolver_close(struct resolver *resolver)
 {
     bool all = true;
-    struct look_up *l;
     resolver->closed = true;
-    DL_FOREACH (resolver->running, l)
+    for (struct look_up *l = resolver->running; l != NULL; l = l->hh.next)
         all &= uv_cancel((uv_req_t *)&l->request) == 0;
     return all;
 }

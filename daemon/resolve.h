@@ -28,7 +28,7 @@ struct resolver {
     uv_loop_t *loop; /* borrowed */
     void (*answer)(void *arg, const char *name, const struct resolved *found);
     void *arg;
-    struct look_up *running; /* list; owned */
+    struct look_up *running; /* table by name; owned */
     bool closed;             /* what still runs is not answered any more */
 };
 

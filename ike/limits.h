@@ -70,7 +70,6 @@ enum {
     RETRANSMIT_LONGEST = 16000,
     RETRANSMIT_TRIES = 6,
     REMOTE_TRIES = 3,         /* of the first message, where the name of the peer has another address that is untried */
-    REMOTE_FRESH = 600000,    /* ms; then addresses of a name that were not tried yet are asked for again */
     REMOTE_ASK_EVERY = 30000, /* ms; names are asked for again at most so often because of who calls from elsewhere */
     HINTED_TRIES = 2,         /* how many more after an unauthenticated "no": a forged one must not kill the exchange */
     REPEAT_EVERY = 200,       /* a repeated request is answered at most this often (B16) */

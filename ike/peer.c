@@ -280,6 +280,7 @@ void peer_gave_up(struct ike *ike, struct peer *peer, bool restart)
 {
     for (size_t i = 0; i < peer->rule_count; i++)
         peer->wanted[i] = 0;
+    remote_forget(ike, peer->connection);
     struct child_sa *child;
     DL_FOREACH (peer->children, child)
         if (child->renew_due)
@@ -301,6 +302,7 @@ void peer_end(struct ike *ike, struct peer *peer, bool tell_peer, const char *wh
     struct ike_sa *sa, *next;
     for (size_t i = 0; i < peer->rule_count; i++)
         peer->wanted[i] = 0;
+    remote_forget(ike, peer->connection);
     DL_FOREACH_SAFE (peer->children, child, next_child)
         child_end(ike, child, tell_peer, true, why);
     DL_FOREACH_SAFE (peer->sas, sa, next) {

@@ -10,9 +10,8 @@
 struct remotes {
     struct ike_remote list[IKE_REMOTES_MAX]; /* the last answer */
     size_t count;
-    size_t left; /* at its end: not tried since the answer */
-    bool asked;  /* an answer will come */
-    uint64_t answered_ms;
+    size_t left;       /* at its end: not tried since the answer */
+    bool asked;        /* an answer will come */
     uint64_t rests_ms; /* traffic does not make us ask before: there was none */
 };
 
@@ -97,7 +96,7 @@ void remote_ask_again(struct ike *ike)
 bool remote_is_left(const struct ike *ike, uint32_t connection)
 {
     const struct remotes *r = remotes_of(ike, connection);
-    return r != NULL && r->left > 0 && ike->now_ms < r->answered_ms + REMOTE_FRESH;
+    return r != NULL && r->left > 0;
 }
 
 bool remote_rests(const struct ike *ike, uint32_t connection)
@@ -132,9 +131,9 @@ bool remote_is_enough(const struct ike *ike, const struct ike_sa *sa)
            remote_is_left(ike, sa->connection);
 }
 
-void remote_reached(struct ike *ike, const struct ike_sa *sa)
+void remote_forget(struct ike *ike, uint32_t connection)
 {
-    struct remotes *r = remotes_of(ike, sa->connection);
+    struct remotes *r = remotes_of(ike, connection);
     if (r != NULL)
         r->left = 0;
 }
@@ -181,7 +180,6 @@ void ike_found(struct ike *ike, uint64_t now_ms, uint32_t connection, const stru
     bool trying = peer_is_connecting(peer), served = peer_sa(peer) != NULL;
     if (count > 0 && (!trying || is_other(r, remotes, count))) { /* the turn goes on where it was */
         keep(r, remotes, count);
-        r->answered_ms = now_ms;
         r->left = served ? 0 : count;
     }
     if (trying || served)

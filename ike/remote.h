@@ -36,8 +36,8 @@ bool remote_is_left(const struct ike *ike, uint32_t connection);
 /* The first message was sent often enough to this address, since another one is left. */
 bool remote_is_enough(const struct ike *ike, const struct ike_sa *sa);
 
-/* Phase 1 is up: the next start asks again. */
-void remote_reached(struct ike *ike, const struct ike_sa *sa);
+/* An answer is good for one start: phase 1 is up, or given up, and the next one asks again. */
+void remote_forget(struct ike *ike, uint32_t connection);
 
 /* Asks in the background, so that a peer that calls is known. */
 void remote_look_up(struct ike *ike, uint32_t connection);

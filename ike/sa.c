@@ -343,7 +343,7 @@ enum status ike_sa_establish(struct ike *ike, struct ike_sa *sa, const struct id
     replace_older(ike, sa);
     start_life(ike, sa);
     sa->peer->down = sa->peer->cleared = false;
-    remote_reached(ike, sa);
+    remote_forget(ike, sa->connection);
     char local[IDENTITY_TEXT], remote[IDENTITY_TEXT], end[ENDPOINT_TEXT], suite[PROPOSAL_TEXT];
     ike_say(ike, LOG_INFO, sa->connection, "phase 1 established with %s: %s...%s, %s%s%s",
             endpoint_print(&sa->path.remote, end), identity_print(&sa->local_id, local),

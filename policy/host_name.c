@@ -79,6 +79,14 @@ int host_name_compare(const char *a, const char *b)
     return order != 0 ? order : (len_a > len_b) - (len_a < len_b);
 }
 
+void host_name_fold(const char *name, char out[HOST_NAME_MAX_LEN + 2])
+{
+    size_t len = undotted_len(name), i = 0;
+    memset(out, 0, HOST_NAME_MAX_LEN + 2);
+    for (; i < len && i <= HOST_NAME_MAX_LEN; i++)
+        out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
+}
+
 bool host_name_equal(const char *a, const char *b)
 {
     return host_name_compare(a, b) == 0;

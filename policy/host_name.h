@@ -14,4 +14,7 @@ const char *host_name_refusal(const char *text);
 bool host_name_equal(const char *a, const char *b);
 int host_name_compare(const char *a, const char *b);
 
+/* The same text for names that are equal; one that can be a name (host_name_refusal). */
+void host_name_fold(const char *name, char out[HOST_NAME_MAX_LEN + 2]);
+
 #endif

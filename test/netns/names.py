@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A name server for one namespace, and what a test makes it say.
 
-As a program it answers on UDP 53 of 127.0.0.1, by a file of JSON that it reads again for each question: {name: [addresses]};
+As a program it answers on UDP 53 of an address, by a file of JSON that it reads again for each question: {name: [addresses]};
 an unknown name is NXDOMAIN, and null is no answer at all."""
 import ipaddress
 import json
@@ -35,9 +35,9 @@ def answer(message, zone):
     return head + asked + records
 
 
-def serve(path):
+def serve(address, path):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 53))
+        server.bind((address, 53))
         print("ready", flush=True)
         while True:
             message, peer = server.recvfrom(2048)
@@ -49,13 +49,14 @@ def serve(path):
 
 
 class Names:
-    """The name server of a namespace. started: False: there is a resolv.conf that names it, and nobody there."""
+    """The name server that a namespace asks, in it or, with an address, in another one (`at`). started: False: there is
+    a resolv.conf that names it, and nobody there."""
 
-    def __init__(self, namespace, zone=None, started=True):
-        self.namespace = namespace
+    def __init__(self, namespace, zone=None, started=True, at=None, address="127.0.0.1"):
+        self.server, self.address = at or namespace, address
         self.path = os.path.join(namespace.lab.folder, f"{namespace.label}-zone.json")
         self.say(zone or {})
-        namespace.etc("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        namespace.etc("resolv.conf", f"nameserver {address}\noptions timeout:1 attempts:1\n")
         namespace.etc("nsswitch.conf", "hosts: files dns\n")
         self.process = None
         if started:
@@ -67,7 +68,8 @@ class Names:
         os.rename(self.path + ".new", self.path)
 
     def start(self):
-        self.process = self.namespace.start("names", "/usr/bin/python3", os.path.abspath(__file__), self.path)
+        self.process = self.server.start("names", "/usr/bin/python3", os.path.abspath(__file__), self.address,
+                                         self.path)
         self.process.wait_log("ready")
 
     def stop(self):
@@ -79,4 +81,4 @@ class Names:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(*sys.argv[1:])

@@ -195,6 +195,39 @@ def test_reload_with_the_same_name_loses_no_packet(lab):
     expect(entry(left)["name"] == "other.example.org", f"{entry(left)}")
 
 
+def test_two_names_of_one_address_with_two_keys(lab):
+    a, b = lab.gateways()
+    Names(a, {NAME: [b.wan], "other.example.org": [b.wan], "third.example.org": ["192.0.2.7"]})
+    text = config(a, b, remote=NAME)
+    for name in ("other", "third"):
+        more = f"[connection {name}]\nlocal = {a.wan}\nremote = {name}.example.org\npsk = another key of its own\n\n[acl]\n"
+        text = text.replace("[acl]\n", more)
+    left = Esptun(a, text)
+    left.wait_log(r"192\.0\.2\.2 is also the address of \[connection (other|peer)\], which has another psk")
+    left.wait_log(r"third.example.org is 192\.0\.2\.7")
+    expect(left.log().count("is also the address of") == 1, "said of more than these two, or twice")
+
+
+def test_name_server_inside_a_full_tunnel(lab):
+    """It cannot be asked before the tunnel is there, unless a rule lets the question pass."""
+    a, b = lab.gateways()
+    names = Names(a, {NAME: [b.wan]}, at=b, address=b.wan)
+    protect, bypass = f"protect = {a.lan} -> 0.0.0.0/0 via peer", f"bypass = any -> {b.wan}"
+    left = Esptun(a, config(a, b, remote=NAME, remote_id=b.wan, acl=[protect]))
+    Esptun(b, config(b, a, acl=[f"protect = 0.0.0.0/0 -> {a.lan} via peer"]))
+    wire = Capture(a, "wan0")
+    refused(left, "no name server has answered.*write a bypass rule")
+    expect(not names.asked(), "a question has passed by the rules")
+    with open(left.file, encoding="utf-8") as file:
+        text = file.read()
+    with open(left.file, "w", encoding="utf-8") as file:
+        file.write(text.replace(protect, f"{bypass}\n{protect}"))
+    left.verb("reload")
+    left.up()
+    expect(a.host.ping(b.host_address, 3) == (3, 3), "pings were lost")
+    expect(not clear_packets(wire.stop(), " and not (udp.port == 53)"), "clear packets on the wire")
+
+
 def test_ipv6(lab):
     """local is left open; a dot at the end; one address of the name has no route."""
     a, b = lab.gateways()

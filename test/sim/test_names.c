@@ -136,6 +136,41 @@ static void test_news_while_a_call_is_under_way(void **state)
     }
 }
 
+/* However often it is said again, the turn goes on; and fewer addresses are news. */
+static void test_the_turn_goes_on(void **state)
+{
+    (void)state;
+    static const char *const list[] = {DEAD, DEAD2, HOME};
+    const struct ike_remote *known;
+    struct rig *rig = named(START_START, MODE_MAIN);
+    for (int second = 0; second < 20; second++) {
+        found(rig, list, 3);
+        rig_run(rig, SECOND);
+    }
+    assert_true(rig_both_carry(rig));
+    finish(rig);
+    rig = named(START_START, MODE_MAIN);
+    found(rig, list, 3);
+    rig_run(rig, SECOND);
+    found_one(rig, DEAD);
+    assert_int_equal(ike_remotes(rig->ends[I].ike, 0, &known), 1);
+    finish(rig);
+}
+
+static void test_given_up_half_way(void **state)
+{
+    (void)state;
+    static const char *const list[] = {DEAD, HOME};
+    const char *why;
+    struct rig *rig = named(START_START, MODE_MAIN);
+    found(rig, list, 2);
+    rig_run(rig, SECOND);
+    assert_int_equal(ike_down(rig->ends[I].ike, rig->now_ms, 0, &why), OK);
+    assert_int_equal(ike_up(rig->ends[I].ike, rig->now_ms, 0, &why), OK);
+    assert_int_equal(rig->ends[I].asked, 2);
+    finish(rig);
+}
+
 static void test_failures_wait_longer_and_longer_for_ever(void **state)
 {
     (void)state;
@@ -194,7 +229,9 @@ static void test_no_memory_to_ask(void **state)
     assert_int_equal(ike_up(end->ike, rig->now_ms, 0, &why), OK);
     assert_int_equal(end->events[IKE_EVENT_PHASE1_FAILED], 1);
     end->fail_asking = false;
+    unsigned asked = end->asked;
     assert_int_equal(ike_up(end->ike, rig->now_ms, 0, &why), OK);
+    assert_int_equal(end->asked, asked + 1);
     found_one(rig, HOME);
     assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
     finish(rig);
@@ -216,11 +253,11 @@ static void test_a_dead_peer_is_looked_for(void **state)
     finish(rig);
 }
 
-/* An answer is good for one start, and for ten minutes of tries. */
+/* An answer is good for one start. */
 static void test_each_start_asks(void **state)
 {
     (void)state;
-    static const char *const list[] = {DEAD, HOME};
+    static const char *const list[] = {HOME, DEAD};
     const char *why;
     struct rig *rig = named(START_TRAP, MODE_MAIN);
     struct rig_end *end = &rig->ends[I];
@@ -231,11 +268,31 @@ static void test_each_start_asks(void **state)
     for (unsigned i = 2; i < 5; i++) {
         assert_int_equal(ike_up(end->ike, rig->now_ms, 0, &why), OK);
         assert_int_equal(end->asked, i);
-        found_one(rig, HOME);
+        found(rig, list, 2);
         assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+        if (i > 2)
+            found(rig, list, 2); /* news that nobody waits for */
         assert_int_equal(ike_down(end->ike, rig->now_ms, 0, &why), OK);
         rig_run(rig, MINUTE);
     }
+    finish(rig);
+}
+
+/* The other address of the last answer is not tried instead. */
+static void test_a_peer_that_ended_it_is_asked_for(void **state)
+{
+    (void)state;
+    static const char *const list[] = {HOME, DEAD};
+    const char *why;
+    struct rig *rig = named(START_START, MODE_MAIN);
+    struct rig_end *end = &rig->ends[I];
+    found(rig, list, 2);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    assert_int_equal(ike_down(rig->ends[R].ike, rig->now_ms, 0, &why), OK);
+    rig_run(rig, 10 * SECOND);
+    assert_int_equal(end->asked, 2);
+    found_one(rig, HOME);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
     finish(rig);
 }
 
@@ -321,11 +378,14 @@ int main(void)
         cmocka_unit_test(test_renewals_do_not_ask),
         cmocka_unit_test(test_addresses_in_turn_then_asked_again),
         cmocka_unit_test(test_news_while_a_call_is_under_way),
+        cmocka_unit_test(test_the_turn_goes_on),
+        cmocka_unit_test(test_given_up_half_way),
         cmocka_unit_test(test_failures_wait_longer_and_longer_for_ever),
         cmocka_unit_test(test_traffic_does_not_flood_the_name_server),
         cmocka_unit_test(test_no_memory_to_ask),
         cmocka_unit_test(test_a_dead_peer_is_looked_for),
         cmocka_unit_test(test_each_start_asks),
+        cmocka_unit_test(test_a_peer_that_ended_it_is_asked_for),
         cmocka_unit_test(test_down_while_asking),
         cmocka_unit_test(test_who_may_call),
         cmocka_unit_test(test_a_caller_that_has_moved),

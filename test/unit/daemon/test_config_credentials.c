@@ -422,6 +422,34 @@ static void test_print(void **state)
     unload(&l);
 }
 
+/* What a name server says proves nothing: the certificate has to have the name that was written. */
+static void test_a_peer_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *remote, *more, *expected;
+    } rows[] = {
+        {"gw.example.org", "", "gw.example.org"},
+        {"gw.example.org.", "", "gw.example.org"},
+        {"gw.example.org", "remote_id = other.example.org\n", "other.example.org"},
+        {"198.51.100.2", "", NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[1024], path[128], name[IDENTITY_TEXT];
+        struct loaded l = {.vault = vault_new(), .text = NULL};
+        snprintf(path, sizeof path, "%s/esptun.ini", f.path);
+        snprintf(text, sizeof text, "[connection a]\nremote = %s\nauth = pubkey\n%s%s", rows[i].remote, rows[i].more,
+                 CERTS);
+        l.status = config_load_text(path, bytes_of(text, strlen(text)), true, l.vault, &l.config, &l.errors);
+        assert_int_equal(l.status, OK);
+        const struct identity *id = &l.config->connections[0].remote_id;
+        assert_int_equal(id->type, rows[i].expected != NULL ? ID_FQDN : ID_NONE);
+        if (rows[i].expected != NULL)
+            assert_string_equal(identity_print(id, name), rows[i].expected);
+        unload(&l);
+    }
+}
+
 #define RSA_CERTS "key = rsa.key\ncert = rsa.pem\nca = ca.pem\nlocal_id = gw.example.org\n"
 
 static void save_rsa(void)
@@ -531,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_large_chains),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_a_peer_by_name),
         cmocka_unit_test(test_twins),
         cmocka_unit_test(test_sharing),
     };

@@ -99,13 +99,26 @@ static void test_names_are_compared(void **state)
     assert_int_equal(host_name_compare("a.", "A"), 0);
 }
 
+static void test_folded(void **state)
+{
+    (void)state;
+    char one[HOST_NAME_MAX_LEN + 2], other[HOST_NAME_MAX_LEN + 2], longest[HOST_NAME_MAX_LEN + 20];
+    host_name_fold("GW-7.example.ORG.", one);
+    host_name_fold("gw-7.EXAMPLE.org", other);
+    assert_string_equal(one, "gw-7.example.org");
+    assert_memory_equal(one, other, sizeof one);
+    memset(longest, 'A', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    host_name_fold(longest, one);
+    assert_int_equal(one[HOST_NAME_MAX_LEN + 1], '\0');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_no_name),
-        cmocka_unit_test(test_what_is_a_name),
-        cmocka_unit_test(test_every_character),
-        cmocka_unit_test(test_names_are_compared),
+        cmocka_unit_test(test_what_is_no_name), cmocka_unit_test(test_what_is_a_name),
+        cmocka_unit_test(test_every_character), cmocka_unit_test(test_names_are_compared),
+        cmocka_unit_test(test_folded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
