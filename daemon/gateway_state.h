@@ -8,6 +8,7 @@
  *   gateway_control.c  what clients of the control socket ask
  *   gateway_look.c     what connections look like at the moment
  *   gateway_health.c   metrics, health and readiness
+ *   gateway_probe.c    probes through tunnels
  *   gateway_tables.c   what there is by connection and by rule
  *   gateway_reload.c   another configuration
  *   gateway_hooks.c    programs that are told when tunnels come and go
@@ -25,6 +26,7 @@
 #include "daemon/path_errors.h"
 #include "daemon/shards.h"
 #include "daemon/status.h"
+#include "daemon/tunnel_probe.h"
 #include "esp/path_mtu.h"
 #include "ike/ike.h"
 #include "tun/device.h"
@@ -79,6 +81,7 @@ struct gateway_tables {
     struct virtual_net *virtual;     /* by connection: what is on the TUN */
     uint32_t *worst_mtu, *live_mtu;  /* by connection: see daemon/mtu.h */
     struct connection_state *states; /* by connection */
+    struct tunnel_probe *probes;     /* likewise */
     enum log_level *log_levels;      /* by connection */
     bool *released;                  /* by rule: a child may seal since; what waits for it is to leave */
     uint32_t *released_rules;
@@ -119,6 +122,8 @@ struct gateway {
     struct http *http;           /* NULL: no metrics */
     struct gateway_hooks *hooks; /* NULL: no connection has one */
     uint64_t health_due_ms;      /* the next sample; DEADLINE_NEVER: nobody asks */
+    struct echo_mark mark;       /* of our own echo requests */
+    uint64_t probe_due_ms;       /* of the next one; DEADLINE_NEVER: there is none */
     uint64_t recheck_ms;         /* when a route was last asked for because of a packet that was too big */
     struct log_rate path_rate;   /* of lines about path MTUs */
     struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */
@@ -152,6 +157,16 @@ enum xauth_verdict gateway_xauth_check(void *arg, uint64_t ticket, uint32_t conn
                                        struct bytes password);
 void gateway_net_up(void *arg, uint32_t connection, const struct virtual_net *net);
 void gateway_net_down(void *arg, uint32_t connection);
+
+/* --- gateway_probe.c --- */
+
+MUST_USE enum status gateway_open_probe(struct gateway *g);
+void gateway_probe_run(struct gateway *g); /* what is due */
+void gateway_probe_answered(struct gateway *g, const struct echo *echo);
+void gateway_probe_event(struct gateway *g, const struct ike_event *event); /* from inside the engine */
+/* At rest: whether answers are looked for in the packets of this child, or of all after a reload. */
+void gateway_probe_mark(struct gateway *g, uint64_t child_id);
+void gateway_probe_mark_all(struct gateway *g);
 
 /* --- gateway_tables.c --- */
 
@@ -219,6 +234,7 @@ void gateway_set_log_level(struct gateway *g, struct client *client, const struc
 void gateway_monitor_add(struct gateway *g, struct client *client); /* and answers */
 void gateway_monitor_gone(struct gateway *g, const struct client *client);
 void gateway_monitor_tell(struct gateway *g, const struct ike_event *event);
+void gateway_monitor_probe(struct gateway *g, const char *connection, bool up, const char *why);
 
 /* --- gateway_hooks.c: harmless where no connection has a hook --- */
 
