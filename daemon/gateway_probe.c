@@ -41,7 +41,7 @@ static void say(struct gateway *g, size_t connection, enum probe_news news)
 
 /* --- sending --- */
 
-/* An address that was there may be gone, another may have come: so it is looked for each time. */
+/* One that is answered is good; else another may have come, or this one may be gone: so it is looked for each time. */
 static struct address find_source(const struct gateway *g, size_t connection)
 {
     const struct connection *c = &g->tables.connections[connection];
@@ -49,6 +49,8 @@ static struct address find_source(const struct gateway *g, size_t connection)
     const struct spd *spd = &g->config->spd;
     if (c->probe_source.family != 0)
         return c->probe_source;
+    if (g->tables.probes[connection].state == PROBE_UP)
+        return g->tables.probes[connection].source;
     for (size_t f = 0; f < FAMILIES; f++)
         if (host_address_rule(spd, (uint32_t)connection, &net->address[f], &c->probe) != SPD_RULE_NONE)
             return net->address[f];
