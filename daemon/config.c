@@ -397,6 +397,15 @@ static void review_access(struct config_load *load)
     }
 }
 
+static void review_probes(struct config_load *load)
+{
+    for (size_t i = 0; i < load->source.section_count; i++) {
+        const struct config_section *section = &load->source.sections[i];
+        if (section->kind == SECTION_CONNECTION && !section->skip)
+            probe_review(load, section, &load->config->connections[section->index]);
+    }
+}
+
 static enum status text_read(struct config_load *load, struct bytes text)
 {
     if (text.len > CONFIG_SIZE_MAX) {
@@ -420,6 +429,8 @@ static enum status text_read(struct config_load *load, struct bytes text)
         status = rules_compile(load);
     if (status == OK)
         acl_review(load);
+    if (status == OK && load->errors->errors == 0)
+        review_probes(load);
     return status;
 }
 

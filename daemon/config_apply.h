@@ -33,9 +33,10 @@ config_apply apply_key;  /* daemon/config_credentials.c; after apply_allow and t
 config_apply apply_cert; /* after apply_key */
 config_apply apply_ca;
 config_apply apply_crl;
-config_apply apply_hook; /* daemon/config_file.c: a char *, owned */
-config_apply apply_rule; /* daemon/config_acl.c */
-config_apply apply_auth; /* daemon/config_access.c, and so are the next; they come after apply_auth */
+config_apply apply_probe; /* daemon/config_probe.c: a struct address */
+config_apply apply_hook;  /* daemon/config_file.c: a char *, owned */
+config_apply apply_rule;  /* daemon/config_acl.c */
+config_apply apply_auth;  /* daemon/config_access.c, and so are the next; they come after apply_auth */
 config_apply apply_users;
 config_apply apply_pool;
 config_apply apply_dns;
@@ -91,6 +92,11 @@ void acl_review(struct config_load *load);
 
 /* The index of a connection in config->connections, or -1. */
 int connection_index(const struct config_load *load, const char *name);
+
+/* --- daemon/config_probe.c --- */
+
+/* Whether the probe of a connection meets a rule of it, and can be sent. Needs the rules, compiled. */
+void probe_review(struct config_load *load, const struct config_section *section, const struct connection *c);
 
 /* --- daemon/config_twins.c --- */
 

@@ -187,6 +187,20 @@ static void say_death(struct paragraph *p, const struct connection *c)
         connection_is_any(c) ? "its tunnel ends, and it has to call again" : then[c->dpd_action]);
 }
 
+static void say_probe(struct paragraph *p, const struct connection *c)
+{
+    char to[ADDRESS_TEXT], from[ADDRESS_TEXT], every[VALUE_TEXT];
+    if (c->probe.family == 0)
+        return;
+    say(p, "While it is up, %s is pinged through it every %s, from %s.", address_print(&c->probe, to),
+        time_words(c->probe_interval_s, every),
+        c->probe_source.family != 0 ? address_print(&c->probe_source, from) : "an address of this host");
+    say(p, "After %u pings in a row without an answer it counts as down, and %s.", c->probe_failures,
+        c->probe_action == PROBE_RESTART ? "the tunnel is ended and made anew" : "nothing else happens");
+    if (c->start == START_TRAP)
+        say(p, "These pings count as interesting traffic: they bring the tunnel up, and keep it up.");
+}
+
 static void say_path(struct paragraph *p, const struct connection *c)
 {
     switch (c->encap) {
@@ -239,6 +253,7 @@ static void tell_connection(const struct connection *c, FILE *out)
     say_proof(&p, c);
     say_lives(&p, c);
     say_death(&p, c);
+    say_probe(&p, c);
     say_path(&p, c);
     end(&p);
     tell_proposals(c, out);

@@ -139,6 +139,19 @@ static void print_credentials(const struct credentials *c, FILE *out)
         print_cert("ca", cas->items[i], out);
 }
 
+static void print_probe(const struct connection *c, FILE *out)
+{
+    char text[ADDRESS_TEXT];
+    if (c->probe.family == 0)
+        return;
+    print_key(out, "probe", address_print(&c->probe, text));
+    if (c->probe_source.family != 0)
+        print_key(out, "probe_source", address_print(&c->probe_source, text));
+    print_duration(out, "probe_interval", c->probe_interval_s);
+    fprintf(out, "%-16s = %u\n", "probe_failures", c->probe_failures);
+    print_choice(out, "probe_action", c->probe_action);
+}
+
 static void print_connection(const struct connection *c, FILE *out)
 {
     char text[VALUE_TEXT], address[ADDRESS_TEXT];
@@ -181,6 +194,7 @@ static void print_connection(const struct connection *c, FILE *out)
     print_flag(out, "fragmentation", c->fragmentation);
     print_choice(out, "start", c->start);
     print_flag(out, "required", c->required);
+    print_probe(c, out);
     if (c->up != NULL)
         print_key(out, "up", c->up);
     if (c->down != NULL)

@@ -17,6 +17,8 @@ static const struct {
     [IKE_EVENT_CHILD_REKEYED] = {"child_rekeyed", "child is rekeyed"},
     [IKE_EVENT_CHILD_DOWN] = {"child_down", "child is down"},
     [IKE_EVENT_CHILD_FAILED] = {"child_failed", "child failed"},
+    [EVENT_PROBE_UP] = {"probe_up", "probe is up"},
+    [EVENT_PROBE_DOWN] = {"probe_down", "probe is down"},
 };
 
 static bool add(json_t *object, const char *key, json_t *value)

@@ -9,10 +9,13 @@
 
 #include "ike/ike.h"
 
+/* More kinds, behind those of IKE. */
+enum event_kind { EVENT_PROBE_UP = IKE_EVENT_CHILD_FAILED + 1, EVENT_PROBE_DOWN };
+
 /* SPIs are 0, and texts NULL or "", where there is nothing to say. */
 struct event {
     struct timespec at;
-    enum ike_event_kind kind;
+    unsigned kind; /* enum ike_event_kind or event_kind */
     const char *connection;
     const char *rule;
     uint32_t spi_in, spi_out, old_spi_in;

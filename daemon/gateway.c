@@ -31,6 +31,7 @@ static void on_wake(void *arg)
     gateway_path_expire(g);
     gateway_round(g);
     gateway_health_sample(g);
+    gateway_probe_run(g);
     g->look_at_commands = true;
     gateway_settle(g);
 }
@@ -179,6 +180,7 @@ static enum status make_data_plane(struct gateway *g, char *why)
                                        .bypass = &g->bypass,
                                        .device = &g->device,
                                        .random = &g->random,
+                                       .mark = &g->mark,
                                        .log = g->log,
                                        .loop = &g->loop,
                                        .crypto = g->crypto,
@@ -255,6 +257,8 @@ static enum status start(struct gateway *g, char *why)
         status = gateway_open_health(g, why, GATEWAY_WHY);
     if (status == OK)
         status = gateway_open_path(g);
+    if (status == OK)
+        status = gateway_open_probe(g);
     if (status == OK)
         status = open_device(g, why);
     if (status == OK)

@@ -28,6 +28,7 @@ void gateway_status_input(struct gateway *g, struct status_scratch *scratch, str
         .configured_ms = g->configured_ms,
         .connections = g->tables.connections,
         .connection_count = g->config->connection_count,
+        .probes = g->tables.probes,
         .spd = &g->config->spd,
         .sad = g->sad,
         .drops = shards_drops(g->shards),

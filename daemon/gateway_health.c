@@ -22,11 +22,24 @@ void gateway_health_sample(struct gateway *g)
     }
 }
 
+static enum health_probe probe_of(const struct gateway *g, size_t connection)
+{
+    const struct tunnel_probe *p = &g->tables.probes[connection];
+    static const enum health_probe words[] = {
+        [PROBE_UNKNOWN] = HEALTH_PROBE_WAITS, [PROBE_UP] = HEALTH_PROBE_ANSWERED, [PROBE_DOWN] = HEALTH_PROBE_FAILS};
+    if (g->tables.connections[connection].probe.family == 0)
+        return HEALTH_NOT_PROBED;
+    return p->source.family == 0 ? HEALTH_PROBE_HOMELESS : words[p->state];
+}
+
 static bool judge(const struct gateway *g, size_t connection, char why[HEALTH_WHY])
 {
     const struct connection_state *state = &g->tables.states[connection];
-    const struct health_view view = {
-        .rules = state->view.rules, .rules_up = state->view.rules_up, .flow = &state->flow};
+    const struct health_view view = {.rules = state->view.rules,
+                                     .rules_up = state->view.rules_up,
+                                     .flow = &state->flow,
+                                     .probe = probe_of(g, connection),
+                                     .probe_lost = g->tables.probes[connection].lost};
     return health_judge(&view, gateway_now(g), why);
 }
 

@@ -50,8 +50,10 @@ static enum status child_add(void *arg, const struct child *child)
     gateway_path_ask(g, &child->path, child->udp);
     shards_pause(g->shards);
     enum status status = sad_add(g->sad, child);
-    if (status == OK)
+    if (status == OK) {
         gateway_path_of_child(g, child->id);
+        gateway_probe_mark(g, child->id);
+    }
     shards_resume(g->shards);
     return status;
 }
@@ -116,6 +118,7 @@ static void on_event(void *arg, const struct ike_event *event)
     commands_note(&g->commands, event);
     gateway_monitor_tell(g, event);
     gateway_hooks_event(g, event);
+    gateway_probe_event(g, event);
     g->look_at_commands = true;
 }
 
@@ -185,6 +188,7 @@ static bool on_note(void *arg, const struct note *n)
         shards_resume(g->shards);
         break;
     case NOTE_TOO_BIG: gateway_path_recheck(g, n->child_id, n->size); break;
+    case NOTE_ANSWER: gateway_probe_answered(g, &n->echo); break;
     case NOTE_REFUSED: say_refused(g, n->udp, n->error); break;
     }
     return true;
@@ -233,6 +237,7 @@ void gateway_settle(struct gateway *g)
     }
     uint64_t next = earlier(ike_next(g->ike), shards_next(g->shards));
     next = earlier(earlier(next, g->health_due_ms), gateway_hooks_next(g));
+    next = earlier(next, g->probe_due_ms);
     next = earlier(earlier(next, path_mtus_next(g->path_mtus)), earlier(g->round.due_ms, gateway_follow_next(g)));
     loop_wake_at(&g->loop, earlier(next, commands_next(&g->commands)));
 }

@@ -64,6 +64,24 @@ static bool is_of_child(enum ike_event_kind kind)
     return kind >= IKE_EVENT_CHILD_UP;
 }
 
+static void tell_all(struct gateway *g, const struct event *event)
+{
+    char *line = event_json(event);
+    for (size_t i = 0; i < MONITORS_MAX; i++)
+        if (g->monitors[i].client != NULL)
+            tell_one(&g->monitors[i], &event->at, line);
+    free(line);
+}
+
+void gateway_monitor_probe(struct gateway *g, const char *connection, bool up, const char *why)
+{
+    struct event event = {.kind = up ? EVENT_PROBE_UP : EVENT_PROBE_DOWN, .connection = connection, .reason = why};
+    if (!anyone(g))
+        return;
+    (void)clock_gettime(CLOCK_REALTIME, &event.at);
+    tell_all(g, &event);
+}
+
 void gateway_monitor_tell(struct gateway *g, const struct ike_event *e)
 {
     if (!anyone(g))
@@ -77,9 +95,5 @@ void gateway_monitor_tell(struct gateway *g, const struct ike_event *e)
     event.spi_in = e->spi_in;
     event.spi_out = e->spi_out;
     event.old_spi_in = old != NULL ? old->spi_in : 0;
-    char *line = event_json(&event);
-    for (size_t i = 0; i < MONITORS_MAX; i++)
-        if (g->monitors[i].client != NULL)
-            tell_one(&g->monitors[i], &event.at, line);
-    free(line);
+    tell_all(g, &event);
 }

@@ -163,6 +163,7 @@ static void put_in_force(struct reload *r)
     g->round.connection = 0;
     g->configured_ms = gateway_now(g);
     gateway_use_log_levels(g);
+    gateway_probe_mark_all(g);
     if (g->config->gateway.log_level != config->gateway.log_level) /* else what `esptun log` has set stays */
         gateway_log_everything(g, g->config->gateway.log_level);
     r->config = config;

@@ -9,6 +9,7 @@
  *   gateway_look.c     what connections look like at the moment
  *   gateway_health.c   metrics, health and readiness
  *   gateway_names.c    peers that are known by name
+ *   gateway_probe.c    probes through tunnels
  *   gateway_tables.c   what there is by connection and by rule
  *   gateway_reload.c   another configuration
  *   gateway_hooks.c    programs that are told when tunnels come and go
@@ -27,6 +28,7 @@
 #include "daemon/resolve.h"
 #include "daemon/shards.h"
 #include "daemon/status.h"
+#include "daemon/tunnel_probe.h"
 #include "esp/path_mtu.h"
 #include "ike/ike.h"
 #include "tun/device.h"
@@ -82,6 +84,7 @@ struct gateway_tables {
     struct virtual_net *virtual;     /* by connection: what is on the TUN */
     uint32_t *worst_mtu, *live_mtu;  /* by connection: see daemon/mtu.h */
     struct connection_state *states; /* by connection */
+    struct tunnel_probe *probes;     /* likewise */
     enum log_level *log_levels;      /* by connection */
     char **name_problems;            /* by connection: what was said last of its name; owned; NULL: all is well */
     bool *released;                  /* by rule: a child may seal since; what waits for it is to leave */
@@ -124,6 +127,8 @@ struct gateway {
     struct http *http;           /* NULL: no metrics */
     struct gateway_hooks *hooks; /* NULL: no connection has one */
     uint64_t health_due_ms;      /* the next sample; DEADLINE_NEVER: nobody asks */
+    struct echo_mark mark;       /* of our own echo requests */
+    uint64_t probe_due_ms;       /* of the next one; DEADLINE_NEVER: there is none */
     uint64_t recheck_ms;         /* when a route was last asked for because of a packet that was too big */
     struct log_rate path_rate;   /* of lines about path MTUs */
     struct log_rate unsent_rate; /* of warnings that IKE messages did not leave */
@@ -163,6 +168,16 @@ void gateway_net_down(void *arg, uint32_t connection);
 void gateway_open_names(struct gateway *g);
 bool gateway_close_names(struct gateway *g); /* false: a thread is at it, and cannot be called off (resolver_close) */
 enum status gateway_find_remote(void *arg, uint32_t connection);
+
+/* --- gateway_probe.c --- */
+
+MUST_USE enum status gateway_open_probe(struct gateway *g);
+void gateway_probe_run(struct gateway *g); /* what is due */
+void gateway_probe_answered(struct gateway *g, const struct echo *echo);
+void gateway_probe_event(struct gateway *g, const struct ike_event *event); /* from inside the engine */
+/* At rest: whether answers are looked for in the packets of this child, or of all after a reload. */
+void gateway_probe_mark(struct gateway *g, uint64_t child_id);
+void gateway_probe_mark_all(struct gateway *g);
 
 /* --- gateway_tables.c --- */
 
@@ -231,6 +246,7 @@ void gateway_monitor_add(struct gateway *g, struct client *client); /* and answe
 void gateway_monitor_gone(struct gateway *g, const struct client *client);
 void gateway_monitor_room(struct gateway *g, const struct client *client); /* it reads again */
 void gateway_monitor_tell(struct gateway *g, const struct ike_event *event);
+void gateway_monitor_probe(struct gateway *g, const char *connection, bool up, const char *why);
 
 /* --- gateway_hooks.c: harmless where no connection has a hook --- */
 

@@ -15,15 +15,28 @@ static enum status allocate(const struct config *config, struct gateway_tables *
     t->worst_mtu = calloc(connections, sizeof *t->worst_mtu);
     t->live_mtu = calloc(connections, sizeof *t->live_mtu);
     t->states = calloc(connections, sizeof *t->states);
+    t->probes = calloc(connections, sizeof *t->probes);
     t->log_levels = calloc(connections, sizeof *t->log_levels);
     t->name_problems = calloc(connections, sizeof *t->name_problems);
     t->released = calloc(rules, sizeof *t->released);
     t->released_rules = calloc(rules, sizeof *t->released_rules);
     t->seen = calloc(rules, sizeof *t->seen);
     bool all = t->connections != NULL && t->ranks != NULL && t->virtual != NULL && t->worst_mtu != NULL &&
-               t->live_mtu != NULL && t->states != NULL && t->log_levels != NULL && t->name_problems != NULL &&
-               t->released != NULL && t->released_rules != NULL && t->seen != NULL;
+               t->live_mtu != NULL && t->states != NULL && t->probes != NULL && t->log_levels != NULL &&
+               t->name_problems != NULL && t->released != NULL && t->released_rules != NULL && t->seen != NULL;
     return all ? OK : ERR_MEMORY;
+}
+
+/* What was asked has an old number in it: whether it is answered no longer matters. */
+static void carry_probe(const struct gateway_tables *before, uint32_t from, struct gateway_tables *t, uint32_t to)
+{
+    const struct connection *old = &before->connections[from], *new = &t->connections[to];
+    if (!address_equal(&old->probe, &new->probe) || !address_equal(&old->probe_source, &new->probe_source))
+        return;
+    t->probes[to] = before->probes[from];
+    t->probes[to].waits = false;
+    if (t->probes[to].due_ms != 0)
+        t->probes[to].due_ms = 1; /* the interval may be another */
 }
 
 static void carry_over(const struct gateway_tables *before, const struct renumber *numbers, struct gateway_tables *t)
@@ -37,6 +50,7 @@ static void carry_over(const struct gateway_tables *before, const struct renumbe
         t->worst_mtu[to] = before->worst_mtu[i];
         t->live_mtu[to] = before->live_mtu[i];
         t->states[to].flow = before->states[i].flow;
+        carry_probe(before, i, t, to);
         t->log_levels[to] = before->log_levels[i];
         if (before->name_problems[i] != NULL) /* without memory it is said once more */
             t->name_problems[to] = strdup(before->name_problems[i]);
@@ -91,6 +105,7 @@ void gateway_tables_free(struct gateway_tables *t)
     free(t->worst_mtu);
     free(t->live_mtu);
     free(t->states);
+    free(t->probes);
     free(t->log_levels);
     free(t->released);
     free(t->released_rules);

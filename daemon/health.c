@@ -28,10 +28,12 @@ bool health_judge(const struct health_view *view, uint64_t now_ms, char why[HEAL
         (void)snprintf(why, HEALTH_WHY, "it has no protect rule");
     else if (view->rules_up < view->rules)
         (void)snprintf(why, HEALTH_WHY, "%zu of %zu rules have an SA", view->rules_up, view->rules);
+    else if (view->probe == HEALTH_PROBE_HOMELESS)
+        (void)snprintf(why, HEALTH_WHY, "no address of this host may send its probe: probe_source is missing");
     else if (view->probe == HEALTH_PROBE_WAITS)
         (void)snprintf(why, HEALTH_WHY, "the first answer to its probe has not come yet");
     else if (view->probe == HEALTH_PROBE_FAILS)
-        (void)snprintf(why, HEALTH_WHY, "its probe is not answered");
+        (void)snprintf(why, HEALTH_WHY, "its probe is not answered, %u times in a row", view->probe_lost);
     else if (view->probe == HEALTH_NOT_PROBED && is_silent(view->flow, now_ms))
         (void)snprintf(why, HEALTH_WHY, "%llu packets left in the last %llu s, and none came back",
                        (unsigned long long)view->flow->unanswered,

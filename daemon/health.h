@@ -29,12 +29,19 @@ struct health_flow {
 /* The sums of this moment. They fall when SAs go: that is no news of either kind. */
 void health_sample(struct health_flow *flow, uint64_t in, uint64_t out, uint64_t now_ms);
 
-enum health_probe { HEALTH_NOT_PROBED, HEALTH_PROBE_WAITS, HEALTH_PROBE_ANSWERED, HEALTH_PROBE_FAILS };
+enum health_probe {
+    HEALTH_NOT_PROBED,
+    HEALTH_PROBE_HOMELESS, /* there is no address to send it from */
+    HEALTH_PROBE_WAITS,
+    HEALTH_PROBE_ANSWERED,
+    HEALTH_PROBE_FAILS,
+};
 
 struct health_view {
     size_t rules, rules_up; /* protect rules, and those with an SA that may seal */
     const struct health_flow *flow;
     enum health_probe probe; /* once there is one, its word counts, and that of the flow does not */
+    uint32_t probe_lost;     /* in a row */
 };
 
 /* Whether packets get through; why: what is wrong, for people, "" when nothing is. */

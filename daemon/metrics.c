@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/tunnel_probe.h"
+
 /*
  * The format wants all samples of a metric side by side, while a walk over the SAs yields all metrics of one SA: so a
  * walk only collects, and what belongs together is written afterwards.
@@ -241,6 +243,45 @@ static void write_connections(FILE *out, const struct page *p)
     }
 }
 
+static uint64_t probe_value(const struct tunnel_probe *p, size_t metric)
+{
+    const uint64_t values[] = {p->state == PROBE_UP, p->lost, p->sent, p->answered};
+    return values[metric];
+}
+
+static void write_rtts(FILE *out, const struct status_input *status)
+{
+    head(out, "ipsec_probe_rtt_seconds", "gauge", "Time that the last answer took; absent before the first one.");
+    for (size_t i = 0; i < status->connection_count; i++) {
+        const struct tunnel_probe *p = &status->probes[i];
+        if (status->connections[i].probe.family == 0 || p->answered == 0)
+            continue;
+        fprintf(out, "ipsec_probe_rtt_seconds{");
+        write_label(out, "connection", status->connections[i].name);
+        fprintf(out, "} %" PRIu64 ".%06" PRIu64 "\n", p->rtt_us / 1000000, p->rtt_us % 1000000);
+    }
+}
+
+/* Of connections that have one. */
+static void write_probes(FILE *out, const struct status_input *status)
+{
+    static const struct metric metrics[] = {
+        {"ipsec_probe_up", "gauge", "1: the probe of the connection is answered; 0: it is not, or not yet."},
+        {"ipsec_probe_lost", "gauge", "Requests in a row that were not answered."},
+        {"ipsec_probe_sent_total", "counter", "Requests that left through the tunnel."},
+        {"ipsec_probe_answered_total", "counter", "Requests that were answered in time."},
+    };
+    if (status->probes == NULL)
+        return;
+    for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++) {
+        head(out, metrics[m].name, metrics[m].type, metrics[m].help);
+        for (size_t i = 0; i < status->connection_count; i++)
+            if (status->connections[i].probe.family != 0)
+                one_of_connection(out, metrics[m].name, &status->connections[i], probe_value(&status->probes[i], m));
+    }
+    write_rtts(out, status);
+}
+
 static void write_rules(FILE *out, const struct status_input *status)
 {
     static const struct metric metrics[] = {
@@ -294,6 +335,7 @@ static void write_page(FILE *out, const struct page *p)
     head(out, "ipsec_workers", "gauge", "Threads that carry packets.");
     fprintf(out, "ipsec_workers %zu\n", status->workers);
     write_connections(out, p);
+    write_probes(out, status);
     write_series(out, sa_metrics, SA_VALUES, &p->sas);
     write_series(out, child_metrics, CHILD_VALUES, &p->children);
     write_rules(out, status);

@@ -41,6 +41,7 @@ static enum status make_worker(struct shards *all, struct shard *s, const struct
                                         .bypass = setup->bypass,
                                         .device = device,
                                         .random = setup->random,
+                                        .mark = setup->mark,
                                         .shard = s->index,
                                         .packet_max = setup->packet_max,
                                         .rest = &s->rest.asked,
@@ -321,6 +322,18 @@ void shards_release(struct shards *all, uint32_t rule, uint64_t now_ms)
             shard_tell(&all->items[i]);
     }
     shards_resume(all);
+}
+
+bool shards_send_own(struct shards *all, uint8_t shard, struct bytes packet, uint64_t now_ms)
+{
+    struct shard *s = &all->items[shard];
+    if (!shards_threaded(all)) {
+        worker_send_own(s->worker, packet, now_ms);
+        return true;
+    }
+    bool done = stray_put(s->from[SHARD_CONTROL], &(struct stray){.own = true}, packet);
+    (void)uv_async_send(&s->wake);
+    return done;
 }
 
 void shards_expire(struct shards *all, uint64_t now_ms)

@@ -29,6 +29,7 @@ struct shards_setup {
     const struct bypass *bypass;
     const struct device *device;
     const struct random *random;
+    const struct echo_mark *mark;
     const struct log *log;
     struct loop *loop;           /* of the control thread */
     struct aead_library *crypto; /* of the first shard */
@@ -85,6 +86,9 @@ void shards_resume(struct shards *shards);
 
 /* The shard that a new child is to be of: workers_pick. */
 uint8_t shards_pick(const struct shards *shards, uint32_t connection, const struct address *peer);
+
+/* A packet of our own making takes the way of one from the TUN, in the worker of this shard. False: it has no room. */
+bool shards_send_own(struct shards *shards, uint8_t shard, struct bytes packet, uint64_t now_ms);
 
 /* A child of the rule may seal from now on: what waited for it leaves. */
 void shards_release(struct shards *shards, uint32_t rule, uint64_t now_ms);

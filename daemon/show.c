@@ -151,6 +151,24 @@ static void show_ike_sa(const json_t *sa, FILE *out)
     json_array_foreach(json_object_get(sa, "children"), index, child) show_child(child, out);
 }
 
+/* "probe branch: 10.2.0.1 from 10.1.0.1, up, 1.2 ms, 12 of 12 answered, last answer 3s ago". */
+static void show_probe(const json_t *probe, FILE *out)
+{
+    char name[CELL], to[CELL], from[CELL], state[CELL], ago[SHOW_TEXT];
+    bool homeless = !json_is_string(json_object_get(probe, "source"));
+    fprintf(out, "probe %s: %s from %s, %s", text_of(probe, "connection", name), text_of(probe, "address", to),
+            homeless ? "no address of this host: probe_source is missing" : text_of(probe, "source", from),
+            text_of(probe, "state", state));
+    if (json_is_real(json_object_get(probe, "rtt_ms")))
+        fprintf(out, ", %.1f ms", json_real_value(json_object_get(probe, "rtt_ms")));
+    fprintf(out, ", %llu of %llu answered", (unsigned long long)number_of(probe, "answered"),
+            (unsigned long long)number_of(probe, "sent"));
+    if (number_of(probe, "lost") > 0)
+        fprintf(out, ", %llu lost in a row", (unsigned long long)number_of(probe, "lost"));
+    if (has_number(probe, "answered_s"))
+        fprintf(out, ", last answer %s ago", show_seconds(number_of(probe, "answered_s"), ago));
+}
+
 static void show_rules(const json_t *rules, FILE *out)
 {
     size_t index;
@@ -295,6 +313,13 @@ static void show_names(const json_t *names, size_t width, FILE *out)
     size_t index;
     const json_t *name;
     json_array_foreach(names, index, name) paragraph(name_in_short, name, width, "", "\n", out);
+}
+
+static void show_probes(const json_t *probes, size_t width, FILE *out)
+{
+    size_t index;
+    const json_t *probe;
+    json_array_foreach(probes, index, probe) paragraph(show_probe, probe, width, "", "\n", out);
 }
 
 static void show_details(const json_t *root, FILE *out)
@@ -455,6 +480,7 @@ enum status show_status(const char *json, size_t len, size_t width, bool details
     paragraph(offloads_off, root, width, "", "\n", out);
     paragraph(log_levels, root, width, "", "\n", out);
     show_names(json_object_get(root, "names"), width, out);
+    show_probes(json_object_get(root, "probes"), width, out);
     paragraph(nothing_is_up, root, width, "", "", out);
     if (details)
         show_details(root, out);

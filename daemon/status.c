@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/tunnel_probe.h"
+
 bool status_is_up(const char *state)
 {
     return strcmp(state, "established") == 0 || strcmp(state, "rekeying") == 0;
@@ -188,6 +190,38 @@ struct ike_visitor status_visitor(struct status_document *document)
     return (struct ike_visitor){.arg = document, .sa = on_sa, .child = on_child};
 }
 
+static json_t *address_or_null(const struct address *a)
+{
+    char text[ADDRESS_TEXT];
+    return a->family != 0 ? json_string(address_print(a, text)) : json_null();
+}
+
+static json_t *probe(struct status_document *d, const struct connection *c, const struct tunnel_probe *p)
+{
+    json_t *object = json_object();
+    set(d, object, "connection", json_string(c->name));
+    set(d, object, "address", address_or_null(&c->probe));
+    set(d, object, "source", address_or_null(&p->source));
+    set(d, object, "state", json_string(probe_state_name(p->state)));
+    set(d, object, "rtt_ms", p->answered > 0 ? json_real((double)p->rtt_us / 1000) : json_null());
+    set(d, object, "sent", number(p->sent));
+    set(d, object, "answered", number(p->answered));
+    set(d, object, "lost", number(p->lost));
+    set(d, object, "answered_s", seconds_since(p->answered_ms, d->input->now_ms));
+    return object;
+}
+
+/* Of connections that have one. */
+static json_t *probes(struct status_document *d)
+{
+    json_t *array = json_array();
+    const struct status_input *input = d->input;
+    for (size_t i = 0; i < input->connection_count && input->probes != NULL; i++)
+        if (input->connections[i].probe.family != 0)
+            append(d, array, probe(d, &input->connections[i], &input->probes[i]));
+    return array;
+}
+
 static json_t *rules(struct status_document *d)
 {
     json_t *array = json_array();
@@ -283,6 +317,7 @@ char *status_finish(struct status_document *d, size_t *len)
     set(d, root, "uptime_s", number((input->now_ms - input->started_ms) / 1000));
     set(d, root, "configured_s", number((input->now_ms - input->configured_ms) / 1000));
     set(d, root, "ike_sas", d->sas);
+    set(d, root, "probes", probes(d));
     set(d, root, "rules", rules(d));
     set(d, root, "drops", drops(d));
     set(d, root, "crypto", crypto(d));
@@ -291,7 +326,7 @@ char *status_finish(struct status_document *d, size_t *len)
     set(d, root, "log_level", json_string(log_level_name(input->log->level)));
     set(d, root, "log_levels", log_levels(d));
     set(d, root, "names", names(d));
-    char *text = d->failed ? NULL : json_dumps(root, JSON_INDENT(2));
+    char *text = d->failed ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(root);
     *d = (struct status_document){0};
     *len = text != NULL ? strlen(text) : 0;

@@ -10,6 +10,8 @@
 #include "tun/guard.h"
 
 /* Which calls carry several packets at the moment: configured, known to the kernel, and not found wanting. */
+struct tunnel_probe;
+
 struct offloads {
     bool tun, udp_gso, udp_gro;
 };
@@ -20,6 +22,7 @@ struct status_input {
     uint64_t configured_ms; /* when the configuration in force was read */
     const struct connection *connections;
     size_t connection_count;
+    const struct tunnel_probe *probes; /* by connection; NULL: nothing is probed */
     const struct spd *spd;
     const struct sad *sad; /* counters of children */
     const struct drops *drops;

@@ -10,6 +10,7 @@
 
 struct stray {
     bool inbound;
+    bool own; /* of our own making: only the packet counts, and nothing has looked at it yet */
     /* From the TUN: it has met this rule, and the flow finds its SA. */
     uint32_t rule;
     struct flow flow;

@@ -13,6 +13,7 @@
 #include "daemon/stray.h"
 #include "daemon/udp.h"
 #include "daemon/waiting.h"
+#include "esp/echo.h"
 #include "esp/sad.h"
 #include "policy/spd.h"
 #include "tun/device.h"
@@ -39,12 +40,15 @@ struct note {
         NOTE_TOO_BIG, /* child_id: a sealed packet of `size`, from the outer IP header on, did not fit the interface */
         NOTE_REFUSED, /* the TUN has refused a super-packet (`udp`, or of TCP; `error`: errno) and taken its packets one
                          by one: it gets no more of them */
+        NOTE_ANSWER,  /* echo: an answer to one of our own requests came out of the tunnel of child_id. When it is lost,
+                         so is that answer */
     } kind;
     uint64_t child_id;
     uint32_t rule, size;
     bool udp;
     int error;
     struct endpoint remote;
+    struct echo echo;
 };
 
 /* All are called on the thread of the worker. */
@@ -67,9 +71,10 @@ struct worker_setup {
     const struct bypass *bypass;
     const struct device *device;
     const struct random *random;
-    uint8_t shard;           /* whose SAs it works with; packets for others are handed over */
-    uint32_t packet_max;     /* the longest packet that may wait for an SA */
-    const atomic_bool *rest; /* true: return soon, before all is read; NULL: never */
+    const struct echo_mark *mark; /* of our own echo requests; only looked at where SAs are probed */
+    uint8_t shard;                /* whose SAs it works with; packets for others are handed over */
+    uint32_t packet_max;          /* the longest packet that may wait for an SA */
+    const atomic_bool *rest;      /* true: return soon, before all is read; NULL: never */
     struct worker_ops ops;
 };
 
@@ -82,6 +87,9 @@ void worker_free(struct worker *worker); /* NULL is fine */
 /* The TUN, or an outer socket, has something. False: the TUN is gone. */
 MUST_USE bool worker_device_readable(struct worker *worker, uint64_t now_ms);
 void worker_socket_readable(struct worker *worker, const struct udp_socket *socket, uint64_t now_ms);
+
+/* A packet of our own making, which goes where it would go if it had come from the TUN. */
+void worker_send_own(struct worker *worker, struct bytes packet, uint64_t now_ms);
 
 /* Up to WORKER_BATCH packets that another worker, the writer of the ring, has handed over. Returns how many. */
 size_t worker_take_strays(struct worker *worker, struct ring *ring, uint64_t now_ms);

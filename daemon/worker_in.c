@@ -55,6 +55,16 @@ void worker_write_coalesced(struct worker *w)
     }
 }
 
+/* An answer to our own request goes no further. */
+static bool take_answer(struct worker *w, const struct sa *sa, const struct packet *packet, const struct flow *flow)
+{
+    struct note note = {.kind = NOTE_ANSWER, .child_id = sa->child_id};
+    if (!echo_answer(w->setup.mark, packet_bytes(packet), flow, &note.echo))
+        return false;
+    worker_note(w, &note);
+    return true;
+}
+
 /* The end of the tunnel: what the outer header has to say to the inner one (RFC 6040), then the packet is the host's.
  * Its hop limit is taken down where the kernel forwards it, once (RFC 4301 5.1.2). */
 static void deliver(struct worker *w, const struct sa *sa, const struct datagram *datagram, const struct packet *packet,
@@ -64,6 +74,8 @@ static void deliver(struct worker *w, const struct sa *sa, const struct datagram
         worker_drop(w, DROP_IN_ECN);
         return;
     }
+    if (sa->probed && take_answer(w, sa, packet, flow))
+        return;
     worker_clamp(sa, packet, flow);
     if (w->merges && coalesce_add(&w->coalesce, packet_data(packet), packet->len, flow))
         return;

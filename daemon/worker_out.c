@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From TUN to the network: flow, SPD, SA, size, then a batch is sealed and sent. */
+#include <string.h>
+
 #include "daemon/worker_state.h"
 #include "esp/fragment.h"
 #include "esp/header.h"
@@ -377,6 +379,23 @@ static void classify(struct worker *w, struct packet *packet, const struct vnet 
     counter_add(&w->rules[index].packets, 1);
     counter_add(&w->rules[index].bytes, packet->len);
     worker_send_out(w, (uint32_t)index, &flow, packet, vnet);
+}
+
+void worker_take_own(struct worker *w, struct packet *packet)
+{
+    static const struct vnet whole = {0};
+    classify(w, packet, &whole);
+}
+
+void worker_send_own(struct worker *w, struct bytes packet, uint64_t now_ms)
+{
+    worker_set_time(w, now_ms);
+    w->scratch.offset = PACKET_HEADROOM;
+    w->scratch.len = (uint32_t)packet.len;
+    memcpy(packet_data(&w->scratch), packet.data, packet.len);
+    worker_take_own(w, &w->scratch);
+    worker_seal_batch(w);
+    worker_tell_notes(w);
 }
 
 bool worker_device_readable(struct worker *w, uint64_t now_ms)

@@ -119,6 +119,8 @@ void worker_write_coalesced(struct worker *w);
  * are until it is done. */
 void worker_send_out(struct worker *w, uint32_t rule, const struct flow *flow, struct packet *packet,
                      const struct vnet *vnet);
+/* A packet of our own, as if it had come from the TUN. It stays where it is until the batch is done. */
+void worker_take_own(struct worker *w, struct packet *packet);
 void worker_take_esp(struct worker *w, const struct datagram *datagram, const struct packet *piece);
 
 /* The packet needs an SA of another worker. Without room there it is dropped, for the reason given. */

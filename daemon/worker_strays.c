@@ -25,6 +25,8 @@ size_t worker_take_strays(struct worker *w, struct ring *ring, uint64_t now_ms)
         inbound = stray->inbound;
         if (inbound)
             worker_take_esp(w, &stray->datagram, &stray->packet);
+        else if (stray->own)
+            worker_take_own(w, &stray->packet);
         else
             worker_send_out(w, stray->rule, &stray->flow, &stray->packet, &stray->vnet);
     }

@@ -68,6 +68,7 @@ struct sa {
     uint32_t path_mtu;  /* outer; see esp/path_mtu.h */
     uint32_t inner_mtu; /* what fits into it, sealed; follows from path_mtu */
     uint32_t inner_max; /* what fits into an outer packet of 65,535 bytes, which is then fragmented on its way */
+    bool probed;        /* answers to our own echo requests may come by it: esp/echo.h */
     /* By the owner, which alone looks at them. */
     bool no_gso;              /* the way to the peer cannot segment (daemon/udp.h) */
     bool soft_reported;       /* the soft limit was reported once */

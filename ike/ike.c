@@ -163,6 +163,19 @@ enum status ike_down(struct ike *ike, uint64_t now_ms, uint32_t connection, cons
     return ERR_STATE;
 }
 
+void ike_restart(struct ike *ike, uint64_t now_ms, uint32_t connection, const char *why)
+{
+    ike->now_ms = now_ms;
+    struct peer *peer = ike->closed ? NULL : peer_of_connection(ike, connection);
+    if (peer == NULL || connection_of(ike, connection)->start == START_NONE ||
+        (peer->sas == NULL && peer->children == NULL))
+        return;
+    ike_say(ike, LOG_WARNING, connection, "the tunnel is made anew: %s", why);
+    peer_end(ike, peer, true, why);
+    peer_want_all(peer);
+    peer_pursue(ike, peer);
+}
+
 enum status ike_rekey(struct ike *ike, uint64_t now_ms, uint32_t connection, const char **why)
 {
     ike->now_ms = now_ms;

@@ -124,6 +124,10 @@ MUST_USE enum status ike_up(struct ike *ike, uint64_t now_ms, uint32_t connectio
 MUST_USE enum status ike_down(struct ike *ike, uint64_t now_ms, uint32_t connection, const char **why);
 MUST_USE enum status ike_rekey(struct ike *ike, uint64_t now_ms, uint32_t connection, const char **why);
 
+/* Both ends say that they live, and nothing gets through: the tunnels of a connection that we may call are ended, which
+ * the peer is told, and made anew. Where there are none, nothing happens. */
+void ike_restart(struct ike *ike, uint64_t now_ms, uint32_t connection, const char *why);
+
 /* The data plane reports a soft limit (renew) or a hard one (the SA is dead: delete it). Unknown ids are ignored. */
 void ike_child_soft(struct ike *ike, uint64_t now_ms, uint64_t child_id);
 void ike_child_hard(struct ike *ike, uint64_t now_ms, uint64_t child_id);

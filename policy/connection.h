@@ -17,6 +17,7 @@ enum auth_choice { AUTH_PSK, AUTH_PUBKEY };
 enum encap_choice { ENCAP_YES, ENCAP_AUTO, ENCAP_NO };
 enum start_action { START_TRAP, START_START, START_NONE };
 enum dpd_action { DPD_RESTART, DPD_TRAP, DPD_CLEAR };
+enum probe_action { PROBE_NONE, PROBE_RESTART };
 
 struct connection {
     char name[CONNECTION_NAME_MAX + 1];
@@ -45,6 +46,11 @@ struct connection {
     bool required;   /* readiness of the gateway depends on it */
     char *up, *down; /* programs that are told when a tunnel comes and goes; owned; NULL: none */
     uint64_t hook_timeout_s;
+    struct address probe,
+        probe_source; /* echo requests through the tunnel; family 0: none, and an address of this host */
+    uint64_t probe_interval_s;
+    uint32_t probe_failures; /* unanswered in a row: down */
+    enum probe_action probe_action;
     struct tunnel tunnel;
 };
 

@@ -218,6 +218,27 @@ def batches():
     yield "fragment", b"\1" + step(0) * 2 + struct.pack("!H", 0x8000 | len(raw)) + raw + step(0) * 2
 
 
+def echo(six, reply=True, more=b""):
+    """fuzz_echo: the answer that its mark wants."""
+    body = struct.pack("!HH", 77, 5) + bytes(range(16)) + b"\0\0\0\3" + b"12345678" + more
+    kind = (129 if reply else 128) if six else (0 if reply else 8)
+    message = struct.pack("!BBH", kind, 0, 0) + body
+    source, to = (SIX_A, SIX_B) if six else (b"\n\2\0\t", b"\n\1\0\1")
+    pseudo = source + to + struct.pack("!II", len(message), 58) if six else b""
+    words = pseudo + message
+    total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    message = message[:2] + struct.pack("!H", total ^ 0xffff) + message[4:]
+    if six:
+        return struct.pack("!IHBB", 6 << 28, len(message), 58, 64) + source + to + message
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(message), 0, 0x4000, 64, 1, 0) + source + to + message
+
+
+SIX_A, SIX_B = bytes.fromhex("fd000002" + "0" * 23 + "9"), bytes.fromhex("fd000001" + "0" * 23 + "1")
+for key, value in {"v4": echo(False), "v6": echo(True), "v4_request": echo(False, False), "v6_longer": echo(True, more=b"xx"),
+                   "v4_cut": echo(False)[:-1]}.items():
+    write("fuzz_echo", key, value)
 for key, value in SYNS.items():
     write("fuzz_mss", key, struct.pack("!H", 1300) + value)
 for key, (mtu, value) in CUTS.items():

@@ -103,7 +103,8 @@ def test_the_page_is_what_prometheus_wants(lab):
     promtool = os.environ.get("ESPTUN_PROMTOOL") or shutil.which("promtool")
     if not promtool:
         raise Skip("there is no promtool (Debian package prometheus), nor ESPTUN_PROMTOOL")
-    left, right = watched(lab)
+    left, right = watched(lab, probe="10.2.0.2", start="start")
+    wait_for("an answer to the probe", lambda: value(get(left, "/metrics")[1], "ipsec_probe_rtt_seconds"))
     expect(left.gateway.host.ping(right.gateway.host_address, count=4)[1] >= 3, "no tunnel")
     done = subprocess.run([promtool, "check", "metrics"], input=get(left, "/metrics")[1], text=True, timeout=20,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)

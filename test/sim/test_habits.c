@@ -83,6 +83,37 @@ static void after_clear_the_peer_or_a_command_brings_it_back(void **state)
     }
 }
 
+/* --- a tunnel that leads nowhere, between two who live --- */
+
+static void a_restart_makes_all_anew(void **state)
+{
+    (void)state;
+    static const enum start_action starts[] = {START_START, START_TRAP, START_NONE};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        struct bench *b = calloc(1, sizeof *b);
+        assert_non_null(b);
+        b->rig = rig_new(42);
+        end(b, I)->connection.start = starts[i];
+        rig_start(b->rig);
+        ike_restart(end(b, I)->ike, b->rig->now_ms, 0, "nothing is up: nothing happens");
+        assert_true(starts[i] == START_START || !calls(b));
+        ike_acquire(end(b, starts[i] == START_NONE ? R : I)->ike, b->rig->now_ms, 0);
+        assert_true(rig_run_until(b->rig, 5 * SECOND, rig_both_carry));
+        rig_run(b->rig, 5 * SECOND);
+        unsigned before = end(b, I)->events[IKE_EVENT_CHILD_UP];
+        ike_restart(end(b, I)->ike, b->rig->now_ms, 0, "its probe is not answered");
+        bool may_call = starts[i] != START_NONE;
+        assert_int_equal(end(b, I)->events[IKE_EVENT_CHILD_DOWN], may_call);
+        assert_int_equal(calls(b), may_call);
+        rig_run(b->rig, 10 * SECOND);
+        assert_true(rig_both_carry(b->rig));
+        assert_int_equal(end(b, I)->events[IKE_EVENT_CHILD_UP], before + may_call);
+        assert_int_equal(end(b, R)->events[IKE_EVENT_CHILD_DOWN], may_call); /* it was told, and keeps nothing old */
+        assert_int_equal(rig_children(end(b, R)), 1);
+        bench_free(b);
+    }
+}
+
 /* --- the commit bit (RFC 2408 3.1) --- */
 
 static bool commits(void *arg, struct rig *rig, int from, struct rig_datagram *d)
@@ -444,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_follows_when_the_peer_is_dead),
         cmocka_unit_test(after_clear_the_peer_or_a_command_brings_it_back),
+        cmocka_unit_test(a_restart_makes_all_anew),
         cmocka_unit_test(a_peer_that_never_says_connected_is_not_waited_for_for_ever),
         cmocka_unit_test(connected_ends_the_wait),
         cmocka_unit_test(the_shorter_lifetime_counts_in_both_phases),

@@ -74,6 +74,26 @@ static void test_every_key_that_an_sa_follows_from_changes_the_connection(void *
     }
 }
 
+/* What the tunnel does not depend on is changed without touching it. */
+static void test_probes_leave_the_tunnel_alone(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"required = yes",
+                                        "probe = 10.2.0.1",
+                                        "probe = 10.2.0.2\nprobe_source = 10.1.0.1",
+                                        "probe = 10.2.0.2\nprobe_interval = 1s",
+                                        "probe = 10.2.0.2\nprobe_failures = 9",
+                                        "probe = 10.2.0.2\nprobe_action = restart"};
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof text, ONE "%s\n" ACL, lines[i]);
+        struct two t = differ(ONE ACL, text);
+        if (t.diff.fates[0] != CONNECTION_KEPT)
+            fail_msg("'%s' changes the connection", lines[i]);
+        finish(&t);
+    }
+}
+
 static void test_ends_and_secrets_change_the_connection(void **state)
 {
     (void)state;
@@ -211,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_key_that_an_sa_follows_from_changes_the_connection),
+        cmocka_unit_test(test_probes_leave_the_tunnel_alone),
         cmocka_unit_test(test_ends_and_secrets_change_the_connection),
         cmocka_unit_test(test_how_it_is_written_does_not_matter),
         cmocka_unit_test(test_numbers_follow_names),

@@ -77,6 +77,23 @@ static void lives_and_death(void **state)
     expect_explained(cases, COUNT(cases));
 }
 
+static void probes(void **state)
+{
+    (void)state;
+    const struct explain_case cases[] = {
+        {PEER ACL, "Whether this gateway counts as ready", "is pinged"},
+        {PEER "probe = 10.2.0.1\nprobe_source = 10.1.0.1\n" ACL,
+         "10.2.0.1 is pinged through it every 10 seconds, from 10.1.0.1.", "made anew"},
+        {PEER "probe = 10.2.0.1\n" ACL, "from an address of this host", "made anew"},
+        {PEER "probe = 10.2.0.1\nprobe_failures = 7\nprobe_action = restart\n" ACL,
+         "After 7 pings in a row without an answer it counts as down, and the tunnel is ended and made anew.",
+         "nothing else happens"},
+        {PEER "probe = 10.2.0.1\nstart = trap\n" ACL, "bring the tunnel up, and keep it up", "made anew"},
+        {PEER "probe = 10.2.0.1\nstart = start\n" ACL, "nothing else happens", "keep it up"},
+    };
+    expect_explained(cases, COUNT(cases));
+}
+
 static void path_and_readiness(void **state)
 {
     (void)state;
@@ -286,10 +303,18 @@ static void a_client(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_calls),          cmocka_unit_test(what_proves), cmocka_unit_test(lives_and_death),
-        cmocka_unit_test(path_and_readiness), cmocka_unit_test(proposals),   cmocka_unit_test(rules),
-        cmocka_unit_test(many_rules),         cmocka_unit_test(width),       cmocka_unit_test(with_certificates),
-        cmocka_unit_test(a_server),           cmocka_unit_test(a_client),
+        cmocka_unit_test(who_calls),
+        cmocka_unit_test(what_proves),
+        cmocka_unit_test(lives_and_death),
+        cmocka_unit_test(probes),
+        cmocka_unit_test(path_and_readiness),
+        cmocka_unit_test(proposals),
+        cmocka_unit_test(rules),
+        cmocka_unit_test(many_rules),
+        cmocka_unit_test(width),
+        cmocka_unit_test(with_certificates),
+        cmocka_unit_test(a_server),
+        cmocka_unit_test(a_client),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -149,11 +149,13 @@ static void load_example(const struct config_key *key, const char *example)
         load_access_example(key, example, vault);
         return;
     }
-    snprintf(text, sizeof text, "%s%s%s%s%s%s\n", key->section == SECTION_GATEWAY ? "[gateway]\n" : connection,
+    bool probe = strncmp(key->name, "probe", 5) == 0; /* wants a rule, and details want a probe */
+    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s\n", key->section == SECTION_GATEWAY ? "[gateway]\n" : connection,
              key->section == SECTION_GATEWAY || remote ? "" : "remote = 203.0.113.9\n",
              key->section == SECTION_GATEWAY || psk ? "" : "psk = correct horse battery\n",
              strcmp(key->name, "esp") == 0 || strcmp(key->name, "ike") == 0 ? "allow = sha1\n" : "",
-             key->section == SECTION_ACL ? "[acl]\n" : "", example);
+             key->section == SECTION_ACL ? "[acl]\n" : "", probe && key->name[5] != '\0' ? "probe = 10.2.0.1\n" : "",
+             example, probe ? "\n[acl]\nprotect = 10.1.0.0/24 -> 10.2.0.0/24 via branch" : "");
     enum status status = config_load_text("page", bytes_of(text, strlen(text)), false, vault, &config, &errors);
     if (status != OK) {
         config_errors_print(&errors, stderr);

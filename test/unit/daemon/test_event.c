@@ -35,6 +35,12 @@ static const struct {
     {{.kind = IKE_EVENT_CHILD_FAILED, .connection = "b", .reason = "\x1b[31m"},
      HEAD "\"child_failed\",\"connection\":\"b\",\"reason\":\"\\u001B[31m\"}\n",
      TIME " b child failed: \\x1b[31m\n"},
+    {{.kind = EVENT_PROBE_UP, .connection = "b", .reason = "x"},
+     HEAD "\"probe_up\",\"connection\":\"b\",\"reason\":\"x\"}\n",
+     TIME " b probe is up: x\n"},
+    {{.kind = EVENT_PROBE_DOWN, .connection = "b", .reason = "x"},
+     HEAD "\"probe_down\",\"connection\":\"b\",\"reason\":\"x\"}\n",
+     TIME " b probe is down: x\n"},
 };
 
 static void check_shown(const char *json, const char *wanted)

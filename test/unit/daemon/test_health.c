@@ -51,17 +51,18 @@ static void judgement(void **state)
         bool good;
         const char *says;
     } rows[] = {
-        {{1, 1, &fine, HEALTH_NOT_PROBED}, true, ""},
-        {{2, 2, &few, HEALTH_NOT_PROBED}, true, ""},
-        {{2, 2, &soon, HEALTH_NOT_PROBED}, true, ""},
-        {{0, 0, &fine, HEALTH_NOT_PROBED}, false, "no protect rule"},
-        {{2, 1, &fine, HEALTH_NOT_PROBED}, false, "1 of 2 rules have an SA"},
-        {{2, 0, &fine, HEALTH_PROBE_ANSWERED}, false, "0 of 2"},
-        {{1, 1, &bad, HEALTH_NOT_PROBED}, false, "10 packets left in the last 30 s, and none came back"},
+        {{1, 1, &fine, HEALTH_NOT_PROBED, 3}, true, ""},
+        {{2, 2, &few, HEALTH_NOT_PROBED, 3}, true, ""},
+        {{2, 2, &soon, HEALTH_NOT_PROBED, 3}, true, ""},
+        {{0, 0, &fine, HEALTH_NOT_PROBED, 3}, false, "no protect rule"},
+        {{2, 1, &fine, HEALTH_NOT_PROBED, 3}, false, "1 of 2 rules have an SA"},
+        {{2, 0, &fine, HEALTH_PROBE_ANSWERED, 3}, false, "0 of 2"},
+        {{1, 1, &bad, HEALTH_NOT_PROBED, 3}, false, "10 packets left in the last 30 s, and none came back"},
         /* a probe knows better, either way */
-        {{1, 1, &bad, HEALTH_PROBE_ANSWERED}, true, ""},
-        {{1, 1, &fine, HEALTH_PROBE_FAILS}, false, "probe is not answered"},
-        {{1, 1, &fine, HEALTH_PROBE_WAITS}, false, "has not come yet"},
+        {{1, 1, &bad, HEALTH_PROBE_ANSWERED, 3}, true, ""},
+        {{1, 1, &fine, HEALTH_PROBE_FAILS, 3}, false, "probe is not answered, 3 times in a row"},
+        {{1, 1, &fine, HEALTH_PROBE_HOMELESS, 0}, false, "probe_source is missing"},
+        {{1, 1, &fine, HEALTH_PROBE_WAITS, 3}, false, "has not come yet"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char why[HEALTH_WHY];

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/metrics.h"
 
+#include "daemon/tunnel_probe.h"
 #include "daemon_test.h"
 
 /* A name that the format has to escape. */
-static const struct connection connections[] = {{.name = "branch"}, {.name = "a\"b\\c"}};
+static const struct connection connections[] = {{.name = "branch", .probe = {.family = 4}}, {.name = "a\"b\\c"}};
+static const struct tunnel_probe probes[] = {
+    {.state = PROBE_UP, .sent = 9, .answered = 8, .lost = 1, .rtt_us = 1234567}, {.state = PROBE_UNKNOWN}};
 static struct drops drops;
 static uint64_t ike_drops[IKE_DROP_COUNT];
 
@@ -48,6 +51,7 @@ static int setup(void **state)
                                       .started_ms = 500,
                                       .connections = connections,
                                       .connection_count = COUNT(connections),
+                                      .probes = probes,
                                       .spd = &f->spd,
                                       .sad = f->sad,
                                       .drops = &drops,
@@ -121,6 +125,11 @@ static void what_monitoring_reads(void **state)
         "\nipsec_connection_up{connection=\"branch\"} 1\n",
         "\nipsec_connection_up{connection=\"a\\\"b\\\\c\"} 0\n",
         "\nipsec_connection_required{connection=\"branch\"} 1\n",
+        "\nipsec_probe_up{connection=\"branch\"} 1\n",
+        "\nipsec_probe_lost{connection=\"branch\"} 1\n",
+        "\nipsec_probe_sent_total{connection=\"branch\"} 9\n",
+        "\nipsec_probe_answered_total{connection=\"branch\"} 8\n",
+        "\nipsec_probe_rtt_seconds{connection=\"branch\"} 1.234567\n",
         "\nipsec_connection_healthy{connection=\"branch\"} 1\n",
         "\nipsec_connection_healthy{connection=\"a\\\"b\\\\c\"} 0\n",
         "\nipsec_ike_sa_state{connection=\"branch\",local=\"192.0.2.1:4500\",remote=\"[2001:db8::2]:500\",remote_id=\"",

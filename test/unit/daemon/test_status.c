@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/status.h"
 
+#include "daemon/tunnel_probe.h"
 #include "daemon_test.h"
 
 static char a_name[] = "gw.example.org", a_problem[] = "there is no such name";
@@ -108,8 +109,8 @@ static int64_t number_of(const json_t *object, const char *key)
 static void test_without_sas(void **state)
 {
     struct fixture *f = *state;
-    static const char *const keys[] = {"version", "uptime_s", "configured_s", "ike_sas",   "rules",      "drops",
-                                       "crypto",  "workers",  "offloads",     "log_level", "log_levels", "names"};
+    static const char *const keys[] = {"version", "uptime_s", "configured_s", "ike_sas",    "rules", "drops", "crypto",
+                                       "workers", "offloads", "log_level",    "log_levels", "names", "probes"};
     struct status_document document;
     rules[1] = (struct rule_counters){3, UINT64_MAX};
     drops.count[DROP_OUT_NO_RULE] = 7;
@@ -197,6 +198,44 @@ static void test_with_a_guard(void **state)
     assert_int_equal(number_of(all, "in_clear"), 3);
     assert_true(number_of(all, "out_clear") == INT64_MAX);
     json_decref(root);
+}
+
+static void test_probes(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const keys[] = {"connection", "address",  "source", "state",     "rtt_ms",
+                                       "sent",       "answered", "lost",   "answered_s"};
+    struct connection connection = f->input.connections[0];
+    struct tunnel_probe p = {.state = PROBE_UP,
+                             .source = an_address("10.1.0.1"),
+                             .rtt_us = 1250,
+                             .sent = 7,
+                             .answered = 5,
+                             .lost = 2,
+                             .answered_ms = f->input.now_ms - 3000};
+    connection.probe = an_address("10.2.0.1");
+    for (int known = 0; known < 2; known++) {
+        struct status_document document;
+        const struct tunnel_probe none = {0};
+        struct status_input input = f->input;
+        input.connections = &connection;
+        input.connection_count = 1;
+        input.probes = known ? &p : &none;
+        status_begin(&document, &input);
+        json_t *root = finish(&document);
+        const json_t *probe = json_array_get(json_object_get(root, "probes"), 0);
+        assert_keys(probe, keys, COUNT(keys));
+        assert_string_equal(text_of(probe, "address"), "10.2.0.1");
+        assert_string_equal(text_of(probe, "state"), known ? "up" : "unknown");
+        assert_int_equal(number_of(probe, "sent"), known ? 7 : 0);
+        assert_int_equal(number_of(probe, "lost"), known ? 2 : 0);
+        assert_true(json_is_null(json_object_get(probe, "source")) == !known);
+        assert_true(json_is_null(json_object_get(probe, "answered_s")) == !known);
+        assert_true(json_is_null(json_object_get(probe, "rtt_ms")) == !known);
+        if (known)
+            assert_true(json_real_value(json_object_get(probe, "rtt_ms")) == 1.25);
+        json_decref(root);
+    }
 }
 
 static const struct identity branch_id = {.type = ID_FQDN, .len = 6, .data = "branch"};
@@ -397,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_sas, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_with_a_guard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offloads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_levels, setup, teardown),

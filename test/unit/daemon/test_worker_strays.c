@@ -85,6 +85,58 @@ static void test_both_ways_mixed(void **state)
     end(&t);
 }
 
+/* A packet of our own: 10.1.0.1 to 10.2.0.9, port 53. */
+static struct bytes own_packet(void)
+{
+    static uint8_t udp[] = {0x45, 0, 0, 31, 0,    0, 0x40, 0,  64, 17, 0, 0, 10,  1,   0,  1,
+                            10,   2, 0, 9,  0x10, 0, 0,    53, 0,  11, 0, 0, 'o', 'w', 'n'};
+    return bytes_of(udp, sizeof udp);
+}
+
+/* It takes the way of one from the TUN: the rule counts, the SA seals. */
+static void test_packets_of_our_own(void **state)
+{
+    struct two t = two_of(state);
+    worker_send_own(t.second, own_packet(), 1000);
+    assert_string_equal(peer_hears(t.w), "own");
+    assert_int_equal(worker_rules(t.second)[0].packets, 1);
+    assert_true(stray_put(t.w->ring, &(struct stray){.own = true}, own_packet()));
+    assert_int_equal(worker_take_strays(t.second, t.w->ring, 1000), 1);
+    assert_string_equal(peer_hears(t.w), "own");
+    assert_int_equal(worker_rules(t.second)[0].packets, 2);
+    worker_send_own(t.w->worker, own_packet(), 1000); /* not its SA */
+    assert_int_equal(t.w->handed_over, 1);
+    assert_null(peer_hears(t.w));
+    sad_remove(t.w->sad, 7);
+    worker_send_own(t.second, own_packet(), 1000); /* without an SA it stays */
+    assert_null(peer_hears(t.w));
+    end(&t);
+}
+
+/* Only where the SA is marked, and the token is ours: all else is the host's. */
+static void test_answers_to_our_own(void **state)
+{
+    struct two t = two_of(state);
+    static const struct {
+        bool probed, forged;
+    } rows[] = {{false, false}, {true, true}, {false, true}, {true, false}};
+    t.w->mark = (struct echo_mark){.token = "a token of ours", .identifier = 77};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        bool taken = rows[i].probed && !rows[i].forged;
+        t.w->answers = 0;
+        sad_by_child(t.w->sad, 7)->probed = rows[i].probed;
+        const struct packet p = peer_answers(t.w, rows[i].forged);
+        peer_sends(t.w, t.w->outer, packet_data(&p), p.len);
+        assert_int_equal(worker_take_strays(t.second, t.w->ring, 1000), 1);
+        assert_int_equal(t.w->answers, taken);
+    }
+    assert_int_equal(sad_by_child(t.w->sad, 7)->in.packets, COUNT(rows));
+    assert_int_equal(t.w->answer.subject, 3);
+    assert_int_equal(t.w->answer.sequence, 4);
+    assert_true(t.w->answer.nonce == 5);
+    end(&t);
+}
+
 /* More than a batch: the rest is there for the next call. */
 static void test_more_than_a_batch(void **state)
 {
@@ -153,6 +205,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_outbound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_inbound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_both_ways_mixed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_packets_of_our_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answers_to_our_own, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_than_a_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_waited_is_handed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_room_it_is_counted, setup, teardown),

@@ -44,6 +44,9 @@ struct world {
     bool no_room;        /* for notes */
     unsigned refused[2]; /* super-packets of TCP, of UDP */
     int refusal;
+    unsigned answers;
+    struct echo answer;
+    struct echo_mark mark;
 };
 
 static const struct log quiet;
@@ -79,6 +82,10 @@ static inline bool on_note(void *arg, const struct note *n)
     case NOTE_TOO_BIG:
         assert_true(n->size > 0);
         w->too_bigs++;
+        break;
+    case NOTE_ANSWER:
+        w->answers++;
+        w->answer = n->echo;
         break;
     case NOTE_REFUSED:
         w->refused[n->udp ? 1 : 0]++;
@@ -154,6 +161,7 @@ static inline struct worker *new_worker(struct world *w, uint8_t shard)
         .bypass = &w->bypass,
         .device = &w->device,
         .random = &w->random,
+        .mark = &w->mark,
         .shard = shard,
         .packet_max = 9000,
         .ops = {w, on_message, on_note, on_route_mtu, on_hand_over},
@@ -262,11 +270,39 @@ static inline const char *peer_hears(struct world *w)
     return (const char *)packet_data(&p) + 28;
 }
 
+static inline struct packet sealed(struct world *w, struct packet p)
+{
+    struct packet *one = &p;
+    enum drop why;
+    esp_seal(w->peer, &one, &why, 1);
+    assert_int_equal(why, DROP_NONE);
+    return p;
+}
+
+/* What 10.2.0.9 says to our own echo request, sealed; forged: with another token. */
+static inline struct packet peer_answers(struct world *w, bool forged)
+{
+    static uint8_t buffer[PACKET_HEADROOM + 2048 + PACKET_TAILROOM];
+    struct packet p = packet_of(buffer, sizeof buffer, PACKET_HEADROOM);
+    struct echo_mark mark = w->mark;
+    const struct echo echo = {.source = an_address("10.2.0.9"),
+                              .destination = an_address("10.1.0.1"),
+                              .subject = 3,
+                              .sequence = 4,
+                              .nonce = 5};
+    mark.token[3] ^= forged;
+    uint8_t *ip = packet_data(&p);
+    p.len = (uint32_t)echo_request(&mark, &echo, ip);
+    ip[20] = 0; /* the reply; a request is 8 */
+    store_u16(ip + 22, checksum_replace(load_u16(ip + 22), 0x0800, 0));
+    return sealed(w, p);
+}
+
 /* A sealed packet from 10.2.0.9 to the host's socket, as the peer would make it. */
 static inline struct packet peer_seals(struct world *w, const char *text)
 {
     static uint8_t buffer[PACKET_HEADROOM + 2048 + PACKET_TAILROOM];
-    struct packet p = packet_of(buffer, sizeof buffer, PACKET_HEADROOM), *one = &p;
+    struct packet p = packet_of(buffer, sizeof buffer, PACKET_HEADROOM);
     size_t len = strlen(text);
     uint8_t header[28] = {0x45, 0, 0, (uint8_t)(28 + len), 0, 0, 0, 0, 64, 17, 0, 0, 10, 2, 0, 9, 10, 1, 0, 1};
     uint32_t sum = 0;
@@ -278,10 +314,7 @@ static inline struct packet peer_seals(struct world *w, const char *text)
     memcpy(packet_data(&p), header, sizeof header);
     memcpy(packet_data(&p) + 28, text, len);
     p.len = (uint32_t)(28 + len);
-    enum drop why;
-    esp_seal(w->peer, &one, &why, 1);
-    assert_int_equal(why, DROP_NONE);
-    return p;
+    return sealed(w, p);
 }
 
 static inline void peer_sends(struct world *w, int fd, const void *data, size_t len)
