@@ -165,6 +165,23 @@ def test_no_address_of_this_host(lab):
     del right
 
 
+def test_a_reload_changes_the_probe_alone(lab):
+    left, right = probed(lab)
+    wait_state(left, "up")
+    spi, a, b = left.child()["spi_in"], left.gateway, right.gateway
+    for keys, wanted in (({"probe": "10.2.0.1"}, ["10.2.0.1"]), ({"probe": None, "probe_interval": None,
+                         "probe_failures": None}, []), ({}, ["10.2.0.2"])):
+        with open(left.file, "w", encoding="ascii") as out:
+            out.write(config(a, b, settings={"metrics": AT}, **{**FAST, **keys}))
+        left.verb("reload")
+        expect([p["address"] for p in left.status()["probes"]] == wanted, f"{left.status()['probes']}")
+        if wanted:
+            expect(wait_state(left, "up")["address"] == wanted[0], "another one is up")
+        else:
+            expect(get(left, "/readyz") == (200, "peer: ready\n"), "not ready without a probe")
+        expect(left.child()["spi_in"] == spi, "the reload has touched the tunnel")
+
+
 def test_without_a_tunnel_nothing_leaves(lab):
     left, right = probed(lab, start="none")
     wire = Capture(left.gateway, "wan0")
