@@ -36,5 +36,5 @@ bool password_hash_is_sound(const char *text)
 {
     return strlen(text) < PASSWORD_HASH && sodium_init() >= 0 &&
            crypto_pwhash_str_needs_rehash(text, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                                          crypto_pwhash_MEMLIMIT_INTERACTIVE) >= 0;
+                                          crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
 }

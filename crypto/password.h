@@ -19,7 +19,8 @@ MUST_USE bool password_verify(const char *hash, struct bytes password);
  * the answer takes as long as for the others. */
 const char *password_hash_of_nobody(void);
 
-/* Can password_verify read it? */
+/* Can password_verify read it, and is it as costly as those of password_hash? Another cost would tell by the time that
+ * the answer takes that this name exists, or keep a thread busy for minutes. */
 MUST_USE bool password_hash_is_sound(const char *text);
 
 #endif

@@ -25,15 +25,16 @@ static int open_socket(void)
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* A full backlog (EAGAIN) is a sign of life too. */
-static bool somebody_answers(const struct sockaddr_un *name)
+/* What connect says: 0 or EAGAIN (a full backlog) is a sign of life, ECONNREFUSED means that nobody listens any more.
+ * All else tells nothing: it may be the living socket of another user. */
+static int try_to_connect(const struct sockaddr_un *name)
 {
     int fd = open_socket();
     if (fd < 0)
-        return false;
-    bool answers = connect(fd, (const struct sockaddr *)name, sizeof *name) == 0 || errno == EAGAIN;
+        return errno;
+    int error = connect(fd, (const struct sockaddr *)name, sizeof *name) == 0 ? 0 : errno;
     close(fd);
-    return answers;
+    return error;
 }
 
 static enum status clear_path(const struct sockaddr_un *name, char *why, size_t why_len)
@@ -46,7 +47,18 @@ static enum status clear_path(const struct sockaddr_un *name, char *why, size_t 
         (void)snprintf(why, why_len, "%s exists and is not a socket; choose another 'control' in [gateway]", path);
         return ERR_STATE;
     }
-    if (somebody_answers(name)) {
+    int error = try_to_connect(name);
+    if (error == ENOENT)
+        return OK;
+    if (error != 0 && error != EAGAIN && error != ECONNREFUSED) {
+        (void)snprintf(
+            why, why_len,
+            "it cannot be told whether a process answers on the control socket %s: %s; stop it and remove the "
+            "socket, or choose another 'control' in [gateway]",
+            path, strerror(error));
+        return ERR_STATE;
+    }
+    if (error != ECONNREFUSED) {
         (void)snprintf(why, why_len,
                        "another process answers on the control socket %s; stop it, or choose another 'control' in "
                        "[gateway]",

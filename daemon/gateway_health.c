@@ -45,6 +45,8 @@ static bool judge(const struct gateway *g, size_t connection, char why[HEALTH_WH
 
 /* --- pages --- */
 
+enum { PAGE_LIFE_MS = 200 };
+
 static const char plain[] = "text/plain; charset=utf-8";
 
 static void text_page(struct http_page *page, unsigned code, const char *type, char *body, size_t len)
@@ -114,15 +116,31 @@ static void ready_page(struct gateway *g, struct http_page *page)
     text_page(page, ready ? 200 : 503, plain, text, len);
 }
 
+/* To make these pages all SAs are looked at, and whoever may ask may ask without a pause: within a moment he gets the
+ * same one again. */
+static void serve(struct gateway *g, struct kept_page *kept, void (*make)(struct gateway *g, struct http_page *page),
+                  struct http_page *page)
+{
+    if (gateway_now(g) >= kept->until_ms) {
+        free(kept->page.body);
+        make(g, &kept->page);
+        kept->until_ms = gateway_now(g) + PAGE_LIFE_MS;
+    }
+    *page = kept->page;
+    page->body = kept->page.body != NULL ? malloc(kept->page.len + 1) : NULL;
+    if (page->body != NULL)
+        memcpy(page->body, kept->page.body, kept->page.len);
+}
+
 static bool on_page(void *arg, const char *path, struct http_page *page)
 {
     struct gateway *g = arg;
     if (strcmp(path, "/metrics") == 0)
-        metrics_page(g, page);
+        serve(g, &g->metrics_page, metrics_page, page);
     else if (strcmp(path, "/healthz") == 0)
         alive_page(g, page);
     else if (strcmp(path, "/readyz") == 0)
-        ready_page(g, page);
+        serve(g, &g->ready_page, ready_page, page);
     else
         return false;
     return true;
@@ -150,4 +168,6 @@ void gateway_close_health(struct gateway *g)
 {
     http_close(g->http);
     g->http = NULL;
+    free(g->metrics_page.page.body);
+    free(g->ready_page.page.body);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/config_diff.h"
 #include "daemon/gateway_state.h"
@@ -37,6 +38,15 @@ static enum status load(struct reload *r)
 {
     struct gateway *g = r->g;
     struct config_errors errors = {0};
+    struct stat file;
+    /* Whoever opens a FIFO waits for its writer, and everything with him. */
+    if (stat(g->config->path, &file) == 0 && !S_ISREG(file.st_mode)) {
+        fprintf(r->out,
+                "nothing has changed: %s is no regular file, so it cannot be read again: start esptun with -c FILE to "
+                "reload\n",
+                g->config->path);
+        return ERR_UNSUPPORTED;
+    }
     enum status status = config_load(g->config->path, g->vault, &r->config, &errors);
     if (status == OK)
         config_errors_log(&errors, g->log);

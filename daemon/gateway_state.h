@@ -92,6 +92,12 @@ struct gateway_tables {
     bool *seen; /* by rule: scratch of gateway_look */
 };
 
+/* A page that is good for a moment more. */
+struct kept_page {
+    struct http_page page; /* its body is owned */
+    uint64_t until_ms;
+};
+
 struct gateway {
     struct config *config; /* owned */
     struct vault *vault;   /* borrowed, like log */
@@ -124,6 +130,7 @@ struct gateway {
     struct commands commands;
     struct logins logins;
     struct resolver resolver;
+    struct kept_page metrics_page, ready_page;
     struct http *http;           /* NULL: no metrics */
     struct gateway_hooks *hooks; /* NULL: no connection has one */
     uint64_t health_due_ms;      /* the next sample; DEADLINE_NEVER: nobody asks */

@@ -27,6 +27,7 @@ enum {
     READ_BYTES = 4096,  /* at once; */
     READ_PAUSE_MS = 10, /* then not before: who floods waits for us */
     USUAL_FILES = 1024,
+    FDS_MOST = 1 << 20,
     POLLS = HOOKS_RUNNING_MAX + 2
 };
 
@@ -346,6 +347,18 @@ static bool is_ours(void)
            fcntl(HOOK_RUNNER_FD, F_SETFD, FD_CLOEXEC) == 0;
 }
 
+/* Hooks inherit nothing, a TUN that was handed over least of all. Kernels before 5.9 have no close_range. */
+static void close_others(void)
+{
+    if (close_range(HOOK_RUNNER_FD + 1, ~0U, 0) == 0)
+        return;
+    struct rlimit limit;
+    bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < FDS_MOST;
+    int most = known ? (int)limit.rlim_max : FDS_MOST;
+    for (int fd = HOOK_RUNNER_FD + 1; fd < most; fd++)
+        (void)close(fd);
+}
+
 int hook_runner_main(int argc, char *const argv[])
 {
     struct runner r = {.programs = argv + 3, .program_count = argc > 3 ? (size_t)argc - 3 : 0};
@@ -353,7 +366,7 @@ int hook_runner_main(int argc, char *const argv[])
         (void)fprintf(stderr, "esptun: %s is for esptun itself; keys up and down start it\n", HOOK_RUNNER_VERB);
         return 2;
     }
-    (void)close_range(HOOK_RUNNER_FD + 1, ~0U, 0);
+    close_others();
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     use_usual_settings();
     r.signals = watch_signals();

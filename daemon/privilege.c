@@ -98,11 +98,18 @@ static void bound_capabilities(const struct log *log)
         log_write(log, LOG_DEBUG, "the bounding set of capabilities stays: it needs the capability SETPCAP");
 }
 
-static void drop_capabilities(const struct log *log)
+/* To have fewer is never refused: who cannot give them up runs in a place that esptun does not understand. */
+static enum status drop_capabilities(char *why, size_t why_len)
 {
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (capng_apply(CAPNG_SELECT_CAPS) != 0)
-        log_write(log, LOG_WARNING, "capabilities could not be given up: %s", strerror(errno));
+    if (capng_apply(CAPNG_SELECT_CAPS) == 0)
+        return OK;
+    (void)snprintf(why, why_len,
+                   "the capabilities that are not needed could not be given up: %s; start esptun without them (in a "
+                   "container --cap-drop ALL --cap-add NET_ADMIN,NET_RAW), and look whether a filter of system calls "
+                   "forbids capset",
+                   strerror(errno));
+    return ERR_STATE;
 }
 
 /* --- the sandbox --- */
@@ -192,7 +199,9 @@ enum status privilege_drop(const struct privilege *p, const struct log *log, cha
         status = become(p->user, &user, why, why_len);
     if (status != OK)
         return status;
-    drop_capabilities(log);
+    status = drop_capabilities(why, why_len);
+    if (status != OK)
+        return status;
     forbid_core_files(log); /* another user: the kernel has set its own word */
     if (another)
         say_unreadable(p, log);

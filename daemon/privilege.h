@@ -37,8 +37,9 @@ bool privilege_no_core_files(void);
 void privilege_begin(const struct log *log);
 
 /*
- * Gives up the rest. What this kernel or container refuses is left out with a line in the log, except the user: a
- * process that should have become another one and cannot does not run. ERR_NOT_FOUND, ERR_STATE: why says it.
+ * Gives up the rest. What this kernel or container refuses is left out with a line in the log, except the user and the
+ * capabilities: a process that should have become another one and cannot does not run, nor one with too many rights.
+ * ERR_NOT_FOUND, ERR_STATE: why says it.
  */
 MUST_USE enum status privilege_drop(const struct privilege *p, const struct log *log, char *why, size_t why_len);
 

@@ -2,6 +2,8 @@
 #include "daemon/stamp.h"
 
 #include <jansson.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,57 @@ bool stamp_time(const struct timespec *at, char out[STAMP_TEXT])
     return true;
 }
 
+/* --- the stream --- */
+
+/* Whoever reads the log may stop reading: that must not stop the gateway. A pipe, a socket or a terminal takes a line
+ * when it has room for PIPE_BUF; without room the line is lost, which the next one that finds room tells. Not
+ * O_NONBLOCK: the description is shared with whoever has started us. */
+static struct {
+    uint64_t lost;
+    bool torn; /* the last line was not written to its end */
+} stream;
+
+static bool has_room(FILE *out)
+{
+    struct pollfd polled = {.fd = fileno(out), .events = POLLOUT};
+    return polled.fd < 0 || poll(&polled, 1, 0) != 0; /* a stream in memory; an error shows when it is written */
+}
+
+static bool write_pieces(FILE *out, const char *text, size_t len)
+{
+    for (size_t at = 0; at < len; at += PIPE_BUF) {
+        if (!has_room(out)) {
+            stream.torn |= at > 0;
+            return false;
+        }
+        (void)fwrite(text + at, 1, len - at < PIPE_BUF ? len - at : PIPE_BUF, out);
+    }
+    return true;
+}
+
+static void tell_lost(FILE *out, const char *stamp, bool json)
+{
+    char text[192];
+    int len =
+        snprintf(text, sizeof text,
+                 json ? "{\"ts\":\"%s\",\"level\":\"warning\",\"msg\":\"%llu log lines were lost: whoever reads this "
+                        "log did not keep up\"}\n"
+                      : "%s warning %llu log lines were lost: whoever reads this log did not keep up\n",
+                 stamp, (unsigned long long)stream.lost);
+    if (len > 0 && write_pieces(out, text, (size_t)len))
+        stream.lost = 0;
+}
+
+static void emit(FILE *out, const char *stamp, bool json, const char *line, size_t len)
+{
+    if (stream.torn && write_pieces(out, "\n", 1))
+        stream.torn = false;
+    if (stream.lost > 0 && !stream.torn)
+        tell_lost(out, stamp, json);
+    if (stream.torn || stream.lost > 0 || !write_pieces(out, line, len))
+        stream.lost++;
+}
+
 static void write_one(FILE *out, const struct timespec *now, enum log_level level, const char *text, size_t len)
 {
     char line[LOG_LINE_MAX + 64], stamp[STAMP_TEXT];
@@ -23,7 +76,7 @@ static void write_one(FILE *out, const struct timespec *now, enum log_level leve
     int used = snprintf(line, sizeof line, "%s %-7s %.*s\n", stamp, log_level_name(level),
                         (int)(len < LOG_LINE_MAX ? len : LOG_LINE_MAX), text);
     if (used > 0)
-        fwrite(line, 1, (size_t)used, out); /* one write, so that lines of two processes do not mix */
+        emit(out, stamp, false, line, (size_t)used); /* one write, so that lines of two processes do not mix */
 }
 
 void stamp_write(FILE *out, const struct timespec *now, enum log_level level, const char *line)
@@ -77,12 +130,16 @@ void stamp_json(FILE *out, const struct timespec *now, enum log_level level, con
                  add_spi(object, "spi_in", about->spi_in) && add_spi(object, "spi_out", about->spi_out) &&
                  add(object, "msg", line) &&
                  (about->reason == NULL || *about->reason == '\0' || add(object, "reason", about->reason));
+    char short_of_memory[128];
     char *text = whole ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    size_t len = text != NULL ? strlen(text) : 0;
     json_decref(object);
-    if (text == NULL) /* memory is short: said in the same shape, without any */
-        fprintf(out, "{\"ts\":\"%s\",\"level\":\"error\",\"msg\":\"out of memory for a log line\"}\n", stamp);
+    if (text == NULL) /* said in the same shape, without any */
+        len = (size_t)snprintf(short_of_memory, sizeof short_of_memory,
+                               "{\"ts\":\"%s\",\"level\":\"error\",\"msg\":\"out of memory for a log line\"}\n", stamp);
     else
-        fprintf(out, "%s\n", text);
+        text[len++] = '\n'; /* in place of its end */
+    emit(out, stamp, true, text != NULL ? text : short_of_memory, len);
     free(text);
 }
 

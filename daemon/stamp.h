@@ -14,6 +14,9 @@
 
 enum { STAMP_TEXT = 48 };
 
+/* Nobody here waits for who reads the log: lines for which a pipe, a socket or a terminal has no room are lost, and the
+ * next one that finds room says how many were. */
+
 /* "2026-01-02T03:04:05.678Z"; false when the calendar has no such time. */
 bool stamp_time(const struct timespec *at, char out[STAMP_TEXT]);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs, their exit codes, and the shape of status: the contract with other programs."""
+import fcntl
 import os
 import re
 import subprocess
@@ -229,3 +230,22 @@ def test_crypto_chooses_the_back_end(lab):
         expect(strict.status()["crypto"] == theirs, f"ipsec-mb: {strict.status()['crypto']}")
     else:
         strict.wait_log("crypto = ipsec-mb, but .*write crypto = auto")
+
+
+def test_a_log_that_nobody_reads(lab):
+    """A pipe that is full: the gateway goes on without its lines, says how many were lost, and ends when it shall."""
+    a, b = lab.gateways()
+    fifo = os.path.join(lab.folder, "log")
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 16384)
+    end = Esptun(a, config(a, b), prefix=("sh", "-c", f'exec "$@" 2>{fifo}', "sh"))
+    for _ in range(200):
+        end.verb("reload")  # a line each
+    expect(end.status()["uptime_s"] >= 0, "no status")
+    kept = os.read(reader, 65536).decode()
+    expect(kept.endswith("\n") and "is ready" in kept, f"the log is torn: {kept[-200:]}")
+    end.terminate()
+    said = os.read(reader, 65536).decode()
+    os.close(reader)
+    expect("log lines were lost" in said.splitlines()[0] and "stopped" in said, f"the end of the log: {said}")

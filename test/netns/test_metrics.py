@@ -77,8 +77,8 @@ def test_a_tunnel_comes_up_and_goes(lab):
     expect(get(left, "/readyz") == (200, "peer: ready\n"), "not ready")
 
     left.verb("down", "peer")
-    expect(get(left, "/readyz")[0] == 503, "ready although it is down")
-    expect(value(get(left, "/metrics")[1], "ipsec_child_sa_state") is None, "the series of a child outlives it")
+    wait_for("/readyz to say that it is down", lambda: get(left, "/readyz")[0] == 503)  # a page is good for 200 ms
+    wait_for("the series of the child to go", lambda: value(get(left, "/metrics")[1], "ipsec_child_sa_state") is None)
 
 
 def test_up_but_nothing_comes_back(lab):

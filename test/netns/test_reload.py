@@ -219,6 +219,21 @@ def test_a_bad_file_changes_nothing(lab):
     right.terminate()
 
 
+def test_a_fifo_is_not_read_again(lab):
+    """Whoever opens it waits for its writer: the gateway would, with all its tunnels."""
+    left, right = pair(lab)
+    expect(left.gateway.host.ping(right.gateway.host_address) == (1, 1), "no tunnel")
+    os.unlink(left.file)
+    os.mkfifo(left.file)
+    said = left.verb("reload", check=False, timeout=5)
+    expect(said.returncode == 1 and "is no regular file, so it cannot be read again" in said.stderr, f"reload said {said}")
+    start = left.mark()
+    left.process.popen.send_signal(signal.SIGHUP)
+    left.wait_log("is no regular file", start=start)
+    expect(left.gateway.host.ping(right.gateway.host_address) == (1, 1), "the tunnel is gone")
+    left.terminate()
+
+
 def test_sighup(lab):
     left, right = pair(lab)
     left.up()

@@ -17,6 +17,12 @@ static void what_is_no_hash_of_ours(void **state)
                                       "$argon2id$",
                                       "$argon2id$v=19$m=65536,t=2,p=1$AAAA$AAAA!",
                                       "$2b$12$abcdefghijklmnopqrstuv"};
+    static const char *const costly[] = {
+        "$argon2id$v=19$m=131072,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=65536,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8192,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    for (size_t i = 0; i < COUNT(costly); i++)
+        assert_false(password_hash_is_sound(costly[i]));
     char longer[PASSWORD_HASH + 2];
     for (size_t i = 0; i < COUNT(bad); i++) {
         assert_false(password_hash_is_sound(bad[i]));

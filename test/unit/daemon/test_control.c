@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -381,6 +382,26 @@ static void test_a_living_socket_is_not_taken_b48(void **state)
     expect(s, fd, "ok\n{}");
 }
 
+/* Whatever hinders the look: the socket may be the living one of another, and stays. */
+static void test_a_socket_of_which_nothing_can_be_told_stays(void **state)
+{
+    struct server *s = *state;
+    struct control *second;
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum status status = open_server(s, &second);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, ERR_STATE);
+    assert_has(why, "it cannot be told whether a process answers");
+    assert_has(why, "Too many open files");
+    turn(s);
+    int fd = connect_client(s);
+    say(fd, "status\n");
+    expect(s, fd, "ok\n{}");
+}
+
 static void test_paths(void **state)
 {
     struct server *s = *state;
@@ -438,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_the_owner_can_connect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_living_socket_is_not_taken_b48, setup, teardown),
         cmocka_unit_test_setup_teardown(test_paths, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_socket_of_which_nothing_can_be_told_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_stale_socket_is_replaced, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/stamp.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon_test.h"
 
@@ -97,6 +99,70 @@ static void test_json_holds_the_longest_line(void **state)
     free(k.text);
 }
 
+/* A pipe that nobody reads: what does not fit is lost, nobody waits, and the loss is told. */
+static void lines_that_nobody_reads(void **state)
+{
+    static const struct log_subject about = {.name = "branch"};
+    static char text[1 << 16];
+    int fds[2];
+    (void)state;
+    for (int json = 0; json <= 1; json++) {
+        assert_int_equal(pipe(fds), 0);
+        assert_true(fcntl(fds[1], F_SETPIPE_SZ, 8192) >= 4096);
+        FILE *out = fdopen(fds[1], "w");
+        assert_non_null(out);
+        setvbuf(out, NULL, _IONBF, 0);
+        for (int i = 0; i < 1000; i++) {
+            if (json)
+                stamp_json(out, &noon, LOG_INFO, &about, "a line like any other");
+            else
+                stamp_write(out, &noon, LOG_INFO, "a line like any other");
+        }
+        ssize_t first = read(fds[0], text, sizeof text);
+        assert_true(first > 0);
+        assert_int_equal(text[first - 1], '\n'); /* no line is torn */
+        size_t kept = 0;
+        for (ssize_t i = 0; i < first; i++)
+            kept += text[i] == '\n';
+        assert_true(kept > 10 && kept < 1000);
+        stamp_write(out, &noon, LOG_INFO, "again");
+        fclose(out);
+        ssize_t then = read(fds[0], text, sizeof text - 1);
+        assert_true(then > 0);
+        text[then] = '\0';
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "warning %zu log lines were lost", 1000 - kept);
+        assert_non_null(strstr(text, wanted));
+        assert_non_null(strstr(text, "again\n"));
+        close(fds[0]);
+    }
+}
+
+/* A line longer than a pipe has room for is cut there, and the next one begins on a line of its own. */
+static void a_torn_line(void **state)
+{
+    static char text[1 << 16], longest[12000];
+    int fds[2];
+    (void)state;
+    memset(longest, 'x', sizeof longest - 1);
+    assert_int_equal(pipe(fds), 0);
+    assert_true(fcntl(fds[1], F_SETPIPE_SZ, 8192) >= 4096);
+    FILE *out = fdopen(fds[1], "w");
+    assert_non_null(out);
+    setvbuf(out, NULL, _IONBF, 0);
+    stamp_json(out, &noon, LOG_INFO, NULL, longest);
+    assert_true(read(fds[0], text, sizeof text) >= 4096);
+    stamp_json(out, &noon, LOG_INFO, NULL, "next");
+    fclose(out);
+    ssize_t len = read(fds[0], text, sizeof text - 1);
+    assert_true(len > 0);
+    text[len] = '\0';
+    assert_int_equal(text[0], '\n');
+    assert_non_null(strstr(text, "\"msg\":\"1 log lines were lost"));
+    assert_non_null(strstr(text, "\"msg\":\"next\"}\n"));
+    close(fds[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +171,8 @@ int main(void)
         cmocka_unit_test(test_json_has_spis_and_reason_as_fields),
         cmocka_unit_test(test_json_is_one_line_of_ascii_whatever_the_text_b43),
         cmocka_unit_test(test_json_holds_the_longest_line),
+        cmocka_unit_test(lines_that_nobody_reads),
+        cmocka_unit_test(a_torn_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
