@@ -20,31 +20,33 @@ void timer_stop(struct ike *ike, struct timer *t)
     deadline_clear(&ike->deadlines, &t->deadline);
 }
 
+static void say(const struct ike *ike, enum log_level level, struct log_subject about, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+
+static void say(const struct ike *ike, enum log_level level, struct log_subject about, const char *format, va_list args)
+{
+    char text[LOG_LINE_MAX];
+    if (!log_wants(ike->setup.log, level, about.connection))
+        return;
+    vsnprintf(text, sizeof text, format, args);
+    about.name = connection_of(ike, about.connection)->name;
+    log_event(ike->setup.log, level, &about, "%s", text);
+}
+
 void ike_say(const struct ike *ike, enum log_level level, uint32_t connection, const char *format, ...)
 {
-    const struct log *log = ike->setup.log;
-    if (!log_wants(log, level, connection))
-        return;
-    char text[LOG_LINE_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    say(ike, level, (struct log_subject){.connection = connection}, format, args);
     va_end(args);
-    log_about(log, level, connection, connection_of(ike, connection)->name, "%s", text);
 }
 
 void ike_say_event(const struct ike *ike, enum log_level level, struct log_subject about, const char *format, ...)
 {
-    const struct log *log = ike->setup.log;
-    if (!log_wants(log, level, about.connection))
-        return;
-    char text[LOG_LINE_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    say(ike, level, about, format, args);
     va_end(args);
-    about.name = connection_of(ike, about.connection)->name;
-    log_event(log, level, &about, "%s", text);
 }
 
 const char *ike_list_suites(const struct proposal_list *list, char out[SUITES_TEXT])
