@@ -196,7 +196,7 @@ static void say_probe(struct paragraph *p, const struct connection *c)
         time_words(c->probe_interval_s, every),
         c->probe_source.family != 0 ? address_print(&c->probe_source, from) : "an address of this host");
     say(p, "After %u pings in a row without an answer it counts as down, and %s.", c->probe_failures,
-        c->probe_action == PROBE_RESTART ? "the tunnel is ended and made anew" : "nothing else happens");
+        c->probe_action == PROBE_ACTION_RESTART ? "the tunnel is ended and made anew" : "nothing else happens");
     if (c->start == START_TRAP)
         say(p, "These pings count as interesting traffic: they bring the tunnel up, and keep it up.");
 }

@@ -119,11 +119,11 @@ static void warn_of_no_source(struct config_load *load, const struct config_sect
 static void review_action(struct config_load *load, const struct config_section *section, const struct connection *c)
 {
     const struct config_entry *action = find(load, section, "probe_action");
-    if (action == NULL || c->probe_action == PROBE_NONE || (c->remote.family != 0 && c->start != START_NONE))
+    if (action == NULL || c->probe_action == PROBE_ACTION_NONE || (!connection_is_any(c) && c->start != START_NONE))
         return;
     config_error(load->errors, action->line,
                  "probe_action = restart needs a tunnel that we may bring up, and %s: write probe_action = none",
-                 c->remote.family == 0 ? "remote = %any cannot be called" : "start = none leaves that to the peer");
+                 connection_is_any(c) ? "remote = %any cannot be called" : "start = none leaves that to the peer");
 }
 
 void probe_review(struct config_load *load, const struct config_section *section, const struct connection *c)

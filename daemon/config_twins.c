@@ -139,13 +139,38 @@ static void find_twins(const struct config *config, sort_order *sort_by, compari
     }
 }
 
+static bool same_psk(const struct connection *a, const struct connection *b)
+{
+    return a->auth == AUTH_PSK && b->auth == AUTH_PSK && a->psk.len == b->psk.len &&
+           equal_constant_time(a->psk.data, b->psk.data, a->psk.len);
+}
+
+/* Who has the key and a say in the DNS could pass for a peer whose name is all that tells it from others. */
+static void review_named(struct config_load *load, unsigned line, const struct connection *c)
+{
+    const struct config *config = load->config;
+    if (c->remote_name == NULL || c->auth != AUTH_PSK || c->remote_id.type != ID_NONE)
+        return;
+    for (size_t i = 0; i < config->connection_count; i++)
+        if (&config->connections[i] != c && same_psk(c, &config->connections[i])) {
+            config_warning(
+                load->errors, line,
+                "[connection %s] has the psk of [connection %s], and nothing but a name server tells which of "
+                "the two is at %s: write remote_id, which the peer has to send, or give each its own psk",
+                c->name, config->connections[i].name, c->remote_name);
+            return;
+        }
+}
+
 /* In the order of the file. */
 static void tell_twins(struct config_load *load, const struct twins *twins)
 {
     for (size_t i = 0; i < load->source.section_count; i++) {
         const struct config_section *section = &load->source.sections[i];
-        if (section->kind == SECTION_CONNECTION && !section->skip)
-            review_twin(load, section->line, twins, &load->config->connections[section->index]);
+        if (section->kind != SECTION_CONNECTION || section->skip)
+            continue;
+        review_twin(load, section->line, twins, &load->config->connections[section->index]);
+        review_named(load, section->line, &load->config->connections[section->index]);
     }
 }
 

@@ -188,7 +188,7 @@ static bool on_note(void *arg, const struct note *n)
         shards_resume(g->shards);
         break;
     case NOTE_TOO_BIG: gateway_path_recheck(g, n->child_id, n->size); break;
-    case NOTE_ANSWER: gateway_probe_answered(g, &n->echo); break;
+    case NOTE_ANSWER: gateway_probe_answered(g, n->child_id, &n->echo); break;
     case NOTE_REFUSED: say_refused(g, n->udp, n->error); break;
     }
     return true;

@@ -50,22 +50,24 @@ static void say_problem(struct gateway *g, size_t connection, const struct resol
                    found->left_out);
     bool same = *said != NULL ? strcmp(*said, text) == 0 : text[0] == '\0';
     if (text[0] != '\0')
-        log_write(g->log, same ? LOG_DEBUG : LOG_WARNING, "%s: %s%s", c->name, failed ? "" : c->remote_name, text);
+        log_about(g->log, same ? LOG_DEBUG : LOG_WARNING, (uint32_t)connection, c->name, "%s%s%s",
+                  failed ? "" : c->remote_name, failed ? "" : ": ", text);
     if (same)
         return;
     free(*said);
     *said = text[0] != '\0' ? strdup(text) : NULL;
 }
 
-static void say_addresses(const struct gateway *g, const struct connection *c, const struct ike_remote *list,
-                          size_t count, bool news)
+static void say_addresses(const struct gateway *g, uint32_t connection, const struct ike_remote *list, size_t count,
+                          bool news)
 {
+    const struct connection *c = &g->tables.connections[connection];
     char text[IKE_REMOTES_MAX * (ADDRESS_TEXT + 2)] = "", one[ADDRESS_TEXT];
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "",
                                  address_print(&list[i].remote, one));
-    log_write(g->log, news ? LOG_INFO : LOG_DEBUG, "%s: %s is %s", c->name, c->remote_name, text);
+    log_about(g->log, news ? LOG_INFO : LOG_DEBUG, connection, c->name, "%s is %s", c->remote_name, text);
 }
 
 /* Some name servers turn the list each time. */
@@ -117,10 +119,10 @@ static void warn_of_twins(const struct gateway *g, uint32_t connection, const st
     for (uint32_t i = 0; i < g->config->connection_count; i++)
         for (size_t k = 0; i != connection && k < count; k++)
             if (keys_differ(c, &g->tables.connections[i]) && leads_to(g, i, &list[k].remote))
-                log_write(g->log, LOG_WARNING,
-                          "%s: %s is also the address of [connection %s], which has another psk: when that peer calls, "
+                log_about(g->log, LOG_WARNING, connection, c->name,
+                          "%s is also the address of [connection %s], which has another psk: when that peer calls, "
                           "main mode cannot tell the two apart; give both one psk",
-                          c->name, address_print(&list[k].remote, text), g->tables.connections[i].name);
+                          address_print(&list[k].remote, text), g->tables.connections[i].name);
 }
 
 static void tell(struct gateway *g, uint32_t connection, struct resolved found)
@@ -131,7 +133,7 @@ static void tell(struct gateway *g, uint32_t connection, struct resolved found)
     say_problem(g, connection, &found);
     bool news = count > 0 && is_news(g, connection, list, count);
     if (count > 0)
-        say_addresses(g, c, list, count, news);
+        say_addresses(g, connection, list, count, news);
     ike_found(g->ike, gateway_now(g), connection, list, count, found.why);
     if (!news)
         return;

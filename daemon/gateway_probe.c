@@ -13,7 +13,7 @@ static struct probe_terms terms_of(const struct connection *c)
 {
     return (struct probe_terms){.interval_ms = c->probe_interval_s * 1000,
                                 .failures = c->probe_failures,
-                                .restart = c->probe_action == PROBE_RESTART};
+                                .restart = c->probe_action == PROBE_ACTION_RESTART};
 }
 
 static uint64_t now_us(void)
@@ -35,7 +35,8 @@ static void say(struct gateway *g, size_t connection, enum probe_news news)
         (void)snprintf(why, sizeof why, "%s answers through the tunnel", address_print(&c->probe, to));
     else
         (void)snprintf(why, sizeof why, "%s has not answered %u pings in a row", address_print(&c->probe, to), p->lost);
-    log_write(g->log, up ? LOG_INFO : LOG_WARNING, "%s: probe %s: %s", c->name, up ? "up" : "down", why);
+    const struct log_subject about = {.connection = (uint32_t)connection, .name = c->name, .reason = why};
+    log_event(g->log, up ? LOG_INFO : LOG_WARNING, &about, "probe %s", up ? "up" : "down");
     gateway_monitor_probe(g, c->name, up, why);
 }
 
@@ -57,13 +58,14 @@ static struct address find_source(const struct gateway *g, size_t connection)
     return host_address_for(spd, (uint32_t)connection, &c->probe, NULL);
 }
 
-static void say_no_source(const struct gateway *g, const struct connection *c)
+static void say_no_source(const struct gateway *g, size_t connection)
 {
     char to[ADDRESS_TEXT];
-    log_write(g->log, LOG_WARNING,
-              "%s: no address of this host is in the local network of the rule that leads to %s, so that it is not "
+    const struct connection *c = &g->tables.connections[connection];
+    log_about(g->log, LOG_WARNING, (uint32_t)connection, c->name,
+              "no address of this host is in the local network of the rule that leads to %s, so that it is not "
               "probed: write probe_source = ADDRESS, one of that network",
-              c->name, address_print(&c->probe, to));
+              address_print(&c->probe, to));
 }
 
 /* The SA that would carry it. Without one the packet is not even made: it must neither leave in clear nor wait. */
@@ -106,21 +108,22 @@ static void probe_one(struct gateway *g, size_t connection)
     const struct probe_terms terms = terms_of(c);
     const uint64_t now = gateway_now(g);
     bool restart;
-    uint64_t nonce;
+    uint64_t nonce = 0;
     say(g, connection, tunnel_probe_judge(p, &terms, now, &restart));
     if (restart)
         ike_restart(g->ike, now, (uint32_t)connection, "its probe is not answered");
     struct address before = p->source;
     p->source = find_source(g, connection);
     if (p->source.family == 0 && (before.family != 0 || p->due_ms == 0))
-        say_no_source(g, c);
+        say_no_source(g, connection);
     const struct sa *sa = p->source.family != 0 ? find_sa(g, connection, p) : NULL;
-    /* What the ring has no room for is lost on its way, like any packet. */
     uint64_t sent_us = now_us();
-    if (sa != NULL && send_one(g, connection, sa, &nonce))
-        tunnel_probe_sent(p, &terms, nonce, now, sent_us);
-    else
+    if (sa == NULL) {
         tunnel_probe_skipped(p, &terms, now);
+        return;
+    }
+    (void)send_one(g, connection, sa, &nonce); /* what the ring has no room for is lost on its way, like any packet */
+    tunnel_probe_sent(p, &terms, nonce, now, sent_us);
 }
 
 void gateway_probe_run(struct gateway *g)
@@ -141,9 +144,12 @@ void gateway_probe_run(struct gateway *g)
 
 /* --- answers --- */
 
-void gateway_probe_answered(struct gateway *g, const struct echo *echo)
+/* It counts for the tunnel that it has come through. */
+void gateway_probe_answered(struct gateway *g, uint64_t child_id, const struct echo *echo)
 {
-    if (echo->subject >= g->config->connection_count)
+    const struct sa *sa = sad_by_child(g->sad, child_id);
+    if (sa == NULL || echo->subject >= g->config->connection_count ||
+        g->config->spd.rules[sa->rule].connection != echo->subject)
         return;
     struct tunnel_probe *p = &g->tables.probes[echo->subject];
     const struct connection *c = &g->tables.connections[echo->subject];

@@ -180,7 +180,7 @@ enum status gateway_find_remote(void *arg, uint32_t connection);
 
 MUST_USE enum status gateway_open_probe(struct gateway *g);
 void gateway_probe_run(struct gateway *g); /* what is due */
-void gateway_probe_answered(struct gateway *g, const struct echo *echo);
+void gateway_probe_answered(struct gateway *g, uint64_t child_id, const struct echo *echo);
 void gateway_probe_event(struct gateway *g, const struct ike_event *event); /* from inside the engine */
 /* At rest: whether answers are looked for in the packets of this child, or of all after a reload. */
 void gateway_probe_mark(struct gateway *g, uint64_t child_id);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names of hosts to addresses, by the system's resolver (getaddrinfo) in threads of libuv's pool. It knows nothing of
- * connections. An answer is unauthenticated: what no peer can have is taken out of it here, with a word.
+ * connections. An answer is unauthenticated: what nobody's peer can have is taken out of it here, with a word; what
+ * ours cannot have, in daemon/gateway_names.c.
  */
 #ifndef DAEMON_RESOLVE_H
 #define DAEMON_RESOLVE_H
@@ -19,7 +20,7 @@ struct resolved {
     struct address addresses[RESOLVED_MAX]; /* in the order of the resolver, each once */
     size_t count;
     char why[RESOLVE_TEXT];      /* none: the reason, with a remedy; else "" */
-    char left_out[RESOLVE_TEXT]; /* "127.0.0.1 (a loopback address)", with commas; "": nothing */
+    char left_out[RESOLVE_TEXT]; /* "127.0.0.1 (this host itself)", with commas; "": nothing */
 };
 
 struct look_up;
@@ -40,6 +41,9 @@ MUST_USE enum status resolver_ask(struct resolver *resolver, const char *name);
  * the process only. Else all is gone once the loop has been closed. */
 MUST_USE bool resolver_close(struct resolver *resolver);
 
+/* "ADDRESS (why)" joins what was left out. */
+void resolve_leave_out(struct resolved *r, const struct address *address, const char *why);
+
 /* --- for resolve.c and its test --- */
 
 /* Why nobody's peer can be at this address; NULL: one can. */
@@ -47,8 +51,5 @@ const char *resolve_refusal(const struct address *a);
 
 /* The answer of getaddrinfo; error: of libuv, 0 where there is a list. */
 void resolve_collect(const char *name, int error, const struct addrinfo *list, struct resolved *out);
-
-/* "ADDRESS (why)" joins what was left out. */
-void resolve_leave_out(struct resolved *r, const struct address *address, const char *why);
 
 #endif

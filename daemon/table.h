@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tables and paragraphs for a terminal of a given width. Where a table is too wide, columns leave first, those of the
- * highest `leaves` together and before others; what is still too wide is cut, the widest column first, and shows it by
+ * Tables of text (those of hashes are base/table.h) and paragraphs, for a terminal of a given width. Where a table is
+ * too wide, columns leave first, those of the highest `leaves` together and before others; what is still too wide is
+ * cut, the widest column first, and shows it by
  * "..". Texts are plain ASCII, one column of the terminal each.
  */
 #ifndef DAEMON_TABLE_H

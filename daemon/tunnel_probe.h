@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A probe through a tunnel, as a pure state machine: when the next request is due, what an answer and its absence mean,
- * and when the tunnel is to be made anew. Who drives it sends the packets (daemon/gateway_probe.c).
+ * and when the tunnel is to be made anew. Who drives it (daemon/gateway_probe.c) finds `source`; and, when due_ms has
+ * come, calls judge, counts `sequence` up, sends a request, and says so by sent, or by skipped. It is not dead-peer
+ * detection (version.probe), and has nothing to do with the tests of offloads (tun/probe, daemon/udp_probe).
  */
 #ifndef DAEMON_TUNNEL_PROBE_H
 #define DAEMON_TUNNEL_PROBE_H
@@ -48,8 +50,8 @@ struct tunnel_probe {
 enum probe_news tunnel_probe_judge(struct tunnel_probe *p, const struct probe_terms *terms, uint64_t now_ms,
                                    bool *restart);
 
-/* What came of it: a request left; or there is no tunnel (or no address) to send it with, and nothing is known but
- * that it was down. */
+/* What came of it: a request left; or there is no tunnel (or no address) to send it with: up becomes unknown, down
+ * stays down. */
 void tunnel_probe_sent(struct tunnel_probe *p, const struct probe_terms *terms, uint64_t nonce, uint64_t now_ms,
                        uint64_t now_us);
 void tunnel_probe_skipped(struct tunnel_probe *p, const struct probe_terms *terms, uint64_t now_ms);

@@ -61,7 +61,8 @@ static bool take_answer(struct worker *w, const struct sa *sa, const struct pack
     struct note note = {.kind = NOTE_ANSWER, .child_id = sa->child_id};
     if (!echo_answer(w->setup.mark, packet_bytes(packet), flow, &note.echo))
         return false;
-    worker_note(w, &note);
+    if (worker_take_token(&w->answers, ANSWERS_PER_SECOND, ANSWERS_BURST, w->now_ms))
+        worker_note(w, &note);
     return true;
 }
 

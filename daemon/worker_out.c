@@ -69,25 +69,12 @@ static void add(struct worker *w, struct sa *sa, struct packet *packet, bool df)
 
 /* --- size (RFC 4301 8) --- */
 
-static bool take_token(struct tokens *t, uint32_t per_second, uint32_t burst, uint64_t now_ms)
-{
-    uint64_t fresh = (now_ms - t->filled_ms) * per_second / 1000;
-    if (fresh > 0) {
-        t->filled_ms = now_ms;
-        t->spent = fresh >= t->spent ? 0 : t->spent - (uint32_t)fresh;
-    }
-    if (t->spent >= burst)
-        return false;
-    t->spent++;
-    return true;
-}
-
 /* Who does not listen uses up his own tokens first; a share of a bucket is the worst that a neighbour can take. */
 static bool may_tell(struct worker *w, const struct address *sender)
 {
     struct tokens *own = &w->sender_errors[address_sum(0, sender) % ERROR_BUCKETS];
-    return take_token(own, SENDER_ERRORS_PER_SECOND, SENDER_ERRORS_BURST, w->now_ms) &&
-           take_token(&w->errors, ERRORS_PER_SECOND, ERRORS_BURST, w->now_ms);
+    return worker_take_token(own, SENDER_ERRORS_PER_SECOND, SENDER_ERRORS_BURST, w->now_ms) &&
+           worker_take_token(&w->errors, ERRORS_PER_SECOND, ERRORS_BURST, w->now_ms);
 }
 
 /* The sender is told; the packet goes. */

@@ -32,10 +32,27 @@ enum {
     SENDER_ERRORS_BURST = 64,
 };
 
+/* Answers to our own pings that are told: each is a message to the control thread, and whoever has been asked can make
+ * as many as he likes. */
+enum { ANSWERS_PER_SECOND = 200, ANSWERS_BURST = 64 };
+
 struct tokens {
     uint64_t filled_ms;
     uint32_t spent;
 };
+
+static inline bool worker_take_token(struct tokens *t, uint32_t per_second, uint32_t burst, uint64_t now_ms)
+{
+    uint64_t fresh = (now_ms - t->filled_ms) * per_second / 1000;
+    if (fresh > 0) {
+        t->filled_ms = now_ms;
+        t->spent = fresh >= t->spent ? 0 : t->spent - (uint32_t)fresh;
+    }
+    if (t->spent >= burst)
+        return false;
+    t->spent++;
+    return true;
+}
 
 /* Packets of one SA, in order. */
 struct batch {
@@ -72,7 +89,7 @@ struct worker {
     struct address route_to; /* the answer about one destination, for a while */
     uint32_t route_mtu;
     uint64_t route_until_ms, route_asked_ms;
-    struct tokens errors, sender_errors[ERROR_BUCKETS];
+    struct tokens errors, sender_errors[ERROR_BUCKETS], answers;
     struct drops drops;
     struct rule_counters *rules;
 };

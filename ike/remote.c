@@ -176,15 +176,22 @@ void ike_found(struct ike *ike, uint64_t now_ms, uint32_t connection, const stru
         return;
     count = count < IKE_REMOTES_MAX ? count : IKE_REMOTES_MAX;
     r->asked = false;
-    r->rests_ms = count > 0 ? 0 : now_ms + RETRY_FIRST;
     bool trying = peer_is_connecting(peer), served = peer_sa(peer) != NULL;
-    if (count > 0 && (!trying || is_other(r, remotes, count))) { /* the turn goes on where it was */
+    if (count > 0 && trying && is_other(r, remotes, count)) { /* for who calls; the turn does not begin anew */
+        keep(r, remotes, count);
+        r->left = r->left < count ? r->left : count;
+    } else if (count > 0 && !trying) {
         keep(r, remotes, count);
         r->left = served ? 0 : count;
     }
     if (trying || served)
         return;
-    if (count == 0) {
+    r->rests_ms = count > 0 || r->count > 0 ? 0 : now_ms + RETRY_FIRST;
+    if (count == 0 && r->count > 0 && peer_is_due(peer)) { /* better one that was right than none; it proves itself */
+        ike_say(ike, LOG_INFO, connection, "calling where %s was before: %s",
+                connection_of(ike, connection)->remote_name, why);
+        r->left = r->count;
+    } else if (count == 0) {
         r->left = 0;
         not_found(ike, peer, why);
         return;

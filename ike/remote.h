@@ -24,10 +24,11 @@ bool remote_is_site(const struct ike *ike, uint32_t connection, const struct add
 /* A phase 1 is wanted: `ready` when there is an address to call. Else it is asked for, and ike_found goes on. */
 MUST_USE enum status remote_prepare(struct ike *ike, uint32_t connection, bool *ready);
 
-/* It was asked for a moment ago, and there was none: packets need not ask again, each of them. */
+/* The last look-up, a moment ago, has found no address: packets need not ask again, each of them. */
 bool remote_rests(const struct ike *ike, uint32_t connection);
 
-/* The address to call now: where the peer is, or the next one of its name, which is used up with that. */
+/* The address to call now: where the peer is, or the next one of its name, which is used up with that; when none is
+ * left, the first one again. Only after remote_prepare has said that it is ready. */
 struct ike_remote remote_take(struct ike *ike, const struct peer *peer);
 
 /* Another address of the name, that was not tried yet. */

@@ -368,7 +368,7 @@ void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why)
         return;
     }
     ike_say_event(ike, LOG_ERROR, failed, "phase 1 failed");
-    if (peer_sa(peer) == NULL && remote_is_left(ike, connection)) {
+    if (peer_sa(peer) == NULL && peer_is_due(peer) && remote_is_left(ike, connection)) {
         ike_say(ike, LOG_INFO, connection, "trying the next address of %s",
                 connection_of(ike, connection)->remote_name);
         peer_pursue(ike, peer);

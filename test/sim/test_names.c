@@ -253,6 +253,40 @@ static void test_a_dead_peer_is_looked_for(void **state)
     finish(rig);
 }
 
+/* The name server is gone, or sits behind this very tunnel: the peer is called where it was. */
+static void test_without_an_answer_where_it_was(void **state)
+{
+    (void)state;
+    struct rig *rig = named(START_START, MODE_MAIN);
+    struct rig_end *end = &rig->ends[I];
+    found_one(rig, HOME);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    rig_reboot(rig, R);
+    rig_run(rig, 10 * MINUTE);
+    assert_int_equal(end->asked, 2);
+    found_none(rig);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    finish(rig);
+}
+
+/* A look-up that somebody else has caused, and that finds nothing, is no reason to let packets wait. */
+static void test_a_served_peer_needs_no_name(void **state)
+{
+    (void)state;
+    struct rig *rig = named(START_TRAP, MODE_MAIN);
+    struct rig_end *end = &rig->ends[I];
+    ike_acquire(end->ike, rig->now_ms, 0);
+    found_one(rig, HOME);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    found_none(rig);
+    ike_child_hard(end->ike, rig->now_ms,
+                   craft_sa(end->ike)->peer->children->child.id); /* used up: the next packet wants another */
+    rig_run(rig, SECOND);
+    ike_acquire(end->ike, rig->now_ms, 0);
+    assert_true(rig_run_until(rig, 3 * SECOND, rig_both_carry));
+    finish(rig);
+}
+
 /* An answer is good for one start. */
 static void test_each_start_asks(void **state)
 {
@@ -386,6 +420,8 @@ int main(void)
         cmocka_unit_test(test_a_dead_peer_is_looked_for),
         cmocka_unit_test(test_each_start_asks),
         cmocka_unit_test(test_a_peer_that_ended_it_is_asked_for),
+        cmocka_unit_test(test_without_an_answer_where_it_was),
+        cmocka_unit_test(test_a_served_peer_needs_no_name),
         cmocka_unit_test(test_down_while_asking),
         cmocka_unit_test(test_who_may_call),
         cmocka_unit_test(test_a_caller_that_has_moved),

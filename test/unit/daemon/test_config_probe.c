@@ -72,7 +72,7 @@ static void good_lines(void **state)
     assert_true(address_equal(&c->probe, &to) && address_equal(&c->probe_source, &from));
     assert_int_equal(c->probe_interval_s, 10);
     assert_int_equal(c->probe_failures, 3);
-    assert_int_equal(c->probe_action, PROBE_NONE);
+    assert_int_equal(c->probe_action, PROBE_ACTION_NONE);
     unload(&l);
     l = load_good(HEAD "probe = fd00:2::1\nprobe_source = fd00:1::1\nprobe_interval = 1m\nprobe_failures = 1\n"
                        "probe_action = restart\n[acl]\nprotect = icmpv6 fd00:1::/64 -> fd00:2::/64 via a\n");
@@ -80,7 +80,11 @@ static void good_lines(void **state)
     assert_int_equal(c->probe.family, 6);
     assert_int_equal(c->probe_interval_s, 60);
     assert_int_equal(c->probe_failures, 1);
-    assert_int_equal(c->probe_action, PROBE_RESTART);
+    assert_int_equal(c->probe_action, PROBE_ACTION_RESTART);
+    unload(&l);
+    /* A peer that is known by its name can be called, too. */
+    l = load_good("[connection a]\nremote = gw.example.org\npsk = a-key-of-thirty-two-bytes-or-so\nprobe = 10.2.0.1\n"
+                  "probe_action = restart\nprobe_source = 10.1.0.1\n" ACL);
     unload(&l);
 }
 
