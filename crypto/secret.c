@@ -128,3 +128,8 @@ bool equal_constant_time(const void *a, const void *b, size_t len)
 {
     return len == 0 || sodium_memcmp(a, b, len) == 0;
 }
+
+bool secret_equal(const struct secret *a, const struct secret *b)
+{
+    return a->len == b->len && equal_constant_time(a->data, b->data, a->len);
+}

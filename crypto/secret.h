@@ -54,5 +54,6 @@ void wipe(void *data, size_t len);
 
 /* Constant time in the contents (not in the length). */
 bool equal_constant_time(const void *a, const void *b, size_t len);
+bool secret_equal(const struct secret *a, const struct secret *b); /* likewise */
 
 #endif

@@ -257,22 +257,14 @@ static void check_mode(struct config_load *load, const struct config_section *se
             "local_id, as the peer expects it");
 }
 
-/* As written; NULL where the key is absent. */
-static const char *text_of(const struct config_load *load, const struct config_section *section, const char *name)
-{
-    for (size_t i = section->first; i < section->end; i++)
-        if (strcmp(load->source.entries[i].key, name) == 0)
-            return load->source.entries[i].value;
-    return NULL;
-}
-
 /* Whether two connections name the same files, so that one copy of what is in them will do. */
 static bool same_files(const struct config_load *load, const struct config_section *a, const struct config_section *b)
 {
     static const char *const names[] = {"profile", "auth", "allow", "key_password_file", "key", "cert", "ca", "crl"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *of_a = text_of(load, a, names[i]), *of_b = text_of(load, b, names[i]);
-        if ((of_a == NULL) != (of_b == NULL) || (of_a != NULL && strcmp(of_a, of_b) != 0))
+        const struct config_entry *of_a = config_source_entry(&load->source, a, names[i]);
+        const struct config_entry *of_b = config_source_entry(&load->source, b, names[i]);
+        if ((of_a == NULL) != (of_b == NULL) || (of_a != NULL && strcmp(of_a->value, of_b->value) != 0))
             return false;
     }
     return true;

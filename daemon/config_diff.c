@@ -7,11 +7,6 @@
 
 /* --- one connection --- */
 
-static bool secret_same(const struct secret *a, const struct secret *b)
-{
-    return a->len == b->len && (a->len == 0 || equal_constant_time(a->data, b->data, a->len));
-}
-
 static bool identity_same(const struct identity *a, const struct identity *b)
 {
     return a->type == b->type && (a->type == ID_NONE || identity_equal(a, b));
@@ -37,7 +32,7 @@ static bool access_same(const struct access *a, const struct access *b)
     if (a == NULL || b == NULL)
         return a == b;
     bool same = a->server == b->server && a->push == b->push && strcmp(a->user, b->user) == 0 &&
-                secret_same(&a->password, &b->password);
+                secret_equal(&a->password, &b->password);
     for (size_t f = 0; same && f < FAMILIES; f++)
         same = range_equal(&a->pool[f], &b->pool[f]);
     return same;
@@ -53,7 +48,7 @@ static bool ends_same(const struct connection *a, const struct connection *b)
 {
     return address_equal(&a->local, &b->local) && connection_compare_remote(a, b) == 0 &&
            identity_same(&a->local_id, &b->local_id) && identity_same(&a->remote_id, &b->remote_id) &&
-           a->auth == b->auth && secret_same(&a->psk, &b->psk) && credentials_same(a->credentials, b->credentials) &&
+           a->auth == b->auth && secret_equal(&a->psk, &b->psk) && credentials_same(a->credentials, b->credentials) &&
            access_same(a->access, b->access);
 }
 

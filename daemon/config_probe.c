@@ -5,24 +5,14 @@
 #include "daemon/config_apply.h"
 #include "daemon/config_errors.h"
 #include "daemon/host_address.h"
+#include "esp/echo.h"
 #include "policy/protocol.h"
-
-/* Only one host's address has somebody who answers. */
-static bool is_host(const struct address *a)
-{
-    static const uint8_t zero[16], loopback[16] = {[15] = 1};
-    const uint8_t *b = a->bytes;
-    if (a->family == 4)
-        return b[0] != 0 && b[0] != 127 && b[0] < 224;
-    return a->family == 6 && b[0] != 0xff && memcmp(b, zero, sizeof zero) != 0 &&
-           memcmp(b, loopback, sizeof loopback) != 0;
-}
 
 bool apply_probe(struct config_load *load, const struct config_item *item)
 {
     char shown[QUOTE_TEXT];
     struct address address = {0};
-    if (address_parse(item->text, &address) != OK || !is_host(&address)) {
+    if (address_parse(item->text, &address) != OK || !address_is_one_host(&address)) {
         config_error(load->errors, item->line,
                      "%s = '%s' is not the address of a host: write an IPv4 or IPv6 address without a prefix length, "
                      "such as 10.2.0.1, or remove the key",
@@ -33,20 +23,11 @@ bool apply_probe(struct config_load *load, const struct config_item *item)
     return true;
 }
 
-static const struct config_entry *find(const struct config_load *load, const struct config_section *section,
-                                       const char *name)
-{
-    for (size_t i = section->first; i < section->end; i++)
-        if (strcmp(load->source.entries[i].key, name) == 0)
-            return &load->source.entries[i];
-    return NULL;
-}
-
 static void refuse_without_probe(struct config_load *load, const struct config_section *section)
 {
     static const char *const names[] = {"probe_source", "probe_interval", "probe_failures", "probe_action"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const struct config_entry *entry = find(load, section, names[i]);
+        const struct config_entry *entry = config_source_entry(&load->source, section, names[i]);
         if (entry != NULL)
             config_error(
                 load->errors, entry->line,
@@ -60,7 +41,7 @@ static void refuse_without_probe(struct config_load *load, const struct config_s
 static const struct rule *fitting_rule(const struct spd *spd, const struct config_section *section,
                                        const struct address *to, const struct address *from)
 {
-    uint8_t icmp = to->family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6;
+    const unsigned icmp = protocol_icmp(to->family);
     for (size_t i = 0; i < spd->count; i++) {
         const struct rule *rule = &spd->rules[i];
         const struct selector *s = &rule->selector;
@@ -74,9 +55,7 @@ static const struct rule *fitting_rule(const struct spd *spd, const struct confi
 static void refuse_earlier(struct config_load *load, unsigned line, const struct connection *c)
 {
     const struct spd *spd = &load->config->spd;
-    const struct flow echo = {.source = c->probe_source,
-                              .destination = c->probe,
-                              .protocol = c->probe.family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6};
+    const struct flow echo = echo_flow(&c->probe_source, &c->probe);
     int met = spd_lookup(spd, &echo);
     config_error(load->errors, line,
                  "the rule in line %u takes the probe before a rule of this connection does: write an address that "
@@ -87,7 +66,7 @@ static void refuse_earlier(struct config_load *load, unsigned line, const struct
 static void review_source(struct config_load *load, const struct config_section *section, const struct connection *c)
 {
     char to[ADDRESS_TEXT], from[ADDRESS_TEXT];
-    unsigned line = find(load, section, "probe_source")->line;
+    unsigned line = config_source_entry(&load->source, section, "probe_source")->line;
     if (c->probe_source.family != c->probe.family)
         config_error(load->errors, line, "probe is IPv%u and probe_source IPv%u: write two addresses of one family",
                      c->probe.family, c->probe_source.family);
@@ -110,15 +89,12 @@ static void warn_of_no_source(struct config_load *load, const struct config_sect
         return;
     struct address from = host_address_for(&load->config->spd, section->index, &c->probe, &known);
     if (known && from.family == 0)
-        config_warning(load->errors, line,
-                       "no address of this host is in the local network of the rule that leads to %s, so that it is "
-                       "not probed: write probe_source = ADDRESS, one of that network",
-                       address_print(&c->probe, to));
+        config_warning(load->errors, line, HOST_ADDRESS_MISSING, address_print(&c->probe, to));
 }
 
 static void review_action(struct config_load *load, const struct config_section *section, const struct connection *c)
 {
-    const struct config_entry *action = find(load, section, "probe_action");
+    const struct config_entry *action = config_source_entry(&load->source, section, "probe_action");
     if (action == NULL || c->probe_action == PROBE_ACTION_NONE || (!connection_is_any(c) && c->start != START_NONE))
         return;
     config_error(load->errors, action->line,
@@ -133,7 +109,7 @@ void probe_review(struct config_load *load, const struct config_section *section
         refuse_without_probe(load, section);
         return;
     }
-    unsigned line = find(load, section, "probe")->line;
+    unsigned line = config_source_entry(&load->source, section, "probe")->line;
     review_action(load, section, c);
     if (fitting_rule(&load->config->spd, section, &c->probe, NULL) == NULL)
         config_error(load->errors, line,

@@ -367,3 +367,12 @@ const struct config_section *config_source_find(const struct config_source *sour
     HASH_FIND_STR(source->by_label, label, section);
     return section;
 }
+
+const struct config_entry *config_source_entry(const struct config_source *source, const struct config_section *section,
+                                               const char *key)
+{
+    for (size_t i = section->first; i < section->end; i++)
+        if (strcmp(source->entries[i].key, key) == 0)
+            return &source->entries[i];
+    return NULL;
+}

@@ -50,4 +50,8 @@ void config_source_free(struct config_source *source);
 /* NULL when there is no such section, or only a broken one. */
 const struct config_section *config_source_find(const struct config_source *source, const char *label);
 
+/* The first entry of the section with this key, as written; NULL: none. */
+const struct config_entry *config_source_entry(const struct config_source *source, const struct config_section *section,
+                                               const char *key);
+
 #endif

@@ -10,8 +10,7 @@
 
 static bool psks_differ(const struct connection *a, const struct connection *b)
 {
-    return a->auth != AUTH_PUBKEY &&
-           (a->psk.len != b->psk.len || !equal_constant_time(a->psk.data, b->psk.data, a->psk.len));
+    return a->auth != AUTH_PUBKEY && !secret_equal(&a->psk, &b->psk);
 }
 
 static int compare_identities(const struct identity *a, const struct identity *b)

@@ -109,7 +109,7 @@ static bool keys_differ(const struct connection *a, const struct connection *b)
     bool locals_differ = a->local.family != 0 && b->local.family != 0 && !address_equal(&a->local, &b->local);
     if (a->auth != AUTH_PSK || b->auth != AUTH_PSK || a->mode != MODE_MAIN || b->mode != MODE_MAIN || locals_differ)
         return false;
-    return a->psk.len != b->psk.len || !equal_constant_time(a->psk.data, b->psk.data, a->psk.len);
+    return !secret_equal(&a->psk, &b->psk);
 }
 
 static void warn_of_twins(const struct gateway *g, uint32_t connection, const struct ike_remote *list, size_t count)

@@ -7,7 +7,6 @@
 
 #include "daemon/gateway_state.h"
 #include "daemon/host_address.h"
-#include "policy/protocol.h"
 
 static struct probe_terms terms_of(const struct connection *c)
 {
@@ -62,10 +61,7 @@ static void say_no_source(const struct gateway *g, size_t connection)
 {
     char to[ADDRESS_TEXT];
     const struct connection *c = &g->tables.connections[connection];
-    log_about(g->log, LOG_WARNING, (uint32_t)connection, c->name,
-              "no address of this host is in the local network of the rule that leads to %s, so that it is not "
-              "probed: write probe_source = ADDRESS, one of that network",
-              address_print(&c->probe, to));
+    log_about(g->log, LOG_WARNING, (uint32_t)connection, c->name, HOST_ADDRESS_MISSING, address_print(&c->probe, to));
 }
 
 /* The SA that would carry it. Without one the packet is not even made: it must neither leave in clear nor wait. */
@@ -73,9 +69,7 @@ static const struct sa *find_sa(struct gateway *g, size_t connection, const stru
 {
     const struct connection *c = &g->tables.connections[connection];
     bool rule_has_sa = false;
-    struct flow echo = {.source = p->source,
-                        .destination = c->probe,
-                        .protocol = c->probe.family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6};
+    const struct flow echo = echo_flow(&p->source, &c->probe);
     int rule = host_address_rule(&g->config->spd, (uint32_t)connection, &p->source, &c->probe);
     if (rule == SPD_RULE_NONE)
         return NULL;

@@ -3,14 +3,13 @@
 
 #include <stdlib.h>
 
-#include "policy/protocol.h"
+#include "esp/echo.h"
 #include "tun/host.h"
 #include "tun/netlink.h"
 
 int host_address_rule(const struct spd *spd, uint32_t connection, const struct address *from, const struct address *to)
 {
-    const struct flow echo = {
-        .source = *from, .destination = *to, .protocol = to->family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6};
+    const struct flow echo = echo_flow(from, to);
     int rule = from->family == to->family ? spd_lookup(spd, &echo) : SPD_RULE_NONE;
     bool ours =
         rule != SPD_RULE_NONE && spd->rules[rule].action == ACTION_PROTECT && spd->rules[rule].connection == connection;

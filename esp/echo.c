@@ -58,10 +58,15 @@ size_t echo_request(const struct echo_mark *mark, const struct echo *echo, uint8
     return echo->source.family == 4 ? request_ipv4(mark, echo, out) : request_ipv6(mark, echo, out);
 }
 
+struct flow echo_flow(const struct address *from, const struct address *to)
+{
+    return (struct flow){.source = *from, .destination = *to, .protocol = (uint8_t)protocol_icmp(to->family)};
+}
+
 static bool is_reply(struct bytes message, const struct flow *flow)
 {
     bool four = flow->source.family == 4;
-    return flow->protocol == (four ? PROTOCOL_ICMP : PROTOCOL_ICMPV6) &&
+    return flow->protocol == protocol_icmp(flow->source.family) &&
            message.data[0] == (four ? REPLY_IPV4 : REPLY_IPV6) && message.data[1] == 0;
 }
 

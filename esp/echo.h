@@ -32,6 +32,9 @@ struct echo {
     uint64_t nonce; /* random for each request */
 };
 
+/* What classification sees of such a request. */
+struct flow echo_flow(const struct address *from, const struct address *to);
+
 /* The whole packet; source and destination are of one family. Returns its length. */
 size_t echo_request(const struct echo_mark *mark, const struct echo *echo, uint8_t out[ECHO_MAX]);
 

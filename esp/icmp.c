@@ -23,16 +23,6 @@ enum {
 
 /* --- told to the sender of an inner packet --- */
 
-/* RFC 1122 3.2.2: no error goes to, or comes from, an address that is not one host's. */
-static bool is_single_host(const struct address *a)
-{
-    static const uint8_t zeros[15];
-    const uint8_t *b = a->bytes;
-    if (a->family == 4)
-        return b[0] != 0 && b[0] != 127 && b[0] < 224;
-    return b[0] != 0xff && (memcmp(b, zeros, sizeof zeros) != 0 || b[15] > 1);
-}
-
 /* Queries and answers that are known to be such; all else may be an error. */
 static bool is_icmp_query(uint8_t family, uint8_t type)
 {
@@ -59,7 +49,7 @@ static bool is_icmp_query(uint8_t family, uint8_t type)
 static bool is_icmp_error(struct bytes packet, const struct flow *flow)
 {
     uint8_t family = flow->source.family;
-    if (flow->protocol != (family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6))
+    if (flow->protocol != protocol_icmp(family))
         return false;
     return flow->upper == 0 || flow->upper >= packet.len || !is_icmp_query(family, packet.data[flow->upper]);
 }
@@ -114,8 +104,9 @@ static size_t too_big_ipv6(struct bytes packet, const struct flow *flow, uint32_
 
 size_t icmp_too_big(struct bytes packet, const struct flow *flow, uint32_t mtu, uint8_t out[ICMP_TOO_BIG_MAX])
 {
-    if (packet.len == 0 || flow->fragment_offset != 0 || !is_single_host(&flow->source) ||
-        !is_single_host(&flow->destination) || is_icmp_error(packet, flow))
+    /* RFC 1122 3.2.2: no error goes to, or comes from, an address that is not one host's. */
+    if (packet.len == 0 || flow->fragment_offset != 0 || !address_is_one_host(&flow->source) ||
+        !address_is_one_host(&flow->destination) || is_icmp_error(packet, flow))
         return 0;
     if (flow->source.family == 6)
         return too_big_ipv6(packet, flow, mtu, out);

@@ -147,8 +147,7 @@ static bool could_be(const struct connection *now, const struct connection *othe
     if (!has_suite || other->ike_version != now->ike_version || other->mode != now->mode || other->auth != now->auth ||
         other->encap != now->encap || auth_number(other) != auth_number(now))
         return false;
-    return auth_is_signed(now) ||
-           (now->psk.len == other->psk.len && equal_constant_time(now->psk.data, other->psk.data, now->psk.len));
+    return auth_is_signed(now) || secret_equal(&now->psk, &other->psk);
 }
 
 uint32_t auth_connection(const struct ike *ike, const struct ike_sa *sa, const struct path *from,

@@ -52,6 +52,15 @@ bool address_equal(const struct address *a, const struct address *b)
     return address_compare(a, b) == 0;
 }
 
+bool address_is_one_host(const struct address *a)
+{
+    static const uint8_t zeros[15];
+    const uint8_t *b = a->bytes;
+    if (a->family == 4)
+        return b[0] != 0 && b[0] != 127 && b[0] < 224;
+    return b[0] != 0xff && (memcmp(b, zeros, sizeof zeros) != 0 || b[15] > 1);
+}
+
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
     return a->port == b->port && address_equal(&a->address, &b->address);

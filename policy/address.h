@@ -65,6 +65,8 @@ const char *address_print(const struct address *a, char out[ADDRESS_TEXT]);
 const char *endpoint_print(const struct endpoint *e, char out[ENDPOINT_TEXT]); /* 192.0.2.1:500, [2001:db8::1]:500 */
 int address_compare(const struct address *a, const struct address *b);         /* family first, then as numbers */
 bool address_equal(const struct address *a, const struct address *b);
+/* Not: of a network, multicast, broadcast, loopback, or nobody's. Family 0 neither. */
+bool address_is_one_host(const struct address *a);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* "10.1.0.0/24", "10.1.0.1", "2001:db8::/32", "10.1.0.1-10.1.0.9". Host bits behind a prefix are an error

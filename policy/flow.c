@@ -228,7 +228,7 @@ bool flow_read_quoted(struct bytes packet, const struct flow *flow, struct flow 
 {
     memset(quoted, 0, sizeof *quoted);
     uint8_t family = flow->source.family;
-    if (flow->protocol != (family == 6 ? PROTOCOL_ICMPV6 : PROTOCOL_ICMP))
+    if (flow->protocol != protocol_icmp(family))
         return false;
     struct reader whole = reader_of_bytes(packet);
     read_bytes(&whole, flow->upper);

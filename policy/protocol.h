@@ -19,6 +19,12 @@ enum {
     PROTOCOL_TEXT = 16,
 };
 
+/* ICMP of an IP version: 4 or 6. */
+static inline unsigned protocol_icmp(unsigned version)
+{
+    return version == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6;
+}
+
 /* A name or a number from 0 to 255; "any" is 0. False when it is neither. */
 bool protocol_parse(const char *text, unsigned *number);
 

@@ -136,6 +136,25 @@ static void test_wipe_and_equal(void **state)
     wipe(NULL, 0);
 }
 
+static void test_secrets_are_compared(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"key", "kez", "keys", "ke"};
+    struct vault *vault = vault_new();
+    struct secret secrets[5] = {0}, same; /* the last is none */
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(secret_copy(vault, texts[i], strlen(texts[i]), &secrets[i]), OK);
+    for (size_t i = 0; i < 5; i++)
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(secret_equal(&secrets[i], &secrets[k]), i == k);
+    assert_int_equal(secret_copy(vault, "key", 3, &same), OK);
+    assert_true(secret_equal(&secrets[0], &same));
+    secret_free(&same);
+    for (size_t i = 0; i < 4; i++)
+        secret_free(&secrets[i]);
+    vault_free(vault);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_many_do_not_overlap),
         cmocka_unit_test(test_copy_and_bytes),
         cmocka_unit_test(test_wipe_and_equal),
+        cmocka_unit_test(test_secrets_are_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

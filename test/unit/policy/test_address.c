@@ -234,6 +234,20 @@ static void test_edges_of_a_range(void **state)
     assert_true(range_has(&one, &a));
 }
 
+static void test_one_host(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"10.0.0.1", "1.0.0.0", "223.255.255.255", "fd00::1", "fe80::1", "::2"};
+    static const char *const others[] = {"0.0.0.0",         "0.1.2.3", "127.0.0.1", "224.0.0.1",
+                                         "255.255.255.255", "::",      "::1",       "ff02::1"};
+    struct address a = {0};
+    assert_false(address_is_one_host(&a));
+    for (size_t i = 0; i < COUNT(hosts); i++)
+        assert_true(address_parse(hosts[i], &a) == OK && address_is_one_host(&a));
+    for (size_t i = 0; i < COUNT(others); i++)
+        assert_true(address_parse(others[i], &a) == OK && !address_is_one_host(&a));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -247,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_every_prefix_length),
         cmocka_unit_test(test_what_contains_and_overlaps_what),
         cmocka_unit_test(test_edges_of_a_range),
+        cmocka_unit_test(test_one_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
