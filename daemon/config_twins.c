@@ -78,6 +78,7 @@ static int by_methods(const void *a, const void *b)
 /* What the first ones are that a connection, each by its number, cannot be told apart from; most often it itself. */
 struct twins {
     const struct connection **by_ends, **by_name, **by_method;
+    const struct connection **by_psk; /* another one with that key; itself: there is none */
     const struct connection **sorted; /* room */
 };
 
@@ -138,27 +139,39 @@ static void find_twins(const struct config *config, sort_order *sort_by, compari
     }
 }
 
-static bool same_psk(const struct connection *a, const struct connection *b)
+/* By the key itself: nobody waits outside to see how long that takes. 0: one key opens both. */
+static int compare_psks(const struct connection *a, const struct connection *b)
 {
-    return a->auth == AUTH_PSK && b->auth == AUTH_PSK && a->psk.len == b->psk.len &&
-           equal_constant_time(a->psk.data, b->psk.data, a->psk.len);
+    if (a->auth != b->auth || a->psk.len != b->psk.len)
+        return a->auth != b->auth ? (int)a->auth - (int)b->auth : a->psk.len < b->psk.len ? -1 : 1;
+    return a->psk.len > 0 ? memcmp(a->psk.data, b->psk.data, a->psk.len) : 0;
+}
+
+static int by_psks(const void *a, const void *b)
+{
+    const struct connection *const *left = a, *const *right = b;
+    int order = compare_psks(*left, *right);
+    return order != 0 ? order : (*left > *right) - (*left < *right);
+}
+
+/* Others have the key of the first one too: the second says so. */
+static void name_the_second(const struct config *config, const struct connection **sorted,
+                            const struct connection **other)
+{
+    for (size_t i = 1; i < config->connection_count; i++)
+        if (other[sorted[i] - config->connections] == sorted[i - 1])
+            other[sorted[i - 1] - config->connections] = sorted[i];
 }
 
 /* Who has the key and a say in the DNS could pass for a peer whose name is all that tells it from others. */
-static void review_named(struct config_load *load, unsigned line, const struct connection *c)
+static void review_named(struct config_load *load, unsigned line, const struct connection *c,
+                         const struct connection *other)
 {
-    const struct config *config = load->config;
-    if (c->remote_name == NULL || c->auth != AUTH_PSK || c->remote_id.type != ID_NONE)
-        return;
-    for (size_t i = 0; i < config->connection_count; i++)
-        if (&config->connections[i] != c && same_psk(c, &config->connections[i])) {
-            config_warning(
-                load->errors, line,
-                "[connection %s] has the psk of [connection %s], and nothing but a name server tells which of "
-                "the two is at %s: write remote_id, which the peer has to send, or give each its own psk",
-                c->name, config->connections[i].name, c->remote_name);
-            return;
-        }
+    if (c->remote_name != NULL && c->auth == AUTH_PSK && c->remote_id.type == ID_NONE && other != c)
+        config_warning(load->errors, line,
+                       "[connection %s] has the psk of [connection %s], and nothing but a name server tells which of "
+                       "the two is at %s: write remote_id, which the peer has to send, or give each its own psk",
+                       c->name, other->name, c->remote_name);
 }
 
 /* In the order of the file. */
@@ -169,21 +182,26 @@ static void tell_twins(struct config_load *load, const struct twins *twins)
         if (section->kind != SECTION_CONNECTION || section->skip)
             continue;
         review_twin(load, section->line, twins, &load->config->connections[section->index]);
-        review_named(load, section->line, &load->config->connections[section->index]);
+        review_named(load, section->line, &load->config->connections[section->index], twins->by_psk[section->index]);
     }
 }
 
 enum status twins_review(struct config_load *load)
 {
     const size_t count = load->config->connection_count;
-    const struct connection **room = calloc(4 * count + 1, sizeof(struct connection *));
+    const struct connection **room = calloc(5 * count + 1, sizeof(struct connection *));
     if (room == NULL)
         return ERR_MEMORY;
-    const struct twins twins = {
-        .by_ends = room, .by_name = room + count, .by_method = room + 2 * count, .sorted = room + 3 * count};
+    const struct twins twins = {.by_ends = room,
+                                .by_name = room + count,
+                                .by_method = room + 2 * count,
+                                .by_psk = room + 3 * count,
+                                .sorted = room + 4 * count};
     find_twins(load->config, by_ends, compare_ends, twins.sorted, twins.by_ends);
     find_twins(load->config, by_names, compare_names, twins.sorted, twins.by_name);
     find_twins(load->config, by_methods, compare_methods, twins.sorted, twins.by_method);
+    find_twins(load->config, by_psks, compare_psks, twins.sorted, twins.by_psk);
+    name_the_second(load->config, twins.sorted, twins.by_psk);
     tell_twins(load, &twins);
     free(room);
     return OK;

@@ -70,17 +70,6 @@ static void say_addresses(const struct gateway *g, uint32_t connection, const st
     log_about(g->log, news ? LOG_INFO : LOG_DEBUG, connection, c->name, "%s is %s", c->remote_name, text);
 }
 
-/* Some name servers turn the list each time. */
-static bool is_news(const struct gateway *g, uint32_t connection, const struct ike_remote *list, size_t count)
-{
-    const struct ike_remote *known;
-    size_t had = ike_remotes(g->ike, connection, &known), same = 0;
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < had; k++)
-            same += address_equal(&list[i].remote, &known[k].remote);
-    return count != had || same != count;
-}
-
 static void warn_of_reverse_path(const struct gateway *g, const struct connection *c, const struct ike_remote *list,
                                  size_t count)
 {
@@ -131,7 +120,7 @@ static void tell(struct gateway *g, uint32_t connection, struct resolved found)
     struct ike_remote list[IKE_REMOTES_MAX];
     size_t count = choose(c, &found, list);
     say_problem(g, connection, &found);
-    bool news = count > 0 && is_news(g, connection, list, count);
+    bool news = count > 0 && ike_remotes_differ(g->ike, connection, list, count);
     if (count > 0)
         say_addresses(g, connection, list, count, news);
     ike_found(g->ike, gateway_now(g), connection, list, count, found.why);

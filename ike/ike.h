@@ -139,15 +139,19 @@ void ike_child_moved(struct ike *ike, uint64_t now_ms, uint64_t child_id, const 
 void ike_xauth_answer(struct ike *ike, uint64_t now_ms, uint64_t ticket, bool right);
 
 /*
- * The answer to find_remote, or news: the addresses that the name of the connection's remote has, the best first; a few
- * at most count (IKE_REMOTES_MAX). Calls go to them in turn, and who calls from one of them is taken for this peer.
- * None: why tells the reason, what was known stays good for calls that come in, and our own are tried again later.
+ * The answer to find_remote, or news: the addresses that the name of the connection's remote has, the best first; of
+ * more than IKE_REMOTES_MAX the rest is ignored. Calls go to them in turn, and who calls from one of them is taken for
+ * this peer. None: why tells the reason; what was known stays good for calls that come in, and for our own where there
+ * is any. Else those are tried again later.
  */
 void ike_found(struct ike *ike, uint64_t now_ms, uint32_t connection, const struct ike_remote *remotes, size_t count,
                const char *why);
 
 /* The addresses known last, and how many; 0 where remote is no name. */
 size_t ike_remotes(const struct ike *ike, uint32_t connection, const struct ike_remote **out);
+
+/* Are these others than the ones known last, whatever the order? Of a connection whose remote is a name. */
+bool ike_remotes_differ(const struct ike *ike, uint32_t connection, const struct ike_remote *list, size_t count);
 
 /* Connections with start = start are initiated, names looked up. Call once, when the daemon is ready. */
 void ike_start(struct ike *ike, uint64_t now_ms);

@@ -157,6 +157,11 @@ static void keep(struct remotes *r, const struct ike_remote *list, size_t count)
     memcpy(r->list, list, count * sizeof *list);
 }
 
+bool ike_remotes_differ(const struct ike *ike, uint32_t connection, const struct ike_remote *list, size_t count)
+{
+    return is_other(remotes_of(ike, connection), list, count);
+}
+
 /* There is nobody to call. */
 static void not_found(struct ike *ike, struct peer *peer, const char *why)
 {
@@ -177,12 +182,12 @@ void ike_found(struct ike *ike, uint64_t now_ms, uint32_t connection, const stru
     count = count < IKE_REMOTES_MAX ? count : IKE_REMOTES_MAX;
     r->asked = false;
     bool trying = peer_is_connecting(peer), served = peer_sa(peer) != NULL;
-    if (count > 0 && trying && is_other(r, remotes, count)) { /* for who calls; the turn does not begin anew */
+    if (count > 0 && (!trying || is_other(r, remotes, count))) {
         keep(r, remotes, count);
-        r->left = r->left < count ? r->left : count;
-    } else if (count > 0 && !trying) {
-        keep(r, remotes, count);
-        r->left = served ? 0 : count;
+        if (!trying)
+            r->left = served ? 0 : count;
+        else if (r->left > count) /* the new ones are for who calls: the turn does not begin anew */
+            r->left = count;
     }
     if (trying || served)
         return;

@@ -401,6 +401,37 @@ static void test_two_connections_of_one_peer_b47(void **state)
     unload(&l);
 }
 
+/* Whoever has the key could pass for a peer that only a name server tells from others. */
+static void test_a_peer_by_name_that_shares_its_key(void **state)
+{
+    (void)state;
+#define PEER(name, remote, psk, more) "[connection " name "]\nremote = " remote "\npsk = " psk "\n" more
+#define ONE                           "pre-shared-key-number-one"
+#define TWO                           "pre-shared-key-number-two"
+    static const struct {
+        const char *text, *says; /* NULL: nothing */
+    } rows[] = {
+        {PEER("a", "gw.example.org", ONE, ""), NULL},
+        {PEER("a", "gw.example.org", ONE, "") PEER("b", "192.0.2.9", TWO, ""), NULL},
+        {PEER("a", "gw.example.org", ONE, "") PEER("b", "192.0.2.9", ONE, ""),
+         "[connection a] has the psk of [connection b]"},
+        {PEER("a", "192.0.2.9", ONE, "") PEER("b", "192.0.2.8", TWO, "") PEER("c", "gw.example.org", ONE, ""),
+         "[connection c] has the psk of [connection a]"},
+        {PEER("a", "gw.example.org", ONE, "remote_id = gw.example.org\n") PEER("b", "192.0.2.9", ONE, ""), NULL},
+        {PEER("a", "192.0.2.8", ONE, "") PEER("b", "192.0.2.9", ONE, ""), NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct loaded l = load_text(rows[i].text);
+        char *text = messages(&l);
+        assert_int_equal(l.status, OK);
+        const char *said = strstr(text, "nothing but a name server");
+        if ((said != NULL) != (rows[i].says != NULL) || (said != NULL && strstr(text, rows[i].says) == NULL))
+            fail_msg("row %zu: %s", i, text);
+        free(text);
+        unload(&l);
+    }
+}
+
 /* Aggressive mode tells them apart by name as well. */
 static void test_connections_of_aggressive_mode_b47(void **state)
 {
@@ -475,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_secret_in_a_file_that_others_can_read_b47),
         cmocka_unit_test(test_all_errors_are_told_in_order_b47),
         cmocka_unit_test(test_two_connections_of_one_peer_b47),
+        cmocka_unit_test(test_a_peer_by_name_that_shares_its_key),
         cmocka_unit_test(test_connections_of_aggressive_mode_b47),
         cmocka_unit_test(test_many_errors_are_counted_not_kept_b47),
         cmocka_unit_test(test_text_of_the_file_is_escaped),
