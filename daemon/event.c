@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/json_line.h"
 #include "daemon/stamp.h"
 
 static const struct {
@@ -21,57 +22,29 @@ static const struct {
     [EVENT_PROBE_DOWN] = {"probe_down", "probe is down"},
 };
 
-static bool add(json_t *object, const char *key, json_t *value)
-{
-    return json_object_set_new(object, key, value) == 0;
-}
-
-static bool add_text(json_t *object, const char *key, const char *text)
-{
-    return text == NULL || *text == '\0' || add(object, key, json_string(text));
-}
-
-static bool add_spi(json_t *object, const char *key, uint32_t spi)
-{
-    char text[9];
-    snprintf(text, sizeof text, "%08x", (unsigned)spi);
-    return spi == 0 || add(object, key, json_string(text));
-}
-
-/* Takes the object. */
-static char *print_line(json_t *object, bool whole)
-{
-    char *text = whole ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-    json_decref(object);
-    size_t len = text != NULL ? strlen(text) : 0;
-    char *line = text != NULL ? malloc(len + 2) : NULL;
-    if (line != NULL) {
-        memcpy(line, text, len);
-        memcpy(line + len, "\n", 2);
-    }
-    free(text);
-    return line;
-}
-
 char *event_json(const struct event *event)
 {
     char at[STAMP_TEXT];
     json_t *object = json_object();
-    bool whole = stamp_time(&event->at, at) && add(object, "ts", json_string(at)) &&
-                 add(object, "event", json_string(kinds[event->kind].name)) &&
-                 add_text(object, "connection", event->connection) && add_text(object, "rule", event->rule) &&
-                 add_spi(object, "spi_in", event->spi_in) && add_spi(object, "spi_out", event->spi_out) &&
-                 add_spi(object, "old_spi_in", event->old_spi_in) && add_text(object, "reason", event->reason);
-    return print_line(object, whole);
+    bool whole = stamp_time(&event->at, at) && json_line_add(object, "ts", json_string(at)) &&
+                 json_line_add(object, "event", json_string(kinds[event->kind].name)) &&
+                 json_line_add_text(object, "connection", event->connection) &&
+                 json_line_add_text(object, "rule", event->rule) &&
+                 json_line_add_spi(object, "spi_in", event->spi_in) &&
+                 json_line_add_spi(object, "spi_out", event->spi_out) &&
+                 json_line_add_spi(object, "old_spi_in", event->old_spi_in) &&
+                 json_line_add_text(object, "reason", event->reason);
+    return json_line_print(object, whole);
 }
 
 char *event_dropped(const struct timespec *at, uint64_t count)
 {
     char text[STAMP_TEXT];
     json_t *object = json_object();
-    bool whole = stamp_time(at, text) && add(object, "ts", json_string(text)) &&
-                 add(object, "event", json_string("dropped")) && add(object, "count", json_integer((json_int_t)count));
-    return print_line(object, whole);
+    bool whole = stamp_time(at, text) && json_line_add(object, "ts", json_string(text)) &&
+                 json_line_add(object, "event", json_string("dropped")) &&
+                 json_line_add(object, "count", json_integer((json_int_t)count));
+    return json_line_print(object, whole);
 }
 
 /* Line breaks of a reason become "; ", and what a terminal would act on is escaped. */

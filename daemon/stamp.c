@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/stamp.h"
 
-#include <jansson.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "daemon/json_line.h"
 
 bool stamp_time(const struct timespec *at, char out[STAMP_TEXT])
 {
@@ -96,26 +97,6 @@ void stamp_sink(void *arg, enum log_level level, const char *line)
         stamp_write(arg, &now, level, line);
 }
 
-/* What is not UTF-8, say in the name of a file, cannot stand in JSON as it is. */
-static json_t *text_of(const char *text)
-{
-    char escaped[4 * LOG_LINE_MAX + 8];
-    json_t *value = json_string(text);
-    return value != NULL ? value : json_string(log_escape(escaped, sizeof escaped, text, strlen(text)));
-}
-
-static bool add(json_t *object, const char *key, const char *text)
-{
-    return json_object_set_new(object, key, text_of(text)) == 0;
-}
-
-static bool add_spi(json_t *object, const char *key, uint32_t spi)
-{
-    char text[9];
-    snprintf(text, sizeof text, "%08x", (unsigned)spi);
-    return spi == 0 || add(object, key, text);
-}
-
 void stamp_json(FILE *out, const struct timespec *now, enum log_level level, const struct log_subject *subject,
                 const char *line)
 {
@@ -125,21 +106,17 @@ void stamp_json(FILE *out, const struct timespec *now, enum log_level level, con
     if (!stamp_time(now, stamp))
         return;
     json_t *object = json_object();
-    bool whole = add(object, "ts", stamp) && add(object, "level", log_level_name(level)) &&
-                 (about->name == NULL || add(object, "connection", about->name)) &&
-                 add_spi(object, "spi_in", about->spi_in) && add_spi(object, "spi_out", about->spi_out) &&
-                 add(object, "msg", line) &&
-                 (about->reason == NULL || *about->reason == '\0' || add(object, "reason", about->reason));
-    char short_of_memory[128];
-    char *text = whole ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-    size_t len = text != NULL ? strlen(text) : 0;
-    json_decref(object);
+    bool whole =
+        json_line_add_text(object, "ts", stamp) && json_line_add_text(object, "level", log_level_name(level)) &&
+        json_line_add_text(object, "connection", about->name) && json_line_add_spi(object, "spi_in", about->spi_in) &&
+        json_line_add_spi(object, "spi_out", about->spi_out) && json_line_add(object, "msg", json_line_text(line)) &&
+        json_line_add_text(object, "reason", about->reason);
+    char *text = json_line_print(object, whole), short_of_memory[128];
     if (text == NULL) /* said in the same shape, without any */
-        len = (size_t)snprintf(short_of_memory, sizeof short_of_memory,
-                               "{\"ts\":\"%s\",\"level\":\"error\",\"msg\":\"out of memory for a log line\"}\n", stamp);
-    else
-        text[len++] = '\n'; /* in place of its end */
-    emit(out, stamp, true, text != NULL ? text : short_of_memory, len);
+        (void)snprintf(short_of_memory, sizeof short_of_memory,
+                       "{\"ts\":\"%s\",\"level\":\"error\",\"msg\":\"out of memory for a log line\"}\n", stamp);
+    const char *said = text != NULL ? text : short_of_memory;
+    emit(out, stamp, true, said, strlen(said));
     free(text);
 }
 

@@ -57,6 +57,13 @@ static void found_none(struct rig *rig)
     ike_found(rig->ends[I].ike, rig->now_ms, 0, NULL, 0, "there is no such name");
 }
 
+/* It is found there, and the tunnel comes up. */
+static void up_at(struct rig *rig, const char *address)
+{
+    found_one(rig, address);
+    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+}
+
 static void finish(struct rig *rig)
 {
     assert_int_equal(rig_free(rig), 0);
@@ -76,8 +83,7 @@ static void test_a_start_asks_first(void **state)
         }
         assert_int_equal(end->asked, 1);
         assert_int_equal(end->sent, 0);
-        found_one(rig, HOME);
-        assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+        up_at(rig, HOME);
         finish(rig);
     }
 }
@@ -87,8 +93,7 @@ static void test_renewals_do_not_ask(void **state)
     (void)state;
     struct rig *rig = named(START_START, MODE_MAIN);
     struct rig_end *end = &rig->ends[I];
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     found_one(rig, DEAD); /* news, for the next start */
     for (int hour = 0; hour < 20; hour++) {
         rig_run(rig, 60 * MINUTE);
@@ -188,8 +193,7 @@ static void test_failures_wait_longer_and_longer_for_ever(void **state)
         assert_int_equal(end->asked, asked + 1);
     }
     assert_int_equal(end->sent, 0);
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     finish(rig);
 }
 
@@ -212,8 +216,7 @@ static void test_traffic_does_not_flood_the_name_server(void **state)
     assert_int_equal(asked, 1 + 3);                               /* after 5, 10 and 15 seconds */
     assert_int_equal(ike_up(end->ike, rig->now_ms, 0, &why), OK); /* who commands need not wait */
     assert_int_equal(end->asked, asked + 1);
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     finish(rig);
 }
 
@@ -232,8 +235,7 @@ static void test_no_memory_to_ask(void **state)
     unsigned asked = end->asked;
     assert_int_equal(ike_up(end->ike, rig->now_ms, 0, &why), OK);
     assert_int_equal(end->asked, asked + 1);
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     finish(rig);
 }
 
@@ -242,14 +244,12 @@ static void test_a_dead_peer_is_looked_for(void **state)
     (void)state;
     struct rig *rig = named(START_START, MODE_MAIN);
     struct rig_end *end = &rig->ends[I];
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     rig->ends[R].address = rig->ends[R].connection.local = an_address(AWAY);
     rig_reboot(rig, R);
     rig_run(rig, 10 * MINUTE);
     assert_int_equal(end->asked, 2);
-    found_one(rig, AWAY);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, AWAY);
     finish(rig);
 }
 
@@ -259,8 +259,7 @@ static void test_without_an_answer_where_it_was(void **state)
     (void)state;
     struct rig *rig = named(START_START, MODE_MAIN);
     struct rig_end *end = &rig->ends[I];
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     rig_reboot(rig, R);
     rig_run(rig, 10 * MINUTE);
     assert_int_equal(end->asked, 2);
@@ -276,8 +275,7 @@ static void test_a_served_peer_needs_no_name(void **state)
     struct rig *rig = named(START_TRAP, MODE_MAIN);
     struct rig_end *end = &rig->ends[I];
     ike_acquire(end->ike, rig->now_ms, 0);
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     found_none(rig);
     ike_child_hard(end->ike, rig->now_ms,
                    craft_sa(end->ike)->peer->children->child.id); /* used up: the next packet wants another */
@@ -325,8 +323,7 @@ static void test_a_peer_that_ended_it_is_asked_for(void **state)
     assert_int_equal(ike_down(rig->ends[R].ike, rig->now_ms, 0, &why), OK);
     rig_run(rig, 10 * SECOND);
     assert_int_equal(end->asked, 2);
-    found_one(rig, HOME);
-    assert_true(rig_run_until(rig, 10 * SECOND, rig_both_carry));
+    up_at(rig, HOME);
     finish(rig);
 }
 

@@ -99,26 +99,34 @@ static void test_json_holds_the_longest_line(void **state)
     free(k.text);
 }
 
+static FILE *small_pipe(int *reader)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    assert_true(fcntl(fds[1], F_SETPIPE_SZ, 8192) >= 4096);
+    FILE *out = fdopen(fds[1], "w");
+    assert_non_null(out);
+    setvbuf(out, NULL, _IONBF, 0);
+    *reader = fds[0];
+    return out;
+}
+
 /* A pipe that nobody reads: what does not fit is lost, nobody waits, and the loss is told. */
 static void lines_that_nobody_reads(void **state)
 {
     static const struct log_subject about = {.name = "branch"};
     static char text[1 << 16];
-    int fds[2];
+    int reader;
     (void)state;
     for (int json = 0; json <= 1; json++) {
-        assert_int_equal(pipe(fds), 0);
-        assert_true(fcntl(fds[1], F_SETPIPE_SZ, 8192) >= 4096);
-        FILE *out = fdopen(fds[1], "w");
-        assert_non_null(out);
-        setvbuf(out, NULL, _IONBF, 0);
+        FILE *out = small_pipe(&reader);
         for (int i = 0; i < 1000; i++) {
             if (json)
                 stamp_json(out, &noon, LOG_INFO, &about, "a line like any other");
             else
                 stamp_write(out, &noon, LOG_INFO, "a line like any other");
         }
-        ssize_t first = read(fds[0], text, sizeof text);
+        ssize_t first = read(reader, text, sizeof text);
         assert_true(first > 0);
         assert_int_equal(text[first - 1], '\n'); /* no line is torn */
         size_t kept = 0;
@@ -127,14 +135,14 @@ static void lines_that_nobody_reads(void **state)
         assert_true(kept > 10 && kept < 1000);
         stamp_write(out, &noon, LOG_INFO, "again");
         fclose(out);
-        ssize_t then = read(fds[0], text, sizeof text - 1);
+        ssize_t then = read(reader, text, sizeof text - 1);
         assert_true(then > 0);
         text[then] = '\0';
         char wanted[64];
         snprintf(wanted, sizeof wanted, "warning %zu log lines were lost", 1000 - kept);
         assert_non_null(strstr(text, wanted));
         assert_non_null(strstr(text, "again\n"));
-        close(fds[0]);
+        close(reader);
     }
 }
 
@@ -142,25 +150,21 @@ static void lines_that_nobody_reads(void **state)
 static void a_torn_line(void **state)
 {
     static char text[1 << 16], longest[12000];
-    int fds[2];
+    int reader;
     (void)state;
     memset(longest, 'x', sizeof longest - 1);
-    assert_int_equal(pipe(fds), 0);
-    assert_true(fcntl(fds[1], F_SETPIPE_SZ, 8192) >= 4096);
-    FILE *out = fdopen(fds[1], "w");
-    assert_non_null(out);
-    setvbuf(out, NULL, _IONBF, 0);
+    FILE *out = small_pipe(&reader);
     stamp_json(out, &noon, LOG_INFO, NULL, longest);
-    assert_true(read(fds[0], text, sizeof text) >= 4096);
+    assert_true(read(reader, text, sizeof text) >= 4096);
     stamp_json(out, &noon, LOG_INFO, NULL, "next");
     fclose(out);
-    ssize_t len = read(fds[0], text, sizeof text - 1);
+    ssize_t len = read(reader, text, sizeof text - 1);
     assert_true(len > 0);
     text[len] = '\0';
     assert_int_equal(text[0], '\n');
     assert_non_null(strstr(text, "\"msg\":\"1 log lines were lost"));
     assert_non_null(strstr(text, "\"msg\":\"next\"}\n"));
-    close(fds[0]);
+    close(reader);
 }
 
 int main(void)
