@@ -149,14 +149,19 @@ static struct tracked *find(struct fragments *fragments, const struct key *key, 
     return NULL;
 }
 
-/* The packet of which nothing can come any more but repeats goes first, the one whose fragments need it goes last. */
+/* The packet of which nothing can come any more goes first, the one whose fragments need it goes last. */
 enum worth { DEAD, WHOLE, WITHOUT_FIRST, NEEDED };
+
+static bool is_whole(const struct tracked *packet)
+{
+    return packet->end > 0 && packet->units == (packet->end + UNIT - 1) / UNIT;
+}
 
 static enum worth worth(const struct tracked *packet, uint64_t now_ms)
 {
     if (!is_live(packet, now_ms))
         return DEAD;
-    if (packet->end > 0 && packet->units == (packet->end + UNIT - 1) / UNIT)
+    if (is_whole(packet))
         return WHOLE;
     return packet->has_first ? NEEDED : WITHOUT_FIRST;
 }
@@ -239,11 +244,12 @@ static struct tracked *victim(struct tracked set[WAYS], const struct tracked *ne
     return cheapest(set, among, now_ms);
 }
 
-static struct tracked *take(struct fragments *fragments, uint64_t owner, const struct key *key, uint64_t hash,
-                            uint64_t now_ms)
+/* place: of the packet before of the same name; NULL: where there is room. */
+static struct tracked *take(struct fragments *fragments, struct tracked *place, uint64_t owner, const struct key *key,
+                            uint64_t hash, uint64_t now_ms)
 {
     struct tracked newcomer = {.key = *key, .hash = hash, .owner = owner, .born_ms = now_ms, .used = true};
-    struct tracked *taken = victim(&fragments->packets[hash % SETS * WAYS], &newcomer, now_ms);
+    struct tracked *taken = place != NULL ? place : victim(&fragments->packets[hash % SETS * WAYS], &newcomer, now_ms);
     newcomer.turn = fragments->turns++;
     *taken = newcomer;
     memset(fragments->passed[taken - fragments->packets], 0, sizeof *fragments->passed);
@@ -294,8 +300,8 @@ enum fragment_verdict fragments_see_of(struct fragments *fragments, uint64_t own
     struct key key = key_of(scope, flow);
     uint64_t hash = hash_short(fragments->seed, &key, sizeof key);
     struct tracked *packet = find(fragments, &key, hash, now_ms);
-    if (packet == NULL)
-        packet = take(fragments, owner, &key, hash, now_ms);
+    if (packet == NULL || is_whole(packet))
+        packet = take(fragments, packet, owner, &key, hash, now_ms);
     uint64_t *passed = fragments->passed[packet - fragments->packets];
     if (!end_agrees(packet, flow) || overlaps(passed, flow))
         return FRAGMENT_BAD;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any sequence of fragments of eight packets, which the table can always hold. No byte of a packet passes twice, and
- * what a later fragment borrows is what its first showed.
+ * Any sequence of fragments of eight names, which the table can always hold. No byte of a packet passes twice, what a
+ * later fragment borrows is what its first showed, and what follows a whole packet is another packet.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@ struct seen {
         uint32_t from, to;
     } passed[PASSED_MAX];
     size_t count;
+    uint32_t units, end; /* of eight bytes, that passed and of the whole packet; end is 0 until that is known */
     uint64_t born_ms;
     bool has_first;
     struct flow first;
@@ -68,6 +69,9 @@ static void pass(struct seen *seen, const struct flow *f, uint64_t now_ms)
         seen->passed[seen->count].from = from;
         seen->passed[seen->count++].to = to;
     }
+    seen->units += (to - from + 7) / 8;
+    if (!f->more_fragments)
+        seen->end = (to + 7) / 8;
 }
 
 static void check_known(struct seen *seen, const struct flow *before, const struct flow *f)
@@ -87,7 +91,8 @@ static void check_step(struct fragments *fragments, struct seen *seen, uint64_t 
                        uint64_t now_ms)
 {
     struct flow f = read_step(step), before = f;
-    if (seen->count > 0 && now_ms - seen->born_ms >= FRAGMENTS_LIFE_MS)
+    bool whole = seen->end > 0 && seen->units == seen->end;
+    if (seen->count > 0 && (whole || now_ms - seen->born_ms >= FRAGMENTS_LIFE_MS))
         *seen = (struct seen){0};
     switch (fragments_see(fragments, scope, &f, now_ms)) {
     case FRAGMENT_KNOWN:

@@ -64,6 +64,17 @@ def test_b38_fragments_that_evade_ports(lab):
     expect(os.path.getsize(path) <= 24, f"fragments in clear on the wire: {path}")
 
 
+def test_identifications_come_again(lab):
+    """RFC 4963: a fast sender comes back to an identification of IPv4 within a second. None of it is an overlap."""
+    left, right = with_ports(lab, "udp")
+    a, b = left.gateway, right.gateway
+    good = udp(9, PORT, bytes(64))
+    packets = pieces(a, b, UDP, 7, (0, good[:32], True), (32, good[32:], False)) * 20
+    seen = seen_at(b, a.host_address, lambda: send(a.host, packets, 2))
+    expect(seen == [(7, 0), (7, 4)] * 20, f"arrived (identification, offset / 8): {seen}")
+    expect(not left.dropped("out_fragment") and not right.dropped("in_fragment"), f"{left.drops()} {right.drops()}")
+
+
 def test_b38_tiny_first_fragments_of_tcp(lab):
     left, right = with_ports(lab, "tcp")
     a, b = left.gateway, right.gateway

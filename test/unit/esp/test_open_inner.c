@@ -304,9 +304,10 @@ static void test_b38_fragments_borrow_ports(void **state)
         uint16_t port, fragment, id;
         enum drop why;
     } rows[] = {
-        {443, 0x2000, 7, DROP_NONE},      {0, 0x2005, 7, DROP_NONE},          {0, 0x000a, 7, DROP_NONE},
-        {0, 0x2005, 7, DROP_IN_FRAGMENT}, {0, 0x2005, 8, DROP_IN_FRAGMENT},   {80, 0x2000, 9, DROP_IN_SELECTOR},
-        {0, 0x2005, 9, DROP_IN_SELECTOR}, {443, 0x2000, 7, DROP_IN_FRAGMENT},
+        {443, 0x2000, 7, DROP_NONE},       {0, 0x2005, 7, DROP_NONE},          {0, 0x2005, 7, DROP_IN_FRAGMENT},
+        {0, 0x2005, 8, DROP_IN_FRAGMENT},  {443, 0x2000, 7, DROP_IN_FRAGMENT}, {0, 0x000a, 7, DROP_NONE},
+        {80, 0x2000, 9, DROP_IN_SELECTOR}, {0, 0x2005, 9, DROP_IN_SELECTOR},   {0, 0x2005, 7, DROP_IN_FRAGMENT},
+        {80, 0x2000, 7, DROP_IN_SELECTOR}, /* 7 was whole: another packet */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         make_inner(inner, 4, sizeof inner, 0);

@@ -145,8 +145,8 @@ static void test_b38_second_first_fragment(void **state)
         f.destination_port = 22;
         assert_int_equal(fragments_see(fragments, 1, &f, 1000), FRAGMENT_BAD);
     }
-    assert_int_equal(see(fragments, UDP, 64, 8, LAST), FRAGMENT_KNOWN); /* with port 443: see() looks */
-    assert_int_equal(see(fragments, UDP, 64, 8, LAST), FRAGMENT_BAD);
+    assert_int_equal(see(fragments, UDP, 64, 8, MORE), FRAGMENT_KNOWN); /* with port 443: see() looks */
+    assert_int_equal(see(fragments, UDP, 64, 8, MORE), FRAGMENT_BAD);
     fragments_free(fragments);
 }
 
@@ -177,8 +177,8 @@ static void test_b38_one_end_behind_all_data(void **state)
         {320, 13, false, FRAGMENT_KNOWN}, {328, 8, true, FRAGMENT_BAD}, /* in the last unit, which is not full */
         {336, 8, true, FRAGMENT_BAD},                                   /* behind the end */
         {336, 8, false, FRAGMENT_BAD},    {128, 8, false, FRAGMENT_BAD},
-        {128, 128, true, FRAGMENT_KNOWN}, {64, 64, true, FRAGMENT_KNOWN},
-        {64, 64, true, FRAGMENT_BAD},
+        {128, 128, true, FRAGMENT_KNOWN}, {128, 128, true, FRAGMENT_BAD},
+        {64, 64, true, FRAGMENT_KNOWN},   {64, 64, true, FRAGMENT_UNKNOWN}, /* it was whole: another packet */
     };
     struct fragments *fragments = a_table(38);
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -189,7 +189,8 @@ static void test_b38_one_end_behind_all_data(void **state)
     fragments_free(fragments);
 }
 
-/* The largest packet, in pieces of every size, forwards and backwards, and each piece again. */
+/* The largest packet, in pieces of every size, forwards and backwards; each piece again before the last one came, and
+ * then the next packet of that name. */
 static void test_largest_packet_in_pieces(void **state)
 {
     (void)state;
@@ -201,9 +202,10 @@ static void test_largest_packet_in_pieces(void **state)
             for (unsigned i = 0; i < 2 * pieces; i++) {
                 unsigned piece = backwards ? pieces - 1 - i % pieces : i % pieces, offset = piece * size;
                 unsigned len = 65535 - offset < size ? 65535 - offset : size;
-                enum fragment_verdict verdict = see(fragments, UDP, offset, len, offset + len < 65535);
-                bool known = !backwards || piece == 0;
-                assert_int_equal(verdict, i >= pieces ? FRAGMENT_BAD : known ? FRAGMENT_KNOWN : FRAGMENT_UNKNOWN);
+                bool more = offset + len < 65535, known = !backwards || piece == 0;
+                assert_int_equal(see(fragments, UDP, offset, len, more), known ? FRAGMENT_KNOWN : FRAGMENT_UNKNOWN);
+                if (i % pieces < pieces - 1)
+                    assert_int_equal(see(fragments, UDP, offset, len, more), FRAGMENT_BAD);
             }
             fragments_free(fragments);
         }
@@ -294,6 +296,35 @@ static void test_life(void **state)
     }
 }
 
+/* RFC 4963: the identifications of IPv4 come again within a second; each packet is looked at by itself. */
+static void test_identifications_come_again(void **state)
+{
+    (void)state;
+    enum { PIECES = 4 };
+    static const unsigned orders[][PIECES] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 0, 3, 2}, {2, 3, 0, 1}};
+    struct fragments *fragments = a_table(38);
+    for (unsigned round = 0; round < 1000; round++) {
+        const unsigned *order = orders[round % COUNT(orders)];
+        bool first = false;
+        for (unsigned i = 0; i < PIECES; i++) {
+            struct flow f = a_fragment(4, UDP, 7, order[i] * 64, order[i] == 3 ? 1 + round % 64 : 64, order[i] < 3);
+            if (order[i] == 0)
+                f.destination_port = (uint16_t)(1 + round);
+            first = first || order[i] == 0;
+            enum fragment_verdict verdict = fragments_see(fragments, 1, &f, 1000 + round / 100);
+            assert_int_equal(verdict, first ? FRAGMENT_KNOWN : FRAGMENT_UNKNOWN);
+            assert_int_equal(f.destination_port, first ? 1 + round : 0);
+        }
+    }
+    /* The next one is tiny, or ends before its data: that a whole packet went before excuses nothing. */
+    assert_int_equal(see(fragments, UDP, 0, 0, MORE), FRAGMENT_BAD);
+    assert_int_equal(see(fragments, UDP, 64, 64, MORE), FRAGMENT_UNKNOWN);
+    assert_int_equal(see(fragments, UDP, 0, 8, LAST), FRAGMENT_BAD);
+    assert_int_equal(see(fragments, UDP, 0, 128, MORE), FRAGMENT_BAD);
+    assert_int_equal(see(fragments, UDP, 0, 64, MORE), FRAGMENT_KNOWN);
+    fragments_free(fragments);
+}
+
 /* Never more than there is room for, and what is remembered is right: the destination port tells which it is. */
 static void test_flood_of_firsts(void **state)
 {
@@ -382,8 +413,15 @@ struct model {
     unsigned end, furthest;
 };
 
+static bool model_is_whole(const struct model *m)
+{
+    return m->end > 0 && memchr(m->byte, false, m->end) == NULL;
+}
+
 static bool model_takes(struct model *m, unsigned offset, unsigned len, bool more)
 {
+    if (model_is_whole(m))
+        *m = (struct model){0};
     bool good = more ? m->end == 0 || offset + len < m->end : m->end == 0 && offset + len >= m->furthest;
     for (unsigned i = offset; i < offset + len; i++)
         good = good && !m->byte[i];
@@ -446,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_b38_hidden_protocol_comes_from_the_first),
         cmocka_unit_test(test_protocols_without_ports),
         cmocka_unit_test(test_life),
+        cmocka_unit_test(test_identifications_come_again),
         cmocka_unit_test(test_flood_of_firsts),
         cmocka_unit_test(test_whole_packets_go_first),
         cmocka_unit_test(test_flood_of_later_fragments),
