@@ -287,7 +287,7 @@ enum status control_open(const struct control_setup *setup, struct control **out
         return ERR_MEMORY;
     control->setup = *setup;
     int fd = -1;
-    enum status status = control_path_bind(setup->path, &fd, &control->file, why, why_len);
+    enum status status = control_path_listen(setup->path, CONTROL_BACKLOG, &fd, &control->file, why, why_len);
     if (status != OK) {
         free(control);
         return status;

@@ -2,12 +2,17 @@
 #include "daemon/control_path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 10 };
 
 static enum status explain(const char *path, int error, char *why, size_t why_len)
 {
@@ -68,13 +73,31 @@ static enum status clear_path(const struct sockaddr_un *name, char *why, size_t 
     return unlink(path) == 0 || errno == ENOENT ? OK : explain(path, errno, why, why_len);
 }
 
-enum status control_path_bind(const char *path, int *fd, struct stat *file, char *why, size_t why_len)
+/* While one looks whether somebody listens, and takes the place of a socket that is dead, others wait: a lock on the
+ * folder, which leaves nothing behind and ends with the process. Returns a descriptor to close; -1 where the folder
+ * cannot be locked, or somebody sits on it: then it goes without. */
+static int lock_folder(const struct sockaddr_un *name)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    if (strlen(path) == 0 || strlen(path) >= sizeof name.sun_path)
-        return explain(path, ENAMETOOLONG, why, why_len);
-    memcpy(name.sun_path, path, strlen(path));
-    enum status status = clear_path(&name, why, why_len);
+    const char *path = name->sun_path, *slash = strrchr(path, '/');
+    char folder[sizeof name->sun_path] = ".";
+    if (slash != NULL)
+        (void)snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int tries = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == LOCK_TRIES) {
+            close(fd);
+            return -1;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
+    }
+    return fd;
+}
+
+static enum status take(const struct sockaddr_un *name, int backlog, int *fd, struct stat *file, char *why,
+                        size_t why_len)
+{
+    const char *path = name->sun_path;
+    enum status status = clear_path(name, why, why_len);
     if (status != OK)
         return status;
     *fd = open_socket();
@@ -82,19 +105,38 @@ enum status control_path_bind(const char *path, int *fd, struct stat *file, char
         return explain(path, errno, why, why_len);
     /* The mode is right from the first moment: nobody else can connect in between. */
     mode_t before = umask(0177);
-    int result = bind(*fd, (const struct sockaddr *)&name, sizeof name);
+    int result = bind(*fd, (const struct sockaddr *)name, sizeof *name);
     int error = errno;
     (void)umask(before);
-    if (result == 0 && lstat(path, file) == 0)
+    if (result == 0 && lstat(path, file) == 0 && listen(*fd, backlog) == 0)
         return OK;
+    if (result == 0) {
+        error = errno;
+        (void)unlink(path);
+    }
     close(*fd);
     *fd = -1;
-    return explain(path, result == 0 ? errno : error, why, why_len);
+    return explain(path, error, why, why_len);
+}
+
+enum status control_path_listen(const char *path, int backlog, int *fd, struct stat *file, char *why, size_t why_len)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (strlen(path) == 0 || strlen(path) >= sizeof name.sun_path)
+        return explain(path, ENAMETOOLONG, why, why_len);
+    memcpy(name.sun_path, path, strlen(path));
+    int lock = lock_folder(&name);
+    enum status status = take(&name, backlog, fd, file, why, why_len);
+    if (lock >= 0)
+        close(lock);
+    return status;
 }
 
 int control_path_remove(const char *path, const struct stat *file)
 {
     struct stat now;
-    bool ours = lstat(path, &now) == 0 && now.st_ino == file->st_ino && now.st_dev == file->st_dev;
+    /* The number of an inode may come again; the time at which a socket was made stays, whoever owns it now. */
+    bool ours = lstat(path, &now) == 0 && now.st_ino == file->st_ino && now.st_dev == file->st_dev &&
+                now.st_mtim.tv_sec == file->st_mtim.tv_sec && now.st_mtim.tv_nsec == file->st_mtim.tv_nsec;
     return !ours || unlink(path) == 0 || errno == ENOENT ? 0 : errno;
 }

@@ -8,9 +8,10 @@
 
 #include "base/status.h"
 
-/* A bound socket that does not listen yet, non-blocking, and what its file is. On failure `why` says what is wrong and
- * what would be right. */
-MUST_USE enum status control_path_bind(const char *path, int *fd, struct stat *file, char *why, size_t why_len);
+/* A listening socket, non-blocking, and what its file is. Of several processes that ask for one path at the same
+ * moment, one gets it. On failure `why` says what is wrong and what would be right. */
+MUST_USE enum status control_path_listen(const char *path, int backlog, int *fd, struct stat *file, char *why,
+                                         size_t why_len);
 
 /* Removes the file if it is still that one. */
 int control_path_remove(const char *path, const struct stat *file);

@@ -2,11 +2,11 @@
 # For ./demo, ./test/run and ./test/bench/run, to be sourced: which Debian packages esptun needs, and their installation.
 
 PACKAGES_BUILD="gcc libc6-dev make cmake pkg-config libssl-dev libsodium-dev libuv1-dev libinih-dev libmnl-dev
-                libnftables-dev libjansson-dev libmicrohttpd-dev libseccomp-dev libcap-ng-dev uthash-dev"
+                libjansson-dev libmicrohttpd-dev libseccomp-dev libcap-ng-dev uthash-dev"
 # Faster ESP ciphers, on x86-64 alone.
 [ "$(uname -m)" != x86_64 ] || PACKAGES_BUILD="$PACKAGES_BUILD libipsec-mb-dev"
 PACKAGES_DEMO="python3 iproute2 iputils-ping tcpdump"
-PACKAGES_UNIT="ninja-build clang clang-format clang-tidy libclang-rt-dev libcmocka-dev python3
+PACKAGES_UNIT="ninja-build clang clang-format clang-tidy libclang-rt-dev libcmocka-dev python3 iproute2 iputils-ping nftables
                python3-cryptography-vectors python3-cryptography python3-scapy"
 PACKAGES_NETNS="python3 iproute2 iputils-ping fping procps ethtool nftables conntrack tcpdump tshark strongswan-charon
                 strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins vpnc libstrongswan-standard-plugins

@@ -2,22 +2,16 @@
 #include "tun/guard.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tun/guard_text.h"
-#include "tun/netlink.h"
+#include "tun/guard_rules.h"
+#include "tun/nft.h"
 #include "tun/route.h"
-
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#ifdef ESPTUN_NFTABLES
-#include <nftables/libnftables.h>
-#endif
 
 enum { GUARD_NAME = sizeof GUARD_TABLE - 1 + DEVICE_NAME };
 
@@ -27,28 +21,16 @@ static const char *table_name(const char *device, char out[GUARD_NAME])
     return out;
 }
 
-/* --- the kernel's side, asked directly --- */
-
-static struct nlmsghdr *nft_request(char *buffer, uint16_t what, uint8_t family)
+/* A name that nft takes as it is, since the log tells how to delete the table with it. */
+static bool name_fits(const char *device)
 {
-    void *extra;
-    uint16_t type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | what);
-    struct nlmsghdr *request = netlink_request(buffer, type, 0, sizeof(struct nfgenmsg), &extra);
-    ((struct nfgenmsg *)extra)->nfgen_family = family;
-    return request;
+    for (const char *c = device; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL)
+            return false;
+    return device[0] != '\0';
 }
 
-/* 0, or a negative errno. libnftables would end the process where there is no netfilter at all. */
-static int probe(void)
-{
-    char buffer[NETLINK_REQUEST];
-    struct netlink netlink;
-    if (netlink_open_bus(&netlink, NETLINK_NETFILTER) != OK)
-        return -errno;
-    int error = netlink_ask(&netlink, nft_request(buffer, NFT_MSG_GETGEN, NFPROTO_UNSPEC));
-    netlink_close(&netlink);
-    return error;
-}
+/* --- its counters --- */
 
 static int look_at_counter(const struct nlattr *attribute, void *arg)
 {
@@ -92,85 +74,63 @@ bool guard_count(const struct guard *guard, struct guard_counts *out)
     return known;
 }
 
-/* --- commands of nft --- */
-
-#ifdef ESPTUN_NFTABLES
-
-static const bool can_execute = true;
-
-/* False with the first line of what nft said. */
-static bool execute(const char *commands, char *said, size_t said_len)
-{
-    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    (void)snprintf(said, said_len, "out of memory");
-    if (nft == NULL)
-        return false;
-    bool done = false;
-    if (nft_ctx_buffer_error(nft) == 0 && nft_ctx_buffer_output(nft) == 0) {
-        done = nft_run_cmd_from_buffer(nft, commands) == 0;
-        const char *text = nft_ctx_get_error_buffer(nft);
-        (void)snprintf(said, said_len, "%.*s", (int)strcspn(text, "\n"), text);
-    }
-    nft_ctx_free(nft);
-    return done;
-}
-
-#else
-
-static const bool can_execute = false;
-
-static bool execute(const char *commands, char *said, size_t said_len)
-{
-    (void)commands;
-    (void)snprintf(said, said_len, "this esptun was built without libnftables");
-    return false;
-}
-
-#endif
+/* --- its rules --- */
 
 static enum status explain(int error, char *why, size_t why_len)
 {
-    const char *remedy = "this kernel has no nf_tables: load the module (modprobe nf_tables), or use 'guard = no' in "
-                         "[gateway]";
+    const char *remedy =
+        "this kernel lacks a part of nf_tables: load the modules (modprobe nf_tables nft_objref), or use "
+        "'guard = no' in [gateway]";
     if (error == -EPERM)
         remedy = "it needs CAP_NET_ADMIN, or 'guard = no' in [gateway]";
+    if (error == -ENOMEM || error == -ENOBUFS || error == -EMSGSIZE)
+        remedy =
+            "memory is short, or the ACL is too long for one transaction of nf_tables: use 'guard = no' in [gateway]";
     (void)snprintf(why, why_len, "cannot install the guard: %s; %s", strerror(-error), remedy);
     return ERR_IO;
 }
 
+/* 0, or a negative errno: then what was there is there. spd: NULL to remove it. */
+static int exchange(const char *device, const struct spd *spd)
+{
+    char table[GUARD_NAME];
+    struct nft_batch batch;
+    struct netlink netlink;
+    if (netlink_open_bus(&netlink, NETLINK_NETFILTER) != OK)
+        return -errno;
+    nft_batch_begin(&batch, table_name(device, table));
+    int error = 0;
+    if (spd == NULL)
+        nft_table_delete(&batch);
+    else if (guard_rules(&batch, spd, device, ROUTE_MARK) != OK)
+        error = -ENOMEM;
+    if (error == 0)
+        error = nft_commit(&batch, &netlink);
+    nft_batch_free(&batch);
+    netlink_close(&netlink);
+    return error;
+}
+
 static enum status install(const char *device, const struct spd *spd, char *why, size_t why_len)
 {
-    char said[256];
-    int error = probe();
-    if (error != 0)
-        return explain(error, why, why_len);
-    char *text = guard_text(spd, device, ROUTE_MARK);
-    if (text == NULL)
-        return ERR_MEMORY;
-    bool done = execute(text, said, sizeof said);
-    free(text);
-    if (done)
-        return OK;
-    (void)snprintf(why, why_len,
-                   "cannot install the guard: nft said \"%s\"; it needs CAP_NET_ADMIN and a kernel with "
-                   "CONFIG_NF_TABLES_INET, or 'guard = no' in [gateway]",
-                   said);
-    return ERR_IO;
+    int error = exchange(device, spd);
+    return error == 0 ? OK : explain(error, why, why_len);
 }
 
 static void remove_left_over(const char *device, const struct log *log)
 {
-    char command[64 + GUARD_NAME], said[256], table[GUARD_NAME];
+    char table[GUARD_NAME];
     struct guard_counts counts;
     struct guard left = {0};
     (void)snprintf(left.device, sizeof left.device, "%s", device);
     if (!guard_count(&left, &counts)) /* none is there, or it is not for us to see */
         return;
-    (void)snprintf(command, sizeof command, "delete table inet %s", table_name(device, table));
-    if (execute(command, said, sizeof said))
+    int error = exchange(device, NULL);
+    table_name(device, table);
+    if (error == 0)
         log_write(log, LOG_INFO, "guard = no: table inet %s of an earlier run is removed", table);
     else
-        log_write(log, LOG_WARNING, "table inet %s of an earlier run cannot be removed: %s", table, said);
+        log_write(log, LOG_WARNING, "table inet %s of an earlier run cannot be removed: %s", table, strerror(-error));
 }
 
 static enum status refuse(const char *name, const char *what, char *why, size_t why_len)
@@ -188,17 +148,11 @@ enum status guard_start(struct guard *guard, const char *tun, bool wanted, const
     enum status status = device_identify(tun, name, &here, why, why_len);
     if (status != OK)
         return status;
-    bool fits = guard_name_fits(name);
+    bool fits = name_fits(name);
     if (!wanted) {
         if (here && fits)
             remove_left_over(name, log);
         return OK;
-    }
-    if (!can_execute) {
-        (void)snprintf(why, why_len,
-                       "cannot install the guard: this esptun was built without libnftables, as static ones are; take "
-                       "another, or 'guard = no' in [gateway]");
-        return ERR_UNSUPPORTED;
     }
     if (!here)
         return refuse(name, "lies in another network namespace", why, why_len);

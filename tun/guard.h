@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `guard = yes`: netfilter rules (guard_text.h) that drop clear packets of protected traffic, in both directions. They
+ * `guard = yes`: netfilter rules (guard_rules.h) that drop clear packets of protected traffic, in both directions. They
  * are there before the TUN is, and stay when the process has ended, in whatever way; a start with `guard = no` removes
  * them.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clang-format off: the table below */
 /*
- * The netfilter rules that keep protected traffic out of the clear, as text for nft: a pure function of the SPD and of
- * the name of the TUN. One table for each TUN, which replaces an earlier one of its name in the same transaction:
+ * The netfilter rules that keep protected traffic out of the clear: a pure function of the SPD and of the name of the
+ * TUN. One table for each TUN, which replaces an earlier one of its name in the same transaction:
  *
  *   input    from outside to this host         -> inbound    but IKE, ESP, ICMP errors about them, IPv6's neighbours
  *   forward  from outside through this host    -> inbound    but on the way into the TUN, where the SPD decides
@@ -22,19 +22,17 @@
  * A fragment that does not show what a rule asks for, ports or (IPv6) protocol, matches it: it may belong there.
  */
 /* clang-format on */
-#ifndef TUN_GUARD_TEXT_H
-#define TUN_GUARD_TEXT_H
+#ifndef TUN_GUARD_RULES_H
+#define TUN_GUARD_RULES_H
 
 #include "policy/spd.h"
+#include "tun/nft.h"
 
 #define GUARD_TABLE     "esptun_" /* and the name of the TUN */
 #define GUARD_IN_CLEAR  "in_clear"
 #define GUARD_OUT_CLEAR "out_clear"
 
-/* True for a name of letters, digits, '.', '_' and '-', which nft takes as it is. */
-bool guard_name_fits(const char *device);
-
-/* The caller's to free(); NULL when memory is short. */
-char *guard_text(const struct spd *spd, const char *device, uint32_t mark);
+/* Into a batch for the guard's table. ERR_MEMORY here is not remembered by the batch: it must not be committed then. */
+MUST_USE enum status guard_rules(struct nft_batch *b, const struct spd *spd, const char *device, uint32_t mark);
 
 #endif
