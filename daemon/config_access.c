@@ -331,9 +331,8 @@ static void review_client_rules(struct config_load *load, const struct connectio
     const struct spd *spd = &load->config->spd;
     for (size_t i = 0; i < spd->count; i++) {
         const struct rule *rule = &spd->rules[i];
-        struct address_range any = range_any(rule->selector.local.first.family);
         if (rule->action == ACTION_PROTECT && &load->config->connections[rule->connection] == c &&
-            !range_equal(&rule->selector.local, &any))
+            !range_is_any(&rule->selector.local))
             config_warning(load->errors, rule->line,
                            "[connection %s] gets a virtual address, and this rule takes only those that its local side "
                            "holds: write 'any' there, unless that is meant",

@@ -271,8 +271,7 @@ static void say_side(struct paragraph *p, const char *word, const struct address
                      bool both)
 {
     char text[RANGE_TEXT];
-    struct address_range any = range_any(range->first.family);
-    bool is_any = range_equal(range, &any);
+    bool is_any = range_is_any(range);
     say(p, "%s %s", word,
         is_any ? both                       ? "anywhere"
                  : range->first.family == 4 ? "anywhere (IPv4)"

@@ -298,6 +298,7 @@ enum status control_open(const struct control_setup *setup, struct control **out
     if (error != 0)
         close(fd);
     else
+        /* It listens already; libuv has to hear of it. */
         error = uv_listen((uv_stream_t *)&control->pipe, CONTROL_BACKLOG, on_connection);
     if (error != 0) {
         (void)snprintf(why, why_len, "cannot listen on %s: %s", setup->path, uv_strerror(error));

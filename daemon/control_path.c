@@ -21,7 +21,7 @@ static enum status explain(const char *path, int error, char *why, size_t why_le
         remedy = "its folder does not exist; create it, or choose another 'control' in [gateway]";
     else if (error == EACCES || error == EPERM || error == EROFS)
         remedy = "this user may not write there; choose another 'control' in [gateway]";
-    (void)snprintf(why, why_len, "cannot make the control socket %s: %s; %s", path, strerror(error), remedy);
+    (void)snprintf(why, why_len, "cannot make the control socket '%s': %s; %s", path, strerror(error), remedy);
     return ERR_IO;
 }
 
@@ -122,7 +122,10 @@ static enum status take(const struct sockaddr_un *name, int backlog, int *fd, st
 enum status control_path_listen(const char *path, int backlog, int *fd, struct stat *file, char *why, size_t why_len)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    if (strlen(path) == 0 || strlen(path) >= sizeof name.sun_path)
+    *fd = -1;
+    if (strlen(path) == 0)
+        return explain(path, EINVAL, why, why_len);
+    if (strlen(path) >= sizeof name.sun_path)
         return explain(path, ENAMETOOLONG, why, why_len);
     memcpy(name.sun_path, path, strlen(path));
     int lock = lock_folder(&name);

@@ -254,8 +254,7 @@ bool net_admits(const struct ike *ike, const struct peer *peer, const struct sel
 
 static bool asks_for_all(const struct selector *s)
 {
-    struct address_range any = range_any(s->local.first.family);
-    return range_equal(&s->local, &any) && s->protocol == 0;
+    return range_is_any(&s->local) && s->protocol == 0;
 }
 
 int net_give_all(const struct ike *ike, const struct peer *peer, struct selector *s)

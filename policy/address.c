@@ -206,6 +206,12 @@ struct address_range range_any(uint8_t family)
     return r;
 }
 
+bool range_is_any(const struct address_range *r)
+{
+    struct address_range any = range_any(r->first.family);
+    return range_equal(r, &any);
+}
+
 struct address_range range_of_address(const struct address *a)
 {
     return (struct address_range){*a, *a};

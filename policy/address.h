@@ -88,7 +88,8 @@ static inline bool range_has(const struct address_range *r, const struct address
 bool range_contains(const struct address_range *outer, const struct address_range *inner);
 bool range_overlaps(const struct address_range *a, const struct address_range *b);
 bool range_equal(const struct address_range *a, const struct address_range *b);
-struct address_range range_any(uint8_t family);                 /* 0.0.0.0/0 or ::/0 */
+struct address_range range_any(uint8_t family); /* 0.0.0.0/0 or ::/0 */
+bool range_is_any(const struct address_range *r);
 struct address_range range_of_address(const struct address *a); /* one address */
 
 #endif

@@ -244,7 +244,8 @@ static struct tracked *victim(struct tracked set[WAYS], const struct tracked *ne
     return cheapest(set, among, now_ms);
 }
 
-/* place: of the packet before of the same name; NULL: where there is room. */
+/* place: that of the whole packet of the same key; NULL: that of whichever is worth the least. */
+
 static struct tracked *take(struct fragments *fragments, struct tracked *place, uint64_t owner, const struct key *key,
                             uint64_t hash, uint64_t now_ms)
 {

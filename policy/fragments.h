@@ -3,8 +3,8 @@
  * What first fragments showed: later fragments of the same packet borrow protocol and ports from it, so that rules with
  * ports hold for whole packets (RFC 4301 7.3, stateful fragment checking). Every byte of a packet is let through at
  * most once, so that no fragment can overwrite what was looked at (RFC 1858, RFC 3128, RFC 5722). Once all of a packet
- * went through, the next fragment of that name begins another packet: a fast sender comes back to an identification of
- * IPv4 within a second (RFC 4963).
+ * went through, the next fragment with its addresses, identification and (IPv4) protocol begins another packet: a fast
+ * sender comes back to an identification within a second (RFC 4963).
  *
  * Fixed memory, one thread, no lock, no allocation after the start. What is pushed out can no longer be completed,
  * which costs a retransmission and leaks nothing. The room is shared fairly: a flood pushes out its own packets, not
@@ -20,7 +20,7 @@
 
 enum {
     FRAGMENTS_TRACKED = 256,      /* packets at a time */
-    FRAGMENTS_LIFE_MS = 2000,     /* less than the 15 s of RFC 791 3.2: what never gets whole holds its name so long */
+    FRAGMENTS_LIFE_MS = 2000,     /* not the 15 s of RFC 791 3.2: an incomplete packet spoils the next of its name */
     FRAGMENTS_TCP_FIRST_MIN = 16, /* bytes of TCP header that a first fragment must show: up to its flags (RFC 3128) */
 };
 

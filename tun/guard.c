@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tun/guard.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,44 +30,15 @@ static bool name_fits(const char *device)
 
 /* --- its counters --- */
 
-static int look_at_counter(const struct nlattr *attribute, void *arg)
-{
-    if (mnl_attr_get_type(attribute) == NFTA_COUNTER_PACKETS && mnl_attr_validate(attribute, MNL_TYPE_U64) == 0)
-        *(uint64_t *)arg = be64toh(mnl_attr_get_u64(attribute));
-    return MNL_CB_OK;
-}
-
-static int look_at_object_attribute(const struct nlattr *attribute, void *arg)
-{
-    if (mnl_attr_get_type(attribute) == NFTA_OBJ_DATA && mnl_attr_validate(attribute, MNL_TYPE_NESTED) == 0)
-        (void)mnl_attr_parse_nested(attribute, look_at_counter, arg);
-    return MNL_CB_OK;
-}
-
-static int look_at_object(const struct nlmsghdr *message, void *arg)
-{
-    (void)mnl_attr_parse(message, sizeof(struct nfgenmsg), look_at_object_attribute, arg);
-    return MNL_CB_OK;
-}
-
-static bool read_counter(struct netlink *netlink, const char *device, const char *name, uint64_t *packets)
-{
-    char buffer[NETLINK_REQUEST], table[GUARD_NAME];
-    struct nlmsghdr *request = nft_request(buffer, NFT_MSG_GETOBJ, NFPROTO_INET);
-    mnl_attr_put_strz(request, NFTA_OBJ_TABLE, table_name(device, table));
-    mnl_attr_put_strz(request, NFTA_OBJ_NAME, name);
-    mnl_attr_put_u32(request, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
-    *packets = 0;
-    return netlink_ask_for(netlink, request, look_at_object, packets) == 0;
-}
-
 bool guard_count(const struct guard *guard, struct guard_counts *out)
 {
     struct netlink netlink;
+    char table[GUARD_NAME];
     if (guard->device[0] == '\0' || netlink_open_bus(&netlink, NETLINK_NETFILTER) != OK)
         return false;
-    bool known = read_counter(&netlink, guard->device, GUARD_IN_CLEAR, &out->in_clear) &&
-                 read_counter(&netlink, guard->device, GUARD_OUT_CLEAR, &out->out_clear);
+    table_name(guard->device, table);
+    bool known = nft_counter_read(&netlink, table, GUARD_IN_CLEAR, &out->in_clear) &&
+                 nft_counter_read(&netlink, table, GUARD_OUT_CLEAR, &out->out_clear);
     netlink_close(&netlink);
     return known;
 }
@@ -78,12 +47,11 @@ bool guard_count(const struct guard *guard, struct guard_counts *out)
 
 static enum status explain(int error, char *why, size_t why_len)
 {
-    const char *remedy =
-        "this kernel lacks a part of nf_tables: load the modules (modprobe nf_tables nft_objref), or use "
-        "'guard = no' in [gateway]";
+    const char *remedy = "this kernel lacks nf_tables or a part of it: load its modules (modprobe nf_tables; modprobe "
+                         "nft_objref, where there is one), or use 'guard = no' in [gateway]";
     if (error == -EPERM)
         remedy = "it needs CAP_NET_ADMIN, or 'guard = no' in [gateway]";
-    if (error == -ENOMEM || error == -ENOBUFS || error == -EMSGSIZE)
+    if (error == -ENOMEM || error == -EMSGSIZE)
         remedy =
             "memory is short, or the ACL is too long for one transaction of nf_tables: use 'guard = no' in [gateway]";
     (void)snprintf(why, why_len, "cannot install the guard: %s; %s", strerror(-error), remedy);
@@ -99,13 +67,11 @@ static int exchange(const char *device, const struct spd *spd)
     if (netlink_open_bus(&netlink, NETLINK_NETFILTER) != OK)
         return -errno;
     nft_batch_begin(&batch, table_name(device, table));
-    int error = 0;
     if (spd == NULL)
         nft_table_delete(&batch);
-    else if (guard_rules(&batch, spd, device, ROUTE_MARK) != OK)
-        error = -ENOMEM;
-    if (error == 0)
-        error = nft_commit(&batch, &netlink);
+    else
+        guard_rules(&batch, spd, device, ROUTE_MARK);
+    int error = nft_commit(&batch, &netlink);
     nft_batch_free(&batch);
     netlink_close(&netlink);
     return error;

@@ -20,11 +20,16 @@ static const struct names names[SENSES] = {
     [SENSE_OUT] = {"outbound", "outbound_rules", "outbound_hidden", GUARD_OUT_CLEAR},
 };
 
-enum end { SOURCE, DESTINATION, ENDS };
+enum side { SOURCE, DESTINATION };
 
-static enum end end_of(enum sense sense, bool local)
+static enum side local_of(enum sense sense)
 {
-    return (sense == SENSE_OUT) == local ? SOURCE : DESTINATION;
+    return sense == SENSE_OUT ? SOURCE : DESTINATION;
+}
+
+static enum side remote_of(enum sense sense)
+{
+    return sense == SENSE_OUT ? DESTINATION : SOURCE;
 }
 
 /* --- what is compared --- */
@@ -32,25 +37,30 @@ static enum end end_of(enum sense sense, bool local)
 /* Where fields stand in their headers: RFC 791 3.1, RFC 8200 3 and 4.5, and the ports of RFC 768 and its kind. */
 enum {
     IPV4_FRAGMENT = 6,
+    IPV4_PROTOCOL = 9,
     IPV4_ADDRESS = 12,
+    IPV4_HEADER = 20, /* its length, without options */
+    IPV6_NEXT_HEADER = 6,
     IPV6_HOP_LIMIT = 7,
     IPV6_ADDRESS = 8,
+    IPV6_HEADER = 40,
     FRAGMENT_NEXT_HEADER = 0,
     FRAGMENT_OFFSET = 2,
+    ICMP_HEADER = 8, /* of an error, before what it quotes */
 };
+
+/* What was loaded is one of these; `first` and `last` are len bytes. */
+static void when_between(struct nft_batch *b, const void *first, const void *last, size_t len)
+{
+    if (memcmp(first, last, len) == 0)
+        nft_compare(b, NFT_CMP_EQ, first, len);
+    else
+        nft_between(b, first, last, len);
+}
 
 static void when_byte(struct nft_batch *b, uint8_t value)
 {
     nft_compare(b, NFT_CMP_EQ, &value, sizeof value);
-}
-
-/* The byte that was loaded is one of these. */
-static void when_byte_between(struct nft_batch *b, uint8_t first, uint8_t last)
-{
-    if (first == last)
-        when_byte(b, first);
-    else
-        nft_between(b, &first, &last, sizeof first);
 }
 
 static void when_family(struct nft_batch *b, uint8_t family)
@@ -74,49 +84,29 @@ static void when_device(struct nft_batch *b, enum nft_meta_keys which, enum nft_
     nft_compare(b, operation, padded, sizeof padded);
 }
 
-static void when_port(struct nft_batch *b, enum end end, const struct port_range *ports)
+static void when_port(struct nft_batch *b, enum side side, struct port_range ports)
 {
-    uint16_t first = htons(ports->first), last = htons(ports->last);
-    nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, end == SOURCE ? 0 : sizeof first, sizeof first);
-    if (first == last)
-        nft_compare(b, NFT_CMP_EQ, &first, sizeof first);
-    else
-        nft_between(b, &first, &last, sizeof first);
+    uint16_t first = htons(ports.first), last = htons(ports.last);
+    nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, side == SOURCE ? 0 : sizeof first, sizeof first);
+    when_between(b, &first, &last, sizeof first);
 }
 
-static bool is_any(const struct address_range *range)
-{
-    struct address_range any = range_any(range->first.family);
-    return range_equal(range, &any);
-}
-
-static bool ports_are_any(const struct port_range *ports)
-{
-    return ports->first == 0 && ports->last == UINT16_MAX;
-}
-
-static void mask_of(uint8_t prefix_len, uint8_t mask[16])
-{
-    memset(mask, 0, 16);
-    for (unsigned bit = 0; bit < prefix_len; bit++)
-        mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-}
-
-/* As nft itself would say it, so that `nft list` shows a prefix as one. */
-static void when_address(struct nft_batch *b, enum end end, const struct address_range *range)
+/* A prefix is said as nft itself would, so that `nft list` shows one. */
+static void when_address(struct nft_batch *b, enum side side, const struct address_range *range)
 {
     struct prefix split[PREFIX_SPLIT_MAX];
-    uint8_t mask[16];
     uint32_t len = (uint32_t)address_len(&range->first), at = range->first.family == 4 ? IPV4_ADDRESS : IPV6_ADDRESS;
-    if (is_any(range))
+    if (range_is_any(range))
         return;
-    nft_load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, at + (end == SOURCE ? 0 : len), len);
+    nft_load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, at + (side == SOURCE ? 0 : len), len);
     if (prefix_split(range, split) > 1) {
         nft_between(b, range->first.bytes, range->last.bytes, len);
         return;
     }
     if (split[0].len < 8 * len) {
-        mask_of(split[0].len, mask);
+        uint8_t mask[sizeof range->first.bytes];
+        for (size_t i = 0; i < len; i++) /* all but the bits of the host */
+            mask[i] = (uint8_t) ~(range->first.bytes[i] ^ range->last.bytes[i]);
         nft_mask(b, mask, len);
     }
     nft_compare(b, NFT_CMP_EQ, range->first.bytes, len);
@@ -143,21 +133,24 @@ static void begin_rule(struct nft_batch *b, const char *chain, const struct rule
     nft_rule_begin(b, chain, comment);
 }
 
-static void drop_and_count(struct nft_batch *b, enum sense sense)
+static void end_with(struct nft_batch *b, int code, const char *chain)
 {
-    nft_count(b, names[sense].counter);
-    nft_verdict(b, NF_DROP, NULL);
+    nft_verdict(b, code, chain);
     nft_rule_end(b);
 }
 
-static void end_rule(struct nft_batch *b, const struct rule *rule, enum sense sense)
+static void end_with_drop(struct nft_batch *b, enum sense sense)
 {
-    if (rule->action == ACTION_PROTECT) {
-        drop_and_count(b, sense);
-        return;
-    }
-    nft_verdict(b, NFT_RETURN, NULL);
-    nft_rule_end(b);
+    nft_count(b, names[sense].counter);
+    end_with(b, NF_DROP, NULL);
+}
+
+static void end_as_the_rule_says(struct nft_batch *b, const struct rule *rule, enum sense sense)
+{
+    if (rule->action == ACTION_PROTECT)
+        end_with_drop(b, sense);
+    else
+        end_with(b, NFT_RETURN, NULL);
 }
 
 static void begin_with_addresses(struct nft_batch *b, const struct rule *rule, enum sense sense)
@@ -165,8 +158,8 @@ static void begin_with_addresses(struct nft_batch *b, const struct rule *rule, e
     const struct selector *s = &rule->selector;
     begin_rule(b, names[sense].rules, rule);
     when_family(b, s->local.first.family);
-    when_address(b, end_of(sense, true), &s->local);
-    when_address(b, end_of(sense, false), &s->remote);
+    when_address(b, local_of(sense), &s->local);
+    when_address(b, remote_of(sense), &s->remote);
 }
 
 /* RFC 4301 7: a fragment of what may be protected does not leave, nor come in, in clear. */
@@ -174,17 +167,16 @@ static void add_fragments(struct nft_batch *b, const struct rule *rule, enum sen
 {
     const struct selector *s = &rule->selector;
     uint8_t family = s->local.first.family;
-    if (!ports_are_any(&s->local_port) || !ports_are_any(&s->remote_port)) {
+    if (!port_is_any(s->local_port) || !port_is_any(s->remote_port)) {
         begin_with_addresses(b, rule, sense);
         when_protocol(b, s->protocol);
         when_later_fragment(b, family);
-        end_rule(b, rule, sense);
+        end_as_the_rule_says(b, rule, sense);
     }
     if (family == 6 && s->protocol != 0) { /* it begins inside extension headers: the protocol is not to be seen */
         begin_with_addresses(b, rule, sense);
         when_later_fragment(b, family);
-        nft_verdict(b, NFT_JUMP, names[sense].hidden);
-        nft_rule_end(b);
+        end_with(b, NFT_JUMP, names[sense].hidden);
     }
 }
 
@@ -194,11 +186,11 @@ static void add_rule(struct nft_batch *b, const struct rule *rule, enum sense se
     begin_with_addresses(b, rule, sense);
     if (s->protocol != 0)
         when_protocol(b, s->protocol);
-    if (!ports_are_any(&s->local_port))
-        when_port(b, end_of(sense, true), &s->local_port);
-    if (!ports_are_any(&s->remote_port))
-        when_port(b, end_of(sense, false), &s->remote_port);
-    end_rule(b, rule, sense);
+    if (!port_is_any(s->local_port))
+        when_port(b, local_of(sense), s->local_port);
+    if (!port_is_any(s->remote_port))
+        when_port(b, remote_of(sense), s->remote_port);
+    end_as_the_rule_says(b, rule, sense);
     if (rule->action == ACTION_PROTECT)
         add_fragments(b, rule, sense);
 }
@@ -240,7 +232,7 @@ static struct claim *claims_sort(const struct spd *spd, bool local, size_t *coun
     size_t found = 0, kept = 0;
     for (size_t i = 0; i < spd->count && all != NULL; i++) {
         const struct selector *s = &spd->rules[i].selector;
-        if (spd->rules[i].action == ACTION_PROTECT && !(local && is_any(&s->local)))
+        if (spd->rules[i].action == ACTION_PROTECT && !(local && range_is_any(&s->local)))
             all[found++] = (struct claim){.range = local ? &s->local : &s->remote, .rule = i};
     }
     if (found > 0)
@@ -293,56 +285,45 @@ static void add_claims(struct nft_batch *b, const struct claim *claims, size_t c
     for (size_t i = 0; i < count; i++) {
         nft_rule_begin(b, names[sense].chain, NULL);
         when_family(b, claims[i].range->first.family);
-        when_address(b, end_of(sense, false), claims[i].range);
-        nft_verdict(b, code, chain);
-        nft_rule_end(b);
+        when_address(b, remote_of(sense), claims[i].range);
+        end_with(b, code, chain);
     }
 }
 
 /* --- the table --- */
+
+/* A rule that consists of its verdict alone. */
+static void always(struct nft_batch *b, const char *chain, int code, const char *to)
+{
+    nft_rule_begin(b, chain, NULL);
+    end_with(b, code, to);
+}
 
 /* Extension headers that may stand between a fragment and its protocol: hop by hop, routing and fragment, AH,
  * destination options. */
 static void make_hidden_chain(struct nft_batch *b, enum sense sense)
 {
     static const uint8_t headers[][2] = {{0, 0}, {43, 44}, {51, 51}, {60, 60}};
-    nft_chain_make(b, names[sense].hidden, NFT_NO_HOOK);
+    nft_chain_make(b, names[sense].hidden, NFT_BATCH_NO_HOOK);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         nft_rule_begin(b, names[sense].hidden, NULL);
         nft_load_exthdr(b, IPPROTO_FRAGMENT, FRAGMENT_NEXT_HEADER, 1);
-        when_byte_between(b, headers[i][0], headers[i][1]);
-        drop_and_count(b, sense);
+        when_between(b, &headers[i][0], &headers[i][1], 1);
+        end_with_drop(b, sense);
     }
 }
 
 static void make_chains(struct nft_batch *b, const struct spd *spd, const struct claims *claims, enum sense sense)
 {
     make_hidden_chain(b, sense);
-    nft_chain_make(b, names[sense].rules, NFT_NO_HOOK);
+    nft_chain_make(b, names[sense].rules, NFT_BATCH_NO_HOOK);
     for (size_t i = 0; i < spd->count; i++)
         if (spd->rules[i].action != ACTION_DISCARD)
             add_rule(b, &spd->rules[i], sense);
-    nft_chain_make(b, names[sense].chain, NFT_NO_HOOK);
+    nft_chain_make(b, names[sense].chain, NFT_BATCH_NO_HOOK);
     add_claims(b, claims->remote, claims->remotes, sense, NFT_GOTO, names[sense].rules);
     add_claims(b, claims->local, claims->locals, sense, NFT_RETURN, NULL);
-    nft_rule_begin(b, names[sense].chain, NULL);
-    nft_verdict(b, NFT_GOTO, names[sense].rules);
-    nft_rule_end(b);
-}
-
-/* A rule that consists of its verdict alone. */
-static void always(struct nft_batch *b, const char *chain, int code, const char *to)
-{
-    nft_rule_begin(b, chain, NULL);
-    nft_verdict(b, code, to);
-    nft_rule_end(b);
-}
-
-/* The end of a rule, in a chain of what passes whatever the SPD says. */
-static void pass(struct nft_batch *b)
-{
-    nft_verdict(b, NF_ACCEPT, NULL);
-    nft_rule_end(b);
+    always(b, names[sense].chain, NFT_GOTO, names[sense].rules);
 }
 
 /* IPv6 does not work without these (multicast listeners, neighbours), and they never leave their link. */
@@ -352,41 +333,40 @@ static void make_neighbours(struct nft_batch *b)
 {
     enum { TYPES = 2, HOP_LIMITS = 2 };
     static const uint8_t types[TYPES][2] = {{130, 137}, {143, 143}}, hop_limits[HOP_LIMITS] = {1, 255};
-    nft_chain_make(b, CHAIN_NEIGHBOURS, NFT_NO_HOOK);
+    nft_chain_make(b, CHAIN_NEIGHBOURS, NFT_BATCH_NO_HOOK);
     for (size_t i = 0; i < TYPES * HOP_LIMITS; i++) {
         nft_rule_begin(b, CHAIN_NEIGHBOURS, NULL);
         when_family(b, 6);
         when_protocol(b, IPPROTO_ICMPV6);
         nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
-        when_byte_between(b, types[i / HOP_LIMITS][0], types[i / HOP_LIMITS][1]);
+        when_between(b, &types[i / HOP_LIMITS][0], &types[i / HOP_LIMITS][1], 1);
         nft_load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV6_HOP_LIMIT, 1);
         when_byte(b, hop_limits[i % HOP_LIMITS]);
-        pass(b);
+        end_with(b, NF_ACCEPT, NULL);
     }
 }
 
 /* Our IKE and ESP, and errors that quote them: the path MTU depends on these. */
 #define CHAIN_OUTER "outer"
 
-enum { ESP_PORTS = 2 };
-static const uint16_t esp_ports[ESP_PORTS] = {500, 4500}; /* of IKE, and of ESP in UDP */
+enum { OUTER_PORTS = 2 };
+static const uint16_t outer_ports[OUTER_PORTS] = {500, 4500}; /* of IKE, and of ESP in UDP */
 
-/* What an ICMP error quotes begins behind its eight bytes. Of IPv4 only where the quoted header has no options, as we
- * send it. port 0: ESP by itself (50); else UDP from that port. */
+/* Of IPv4 only where the quoted header has no options, as we send it. port 0: ESP by itself; else UDP from there. */
 static void quote_is_ours(struct nft_batch *b, uint8_t family, uint16_t port)
 {
     static const uint8_t without_options = 0x45;
-    const uint32_t header = 8, protocol = header + (family == 4 ? 9 : 6), ports = header + (family == 4 ? 20 : 40);
-    if (family == 4) {
-        nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, header, 1);
+    bool v4 = family == 4;
+    if (v4) {
+        nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_HEADER, 1);
         when_byte(b, without_options);
     }
-    nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, protocol, 1);
+    nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_HEADER + (v4 ? IPV4_PROTOCOL : IPV6_NEXT_HEADER), 1);
     when_byte(b, port == 0 ? IPPROTO_ESP : IPPROTO_UDP);
     if (port == 0)
         return;
     uint16_t wanted = htons(port);
-    nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, ports, sizeof wanted);
+    nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_HEADER + (v4 ? IPV4_HEADER : IPV6_HEADER), sizeof wanted);
     nft_compare(b, NFT_CMP_EQ, &wanted, sizeof wanted);
 }
 
@@ -400,35 +380,34 @@ static void pass_errors(struct nft_batch *b, uint16_t port)
         when_family(b, errors[i].family);
         when_protocol(b, errors[i].protocol);
         nft_load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
-        when_byte_between(b, errors[i].first, errors[i].last);
+        when_between(b, &errors[i].first, &errors[i].last, 1);
         quote_is_ours(b, errors[i].family, port);
-        pass(b);
+        end_with(b, NF_ACCEPT, NULL);
     }
 }
 
 static void make_outer(struct nft_batch *b)
 {
-    nft_chain_make(b, CHAIN_OUTER, NFT_NO_HOOK);
-    for (size_t i = 0; i < ESP_PORTS; i++) {
-        const struct port_range port = {esp_ports[i], esp_ports[i]};
+    nft_chain_make(b, CHAIN_OUTER, NFT_BATCH_NO_HOOK);
+    for (size_t i = 0; i < OUTER_PORTS; i++) {
         nft_rule_begin(b, CHAIN_OUTER, NULL);
         when_protocol(b, IPPROTO_UDP);
-        when_port(b, DESTINATION, &port);
-        pass(b);
+        when_port(b, DESTINATION, (struct port_range){outer_ports[i], outer_ports[i]});
+        end_with(b, NF_ACCEPT, NULL);
     }
     nft_rule_begin(b, CHAIN_OUTER, NULL);
     when_protocol(b, IPPROTO_ESP);
-    pass(b);
+    end_with(b, NF_ACCEPT, NULL);
     pass_errors(b, 0);
-    for (size_t i = 0; i < ESP_PORTS; i++)
-        pass_errors(b, esp_ports[i]);
+    for (size_t i = 0; i < OUTER_PORTS; i++)
+        pass_errors(b, outer_ports[i]);
 }
 
 static void pass_device(struct nft_batch *b, const char *chain, enum nft_meta_keys which, const char *name)
 {
     nft_rule_begin(b, chain, NULL);
     when_device(b, which, NFT_CMP_EQ, name);
-    pass(b);
+    end_with(b, NF_ACCEPT, NULL);
 }
 
 static void make_hooks(struct nft_batch *b, const char *device, uint32_t mark)
@@ -444,8 +423,7 @@ static void make_hooks(struct nft_batch *b, const char *device, uint32_t mark)
     pass_device(b, "forward", NFT_META_OIFNAME, device);
     nft_rule_begin(b, "forward", NULL);
     when_device(b, NFT_META_IIFNAME, NFT_CMP_NEQ, device);
-    nft_verdict(b, NFT_JUMP, names[SENSE_IN].chain);
-    nft_rule_end(b);
+    end_with(b, NFT_JUMP, names[SENSE_IN].chain);
     always(b, "forward", NFT_JUMP, names[SENSE_OUT].chain);
 
     nft_chain_make(b, "output", NF_INET_LOCAL_OUT);
@@ -454,28 +432,26 @@ static void make_hooks(struct nft_batch *b, const char *device, uint32_t mark)
     nft_rule_begin(b, "output", NULL);
     nft_load_meta(b, NFT_META_MARK);
     nft_compare(b, NFT_CMP_EQ, &mark, sizeof mark);
-    pass(b);
+    end_with(b, NF_ACCEPT, NULL);
     always(b, "output", NFT_JUMP, CHAIN_NEIGHBOURS);
     always(b, "output", NFT_JUMP, names[SENSE_OUT].chain);
 }
 
-enum status guard_rules(struct nft_batch *b, const struct spd *spd, const char *device, uint32_t mark)
+void guard_rules(struct nft_batch *b, const struct spd *spd, const char *device, uint32_t mark)
 {
     struct claims claims = {0};
-    enum status status = claims_make(spd, &claims) ? OK : ERR_MEMORY;
-    if (status == OK) {
-        nft_table_make(b); /* what may be there: so the deletion is valid in either case */
-        nft_table_delete(b);
-        nft_table_make(b);
-        for (enum sense sense = SENSE_IN; sense < SENSES; sense++)
-            nft_counter_make(b, names[sense].counter);
-        make_chains(b, spd, &claims, SENSE_IN);
-        make_chains(b, spd, &claims, SENSE_OUT);
-        make_outer(b);
-        make_neighbours(b);
-        make_hooks(b, device, mark);
-    }
+    if (!claims_make(spd, &claims))
+        b->failed = true;
+    nft_table_make(b); /* what may be there: so the deletion is valid in either case */
+    nft_table_delete(b);
+    nft_table_make(b);
+    for (enum sense sense = SENSE_IN; sense < SENSES; sense++)
+        nft_counter_make(b, names[sense].counter);
+    for (enum sense sense = SENSE_IN; sense < SENSES; sense++)
+        make_chains(b, spd, &claims, sense);
+    make_outer(b);
+    make_neighbours(b);
+    make_hooks(b, device, mark);
     free(claims.local);
     free(claims.remote);
-    return status;
 }

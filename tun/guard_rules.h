@@ -32,7 +32,7 @@
 #define GUARD_IN_CLEAR  "in_clear"
 #define GUARD_OUT_CLEAR "out_clear"
 
-/* Into a batch for the guard's table. ERR_MEMORY here is not remembered by the batch: it must not be committed then. */
-MUST_USE enum status guard_rules(struct nft_batch *b, const struct spd *spd, const char *device, uint32_t mark);
+/* Into a batch for that table; a want of memory is remembered there. mark: of our own sockets. */
+void guard_rules(struct nft_batch *b, const struct spd *spd, const char *device, uint32_t mark);
 
 #endif

@@ -79,12 +79,6 @@ static const struct plan_route *route_covering(const struct plan_routes *routes,
     return NULL;
 }
 
-static bool range_is_any(const struct address_range *range)
-{
-    struct address_range any = range_any(range->first.family);
-    return range_equal(range, &any);
-}
-
 /* A single address that neither this host nor, as far as its routes tell, another one has. */
 static bool is_missing(const struct plan_host *host, const struct address_range *local)
 {

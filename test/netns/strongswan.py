@@ -189,9 +189,9 @@ class Strongswan:
     def wait_established(self, timeout=15.0):
         wait_for("an INSTALLED child at strongSwan", lambda: "INSTALLED" in self.children(), timeout)
 
-    def woken_by(self, host):
-        """A ping, the first packet of all, crosses the tunnel that it wakes. charon opens ESP before it has put in the policies:
-        a packet right behind the last message of quick mode may be dropped by it, which it logs, and by nobody else."""
+    def expect_woken_by(self, host):
+        """A ping, the first packet of all, crosses the tunnel that it wakes. charon opens ESP before it has put in the
+        policies: it may drop a packet right behind the last message of quick mode, and says so. No other loss is excused."""
         if host.ping(self.gateway.host_address) != (1, 1):
             expect("due to policy" in self.log(), f"the first ping was lost, and not by charon: {self.lab.last_loss}")
 

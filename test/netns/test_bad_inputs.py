@@ -71,8 +71,9 @@ def test_identifications_come_again(lab):
     good = udp(9, PORT, bytes(64))
     packets = pieces(a, b, UDP, 7, (0, good[:32], True), (32, good[32:], False)) * 20
     seen = seen_at(b, a.host_address, lambda: send(a.host, packets, 2))
-    expect(seen == [(7, 0), (7, 4)] * 20, f"arrived (identification, offset / 8): {seen}")
-    expect(not left.dropped("out_fragment") and not right.dropped("in_fragment"), f"{left.drops()} {right.drops()}")
+    expect(seen == [(7, 0), (7, 4)] * 20, f"20 times (7, 0), (7, 4) were sent; arrived (identification, offset / 8): {seen}")
+    expect(not left.dropped("out_fragment") and not right.dropped("in_fragment"),
+           f"dropped: at the sender {left.drops()}, at the receiver {right.drops()}")
 
 
 def test_b38_tiny_first_fragments_of_tcp(lab):

@@ -20,7 +20,7 @@ static void install(struct guard *guard, const char *tun, const struct spd *spd)
         fail_msg("%s", why);
 }
 
-/* Every shape of rule that the text knows, for the real parser and the real kernel. */
+/* Every shape of rule, for the real kernel. */
 static const char *const all_shapes[] = {
     "bypass any -> 198.51.100.0/24",
     "discard any -> any",
@@ -97,7 +97,7 @@ static void test_every_shape_of_rule_is_taken(void **state)
         skip();
     struct spd spd = an_spd(all_shapes, COUNT(all_shapes));
     install(&guard, "esp0", &spd);
-    output_of("nft list ruleset", out, sizeof out);
+    output_of_success("nft list ruleset", out, sizeof out);
     assert_has(out, "table inet esptun_esp0");
     assert_has(out, "10.3.0.1-10.3.0.6");
     assert_true(guard_count(&guard, &counts));
@@ -119,7 +119,7 @@ static void test_a_restart_replaces_it_and_a_start_without_removes_it(void **sta
     install(&guard, "esp0", &one);
     install(&other, "esp-1.x", &one);
     install(&guard, "esp0", &two);
-    output_of("nft list table inet esptun_esp0", out, sizeof out);
+    output_of_success("nft list table inet esptun_esp0", out, sizeof out);
     assert_null(strstr(out, "10.7.0.0"));
     assert_has(out, "10.8.0.0");
     guard_farewell(&guard, &keeper);
@@ -127,7 +127,7 @@ static void test_a_restart_replaces_it_and_a_start_without_removes_it(void **sta
     assert_int_equal(guard_start(&guard, "esp0", false, &two, &keeper, why, sizeof why), OK);
     assert_has(logged, "removed");
     assert_false(guard_count(&guard, &counts));
-    output_of("nft list tables", out, sizeof out);
+    output_of_success("nft list tables", out, sizeof out);
     assert_null(strstr(out, "esptun_esp0"));
     assert_has(out, "esptun_esp-1.x"); /* of another TUN */
     logged[0] = '\0';

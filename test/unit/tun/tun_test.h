@@ -33,14 +33,30 @@ static inline bool enter_namespace(void)
     return true;
 }
 
-/* The output of a command, for what the kernel says by itself. */
-static inline const char *output_of(const char *command, char *out, size_t len)
+/* The output of a command, for what the kernel says by itself, and its exit status. */
+static inline const char *output_and_status(const char *command, char *out, size_t len, int *status)
 {
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t used = fread(out, 1, len - 1, pipe);
     out[used] = '\0';
-    (void)pclose(pipe);
+    *status = pclose(pipe);
+    return out;
+}
+
+static inline const char *output_of(const char *command, char *out, size_t len)
+{
+    int status;
+    return output_and_status(command, out, len, &status);
+}
+
+/* Where silence would be taken for an answer. */
+static inline const char *output_of_success(const char *command, char *out, size_t len)
+{
+    int status;
+    (void)output_and_status(command, out, len, &status);
+    if (status != 0)
+        fail_msg("it failed: %s", command);
     return out;
 }
 
