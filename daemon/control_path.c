@@ -50,7 +50,7 @@ static enum status clear_path(const struct sockaddr_un *name, char *why, size_t 
         return errno == ENOENT ? OK : explain(path, errno, why, why_len);
     if (!S_ISSOCK(file.st_mode)) {
         (void)snprintf(why, why_len, "%s exists and is not a socket; choose another 'control' in [gateway]", path);
-        return ERR_STATE;
+        return ERR_IO;
     }
     int error = try_to_connect(name);
     if (error == ENOENT)

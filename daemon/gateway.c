@@ -131,7 +131,7 @@ static size_t count_workers(const struct gateway *g)
     return workers_wanted(g->config->gateway.workers, g->tables.peers, any, uv_available_parallelism());
 }
 
-static enum status open_device(struct gateway *g, char *why)
+static enum status take_device(struct gateway *g, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
     size_t wanted = count_workers(g);
@@ -141,6 +141,12 @@ static enum status open_device(struct gateway *g, char *why)
     g->workers = g->device.queues ? wanted : 1;
     if (g->workers < wanted)
         say_one_worker(g);
+    return OK;
+}
+
+static enum status start_device(struct gateway *g, char *why)
+{
+    const struct gateway_config *config = &g->config->gateway;
     device_probe(&g->device, g->log); /* before it is up, nobody but the kernel sees that */
     uint32_t automatic = gateway_start_mtu(g);
     uint32_t mtu = config->mtu != 0 ? config->mtu : automatic;
@@ -234,25 +240,51 @@ static enum status drop_privileges(struct gateway *g, char *why)
     return privilege_drop(&privilege, g->log, why, GATEWAY_WHY);
 }
 
-/* The guard comes first, so that it is there also when the rest fails. Routes come last: before them nothing is led
- * here, and with them in place nothing protected goes past. Privileges go before the first thread and the first packet.
- */
-static enum status start(struct gateway *g, char *why)
+/* What no two gateways can have: ERR_STATE where another one lives. */
+static enum status take_what_is_ours_alone(struct gateway *g, char *why)
 {
     const struct loop_handlers handlers = {.arg = g, .wake = on_wake, .signal = on_signal};
-    const struct config *config = g->config;
-    enum status status =
-        guard_start(&g->guard, config->gateway.tun, config->gateway.guard, &config->spd, g->log, why, GATEWAY_WHY);
-    if (status == OK)
-        status = gateway_open_hooks(g, why, GATEWAY_WHY);
+    char name[DEVICE_NAME];
+    bool here;
+    /* Before anything is opened: a descriptor that was not handed over must not turn out to be one of ours. */
+    enum status status = device_identify(g->config->gateway.tun, name, &here, why, GATEWAY_WHY);
     if (status == OK)
         status = loop_open(&g->loop, &handlers);
     if (status == OK)
-        status = gateway_tables_make(config, NULL, NULL, g->log, &g->tables);
+        status = gateway_tables_make(g->config, NULL, NULL, g->log, &g->tables);
     if (status == OK)
         gateway_use_log_levels(g);
     if (status == OK)
         status = gateway_open_control(g, why, GATEWAY_WHY);
+    if (status == OK)
+        status = take_device(g, why);
+    return status;
+}
+
+/* `before`: how the start went so far. The guard is there also when the start fails; but where another gateway lives,
+ * it is that one's, and one that is not wanted is a left-over only once the TUN is ours. */
+static enum status raise_guard(struct gateway *g, enum status before, char *why)
+{
+    const struct gateway_config *config = &g->config->gateway;
+    char wrong[GATEWAY_WHY] = "";
+    if (before == ERR_STATE || (before != OK && !config->guard))
+        return before;
+    enum status status =
+        guard_start(&g->guard, config->tun, config->guard, &g->config->spd, g->log, wrong, sizeof wrong);
+    if (before == OK)
+        memcpy(why, wrong, GATEWAY_WHY);
+    else if (status != OK)
+        log_write(g->log, LOG_ERROR, "%s", wrong);
+    return before == OK ? status : before;
+}
+
+/* Routes come last: before them nothing is led here, and with them in place nothing protected goes past. Privileges go
+ * before the first thread and the first packet. */
+static enum status start(struct gateway *g, char *why)
+{
+    enum status status = raise_guard(g, take_what_is_ours_alone(g, why), why);
+    if (status == OK)
+        status = gateway_open_hooks(g, why, GATEWAY_WHY);
     if (status == OK)
         status = gateway_open_health(g, why, GATEWAY_WHY);
     if (status == OK)
@@ -260,7 +292,7 @@ static enum status start(struct gateway *g, char *why)
     if (status == OK)
         status = gateway_open_probe(g);
     if (status == OK)
-        status = open_device(g, why);
+        status = start_device(g, why);
     if (status == OK)
         status = open_sockets(g, why);
     if (status == OK)

@@ -49,7 +49,7 @@ static enum status explain_attach(int error, const char *name, bool existed, cha
         remedy = "an interface of this name exists and is not a TUN; choose another name for 'tun' in [gateway]";
     (void)snprintf(why, why_len, "cannot %s TUN interface %s: %s; %s", existed ? "attach to" : "create", name,
                    strerror(error), remedy);
-    return ERR_IO;
+    return error == EBUSY ? ERR_STATE : ERR_IO;
 }
 
 static int set_interface(int fd, const char *name, int extra_flags, struct ifreq *request)

@@ -37,7 +37,9 @@ struct device {
 
 /* `tun` is the name of an interface, or DEVICE_FD and a number. With `offload` the kernel may hand over and take
  * super-packets, where it can; of a descriptor also, if it has a vnet header. `queues`: for several threads;
- * out->queues tells whether the interface can. On failure `why` says what is wrong and what would be right. */
+ * out->queues tells whether the interface can. ERR_STATE: another process is attached to it. On failure `why` says what
+ * is wrong and what would be right. */
+
 MUST_USE enum status device_open(const char *tun, bool offload, bool queues, struct device *out, char *why,
                                  size_t why_len);
 

@@ -47,8 +47,8 @@ bool guard_count(const struct guard *guard, struct guard_counts *out)
 
 static enum status explain(int error, char *why, size_t why_len)
 {
-    const char *remedy = "this kernel lacks nf_tables or a part of it: load its modules (modprobe nf_tables; modprobe "
-                         "nft_objref, where there is one), or use 'guard = no' in [gateway]";
+    const char *remedy = "this kernel lacks nf_tables or a part of it: load its modules (modprobe -a nf_tables "
+                         "nft_objref), or use 'guard = no' in [gateway]";
     if (error == -EPERM)
         remedy = "it needs CAP_NET_ADMIN, or 'guard = no' in [gateway]";
     if (error == -ENOMEM || error == -EMSGSIZE)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `guard = yes`: netfilter rules (guard_rules.h) that drop clear packets of protected traffic, in both directions. They
- * are there before the TUN is, and stay when the process has ended, in whatever way; a start with `guard = no` removes
- * them.
+ * are there before the TUN is up, and stay when the process has ended, in whatever way; a start with `guard = no`
+ * removes them.
  */
 #ifndef TUN_GUARD_H
 #define TUN_GUARD_H

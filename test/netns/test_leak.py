@@ -2,10 +2,11 @@
 """Nothing of a protected flow is ever seen in clear: traffic that never rests, a capture on every interface but the TUN
 and the LAN, and all that can happen to a gateway."""
 import json
+import os
 import time
 
 from esptun import Esptun, config
-from lab import HERE, Capture, clear_packets, expect, ping_counts, tshark, wait_for
+from lab import HERE, Capture, clear_packets, esptun_path, expect, ping_counts, tshark, wait_for
 from test_ranges import six
 
 PORT = 5300
@@ -152,6 +153,39 @@ def test_no_guard_lifts_the_guard(lab):
     again.terminate()
     a.host.ping(b.host_address)
     expect(len(clear_packets(wire.stop())) == 2, "one ping and its answer were expected in clear, after the stop")
+
+
+def test_a_start_that_fails_beside_a_living_gateway_leaves_its_guard(lab):
+    """Of the same control socket, or of the same TUN: with no guard, or with that of another access list."""
+    a, b = lab.gateways()
+    Esptun(a, config(a, b, settings={"guard": "yes"}))
+    table = ("nft", "list", "table", "inet", "esptun_esp0")
+    before = a.run(*table).stdout
+    other_acl = [f"protect = {a.lan} -> 10.222.0.0/24 via peer"]
+    away = os.path.join(lab.folder, "away.sock")
+    for settings, acl, said in (({"guard": "no"}, None, "another process answers"),
+                                ({"guard": "no", "control": away}, None, "another process is attached to it"),
+                                ({"guard": "yes"}, other_acl, "another process answers"),
+                                ({"guard": "yes", "control": away}, other_acl, "another process is attached to it")):
+        path = lab.file("second.ini", config(a, b, acl=acl, settings=settings))
+        done = a.run(esptun_path(), "run", "-c", path, check=False)
+        expect(done.returncode != 0 and said in done.stderr, f"with {settings}: exit {done.returncode}, {done.stderr}")
+        expect(a.run(*table).stdout == before, f"with {settings} the guard has changed: {a.run(*table).stdout}")
+
+
+def test_a_start_that_fails_raises_the_guard(lab):
+    a, b = lab.gateways()
+    wire = Capture(b, "wan0")
+    text = config(a, b, settings={"guard": "yes", "control": "/nonexistent/folder/x.sock"})
+    done = a.run(esptun_path(), "run", "-c", lab.file("first.ini", text), check=False)
+    expect(done.returncode != 0 and "its folder does not exist" in done.stderr, f"exit {done.returncode}, {done.stderr}")
+    expect(a.host.ping(b.host_address)[1] == 0, "the guard is not there")
+    # One that is not wanted stays as well, while the start fails.
+    done = a.run(esptun_path(), "run", "-c", lab.file("first.ini", text.replace("guard = yes", "guard = no")), check=False)
+    expect(done.returncode != 0, "it has started without a control socket")
+    expect(a.host.ping(b.host_address)[1] == 0, "the guard is gone")
+    leaked = clear_packets(wire.stop())
+    expect(not leaked, "clear packets on the wire:\n" + "\n".join(leaked[:20]))
 
 
 def test_clear_packets_from_outside_are_dropped(lab):
