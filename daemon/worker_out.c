@@ -354,7 +354,9 @@ static void classify(struct worker *w, struct packet *packet, const struct vnet 
         worker_drop(w, DROP_OUT_LOOP);
         return;
     }
-    if (flow.is_fragment && fragments_see(w->fragments_out, OUTBOUND_SCOPE, &flow, w->now_ms) == FRAGMENT_BAD) {
+    enum fragment_verdict verdict =
+        flow.is_fragment ? fragments_see(w->fragments_out, OUTBOUND_SCOPE, &flow, w->now_ms) : FRAGMENT_KNOWN;
+    if (verdict == FRAGMENT_BAD) {
         worker_drop(w, DROP_OUT_FRAGMENT);
         return;
     }
@@ -363,6 +365,8 @@ static void classify(struct worker *w, struct packet *packet, const struct vnet 
         worker_drop(w, DROP_OUT_NO_RULE);
         return;
     }
+    if (verdict == FRAGMENT_UNKNOWN && w->setup.spd->rules[index].action != ACTION_DISCARD)
+        fragments_let_through(w->fragments_out, 0, OUTBOUND_SCOPE, &flow, w->now_ms);
     counter_add(&w->rules[index].packets, 1);
     counter_add(&w->rules[index].bytes, packet->len);
     worker_send_out(w, (uint32_t)index, &flow, packet, vnet);

@@ -244,7 +244,7 @@ static struct tracked *victim(struct tracked set[WAYS], const struct tracked *ne
     return cheapest(set, among, now_ms);
 }
 
-/* place: that of the whole packet of the same key; NULL: that of whichever is worth the least. */
+/* place: of the packet of the same key that gives way; NULL: of whichever is worth the least. */
 
 static struct tracked *take(struct fragments *fragments, struct tracked *place, uint64_t owner, const struct key *key,
                             uint64_t hash, uint64_t now_ms)
@@ -293,22 +293,60 @@ static void borrow(const struct tracked *packet, struct flow *flow)
     flow->destination_port = packet->destination_port;
 }
 
+/* Where a fragment belongs. */
+struct place {
+    struct key key;
+    uint64_t hash;
+    struct tracked *packet; /* of its name; NULL: none */
+    enum { FITS, BEGINS, CLASHES } fit;
+};
+
+static uint64_t *passed_of(struct fragments *fragments, const struct tracked *packet)
+{
+    return fragments->passed[packet - fragments->packets];
+}
+
+static struct place place_of(struct fragments *fragments, uint64_t scope, const struct flow *flow, uint64_t now_ms)
+{
+    struct place p = {.key = key_of(scope, flow), .fit = BEGINS};
+    p.hash = hash_short(fragments->seed, &p.key, sizeof p.key);
+    p.packet = find(fragments, &p.key, p.hash, now_ms);
+    if (p.packet == NULL || is_whole(p.packet))
+        return p;
+    if (end_agrees(p.packet, flow) && !overlaps(passed_of(fragments, p.packet), flow))
+        p.fit = FITS;
+    else if (now_ms - p.packet->born_ms < FRAGMENTS_STALE_MS)
+        p.fit = CLASHES;
+    return p;
+}
+
+static void let_through(struct fragments *fragments, uint64_t owner, struct place *p, const struct flow *flow,
+                        uint64_t now_ms)
+{
+    if (p->fit == BEGINS)
+        p->packet = take(fragments, p->packet, owner, &p->key, p->hash, now_ms);
+    remember(p->packet, passed_of(fragments, p->packet), flow);
+}
+
 enum fragment_verdict fragments_see_of(struct fragments *fragments, uint64_t owner, uint64_t scope, struct flow *flow,
                                        uint64_t now_ms)
 {
     if (!has_bounds(flow) || is_tiny(flow))
         return FRAGMENT_BAD;
-    struct key key = key_of(scope, flow);
-    uint64_t hash = hash_short(fragments->seed, &key, sizeof key);
-    struct tracked *packet = find(fragments, &key, hash, now_ms);
-    if (packet == NULL || is_whole(packet))
-        packet = take(fragments, packet, owner, &key, hash, now_ms);
-    uint64_t *passed = fragments->passed[packet - fragments->packets];
-    if (!end_agrees(packet, flow) || overlaps(passed, flow))
+    struct place p = place_of(fragments, scope, flow, now_ms);
+    if (p.fit == CLASHES)
         return FRAGMENT_BAD;
-    remember(packet, passed, flow);
-    if (!packet->has_first)
+    if (flow->fragment_offset > 0 && (p.fit == BEGINS || !p.packet->has_first))
         return FRAGMENT_UNKNOWN;
-    borrow(packet, flow);
+    let_through(fragments, owner, &p, flow, now_ms);
+    borrow(p.packet, flow);
     return FRAGMENT_KNOWN;
+}
+
+void fragments_let_through(struct fragments *fragments, uint64_t owner, uint64_t scope, const struct flow *flow,
+                           uint64_t now_ms)
+{
+    struct place p = place_of(fragments, scope, flow, now_ms);
+    if (has_bounds(flow) && p.fit != CLASHES)
+        let_through(fragments, owner, &p, flow, now_ms);
 }

@@ -2,9 +2,12 @@
 /*
  * What first fragments showed: later fragments of the same packet borrow protocol and ports from it, so that rules with
  * ports hold for whole packets (RFC 4301 7.3, stateful fragment checking). Every byte of a packet is let through at
- * most once, so that no fragment can overwrite what was looked at (RFC 1858, RFC 3128, RFC 5722). Once all of a packet
- * went through, the next fragment with its addresses, identification and (IPv4) protocol begins another packet: a fast
- * sender comes back to an identification within a second (RFC 4963).
+ * most once, so that no fragment can overwrite what was looked at (RFC 1858, RFC 3128, RFC 5722).
+ *
+ * A fast sender comes back to the identification of a packet within a second (RFC 4963). So once all of a packet went
+ * through, what follows under its name (addresses, identification and, in IPv4, protocol) is another packet; and what
+ * does not fit to one that has been incomplete for a while is one, too. What a receiver makes of parts of two packets
+ * is its own matter, as it is without us (RFC 5722).
  *
  * Fixed memory, one thread, no lock, no allocation after the start. What is pushed out can no longer be completed,
  * which costs a retransmission and leaks nothing. The room is shared fairly: a flood pushes out its own packets, not
@@ -20,7 +23,8 @@
 
 enum {
     FRAGMENTS_TRACKED = 256,      /* packets at a time */
-    FRAGMENTS_LIFE_MS = 2000,     /* not the 15 s of RFC 791 3.2: an incomplete packet spoils the next of its name */
+    FRAGMENTS_LIFE_MS = 15000,    /* RFC 791 3.2 suggests 15 s */
+    FRAGMENTS_STALE_MS = 2000,    /* an incomplete packet of this age gives way to one that does not fit to it */
     FRAGMENTS_TCP_FIRST_MIN = 16, /* bytes of TCP header that a first fragment must show: up to its flags (RFC 3128) */
 };
 
@@ -39,11 +43,15 @@ enum fragment_verdict {
 /*
  * flow: of a fragment (is_fragment). scope separates SAs (child ids, which never come again): a fragment borrows only
  * within its scope. owner: who shares the room with others; it may have several scopes. A first fragment is remembered;
- * a later one is completed from it. The bytes of a later one count as let through also when its first was not seen:
- * some rule without ports may take it. A fragment that is BAD leaves no trace.
+ * a later one is completed from it. One that is BAD or UNKNOWN leaves no trace: a first one that was lost must not
+ * spoil the next packet of that name.
  */
 enum fragment_verdict fragments_see_of(struct fragments *fragments, uint64_t owner, uint64_t scope, struct flow *flow,
                                        uint64_t now_ms);
+
+/* An UNKNOWN one goes through all the same, as some rule without ports takes it: its bytes count. */
+void fragments_let_through(struct fragments *fragments, uint64_t owner, uint64_t scope, const struct flow *flow,
+                           uint64_t now_ms);
 
 /* Where all scopes are one owner's. */
 static inline enum fragment_verdict fragments_see(struct fragments *fragments, uint64_t scope, struct flow *flow,

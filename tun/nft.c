@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -283,6 +284,7 @@ static void make_room(int fd, size_t len)
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &want, sizeof want) != 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &want, sizeof want); /* if that is too little, sending says so */
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &yes, sizeof yes);
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK); /* the answers are there when sending returns */
 }
 
 /* Of all messages only the last asks for an answer, so that one comes in any case: its own, or, before it, that of the

@@ -17,7 +17,8 @@ struct seen {
         uint32_t from, to;
     } passed[PASSED_MAX];
     size_t count;
-    uint32_t units, end; /* of eight bytes, that passed and of the whole packet; end is 0 until that is known */
+    uint32_t units; /* of eight bytes, that passed */
+    uint32_t end;   /* of the whole packet; 0 until that is known */
     uint64_t born_ms;
     bool has_first;
     struct flow first;
@@ -57,12 +58,21 @@ static struct flow read_step(const uint8_t *step)
     return f;
 }
 
+static bool clashes(const struct seen *seen, const struct flow *f)
+{
+    uint32_t from = f->fragment_offset, to = from + f->fragment_len, end = 0;
+    for (size_t i = 0; i < seen->count; i++) {
+        if (to > seen->passed[i].from / 8 * 8 && from < (seen->passed[i].to + 7) / 8 * 8)
+            return true;
+        end = seen->passed[i].to > end ? seen->passed[i].to : end;
+    }
+    return f->more_fragments ? seen->end > 0 && to >= seen->end : seen->end > 0 || to < end;
+}
+
 static void pass(struct seen *seen, const struct flow *f, uint64_t now_ms)
 {
     uint32_t from = f->fragment_offset, to = from + f->fragment_len;
-    require(to > from && to <= 65535);
-    for (size_t i = 0; i < seen->count; i++)
-        require(to <= seen->passed[i].from || from >= seen->passed[i].to);
+    require(to > from && to <= 65535 && !clashes(seen, f));
     if (seen->count == 0)
         seen->born_ms = now_ms;
     if (seen->count < PASSED_MAX) {
@@ -71,7 +81,7 @@ static void pass(struct seen *seen, const struct flow *f, uint64_t now_ms)
     }
     seen->units += (to - from + 7) / 8;
     if (!f->more_fragments)
-        seen->end = (to + 7) / 8;
+        seen->end = to;
 }
 
 static void check_known(struct seen *seen, const struct flow *before, const struct flow *f)
@@ -87,25 +97,41 @@ static void check_known(struct seen *seen, const struct flow *before, const stru
     require(f->source_port == seen->first.source_port && f->destination_port == seen->first.destination_port);
 }
 
+/* What makes room for a fragment that begins another packet. */
+static void forget_what_gives_way(struct seen *seen, const struct flow *f, uint64_t now_ms)
+{
+    bool whole = seen->end > 0 && seen->units == (seen->end + 7) / 8;
+    uint64_t age = now_ms - seen->born_ms;
+    if (whole || age >= FRAGMENTS_LIFE_MS || (age >= FRAGMENTS_STALE_MS && clashes(seen, f)))
+        *seen = (struct seen){0};
+}
+
 static void check_step(struct fragments *fragments, struct seen *seen, uint64_t scope, const uint8_t *step,
                        uint64_t now_ms)
 {
     struct flow f = read_step(step), before = f;
-    bool whole = seen->end > 0 && seen->units == seen->end;
-    if (seen->count > 0 && (whole || now_ms - seen->born_ms >= FRAGMENTS_LIFE_MS))
-        *seen = (struct seen){0};
-    switch (fragments_see(fragments, scope, &f, now_ms)) {
-    case FRAGMENT_KNOWN:
-        pass(seen, &before, now_ms);
-        check_known(seen, &before, &f);
-        break;
-    case FRAGMENT_UNKNOWN:
-        pass(seen, &before, now_ms);
-        require(!seen->has_first && before.fragment_offset > 0);
-        require(memcmp(&before, &f, sizeof f) == 0);
-        break;
-    case FRAGMENT_BAD: require(memcmp(&before, &f, sizeof f) == 0); break;
+    enum fragment_verdict verdict = fragments_see(fragments, scope, &f, now_ms);
+    bool unchanged = memcmp(&before, &f, sizeof f) == 0;
+    if (verdict == FRAGMENT_BAD) {
+        require(unchanged);
+        return;
     }
+    /* One that is UNKNOWN passes, or is dropped and leaves no trace. */
+    bool passes = verdict == FRAGMENT_KNOWN || (step[1] & 1) != 0;
+    struct seen left = *seen;
+    forget_what_gives_way(&left, &before, now_ms);
+    require(!clashes(&left, &before));
+    if (verdict == FRAGMENT_UNKNOWN) {
+        require(unchanged && !left.has_first && before.fragment_offset > 0);
+        if (passes)
+            fragments_let_through(fragments, 0, scope, &f, now_ms);
+    }
+    if (!passes)
+        return;
+    *seen = left;
+    pass(seen, &before, now_ms);
+    if (verdict == FRAGMENT_KNOWN)
+        check_known(seen, &before, &f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -38,6 +38,7 @@ PATIENCE = float(os.environ.get("ESPTUN_PATIENCE", "1"))
 
 _numbers = itertools.count(1)
 _labs = []
+_grave = []  # what no busy machine explains
 
 
 class _Signals:
@@ -276,7 +277,14 @@ WIRE_EXPECTED = "udp.port == 500 or udp.port == 4500 or esp"
 def clear_packets(path, more=""):
     """One line for each packet on the wire that is neither IKE nor ESP."""
     wanted = f"({WIRE_FILTER}) and not ({WIRE_EXPECTED}){more}"
-    return tshark(path, "-Y", wanted).splitlines()
+    found = tshark(path, "-Y", wanted).splitlines()
+    _grave.extend(found[:1])
+    return found
+
+
+def is_grave():
+    """Whether there was what a failure on a busy machine does not explain: clear packets, a crash, a sanitizer's words."""
+    return bool(_grave)
 
 
 class Lab:
@@ -323,6 +331,7 @@ class Lab:
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
         self.look_for_sanitizers()
+        self.look_for_crashes()
         if self.failed:
             self.print_tails()
         elif not self.keep:
@@ -334,7 +343,13 @@ class Lab:
             found = re.search(r"^.*(?:AddressSanitizer|LeakSanitizer|runtime error:).*", process.log(), re.M)
             if found:
                 self.sanitizer_says, self.failed = f"{process.name}: {found.group(0)}", True
+                _grave.append(self.sanitizer_says)
                 return
+
+    def look_for_crashes(self):
+        """Of those that ended by a signal, SIGKILL and SIGTERM are the tests' own."""
+        _grave.extend(f"{process.name}: signal {-process.popen.returncode}" for process in self.processes
+                      if (process.popen.returncode or 0) < 0 and -process.popen.returncode not in (9, 15, 2))
 
     def print_tails(self):
         print(f"--- {self.name} failed; the logs are in {self.folder}")

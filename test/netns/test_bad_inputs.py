@@ -74,6 +74,8 @@ def test_identifications_come_again(lab):
     expect(seen == [(7, 0), (7, 4)] * 20, f"20 times (7, 0), (7, 4) were sent; arrived (identification, offset / 8): {seen}")
     expect(not left.dropped("out_fragment") and not right.dropped("in_fragment"),
            f"dropped: at the sender {left.drops()}, at the receiver {right.drops()}")
+    seen = seen_at(b, a.host_address, lambda: send(a.host, packets[1:], 2))
+    expect(seen == [(7, 0), (7, 4)] * 19, f"one first fragment was lost, 19 whole packets sent; arrived: {seen}")
 
 
 def test_b38_tiny_first_fragments_of_tcp(lab):

@@ -29,7 +29,7 @@ def add(profile, number, ike, esp):
         # trap in place of AWS's start: so that both ends can be the first to call
         left = Esptun(a, config(a, b, ike=None, esp=None, mode=None, profile=profile, **names))
         wire = Capture(b, "wan0")
-        right.expect_woken_by(a.host)
+        right.expect_woken_by(a)
         right.wait_established()
         transfer(a.host, b.host, b.host_address, 500_000)
         left.down()

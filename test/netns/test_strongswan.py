@@ -51,7 +51,7 @@ def no_leak(wire):
 def we_initiate(lab, ike, esp, allow):
     left, right = ends(lab, ike, esp, allow)
     wire = Capture(right.gateway, "wan0")
-    right.expect_woken_by(left.gateway.host)
+    right.expect_woken_by(left.gateway)
     right.wait_established()
     carries(left, right)
     expect(left.child()["proposal"] == esp, f"phase 2 has {left.child()['proposal']}")
@@ -189,7 +189,7 @@ def soak(left, right, seconds):
 def test_initiator_behind_nat(lab):
     left, right = ends(lab, nat=True, ours={"encap": "auto"})
     wire = Capture(right.gateway, "wan0")
-    right.expect_woken_by(left.gateway.host)
+    right.expect_woken_by(left.gateway)
     right.wait_established()
     carries(left, right)
     expect(left.status()["ike_sas"][0]["nat"], "status does not tell of the NAT")

@@ -45,4 +45,14 @@ static inline struct flow a_fragment(uint8_t family, uint8_t protocol, uint32_t 
     return f;
 }
 
+/* As the way out goes under a rule without ports, which takes also what is UNKNOWN. */
+static inline enum fragment_verdict pass_of(struct fragments *fragments, uint64_t owner, uint64_t scope, struct flow *f,
+                                            uint64_t now_ms)
+{
+    enum fragment_verdict verdict = fragments_see_of(fragments, owner, scope, f, now_ms);
+    if (verdict == FRAGMENT_UNKNOWN)
+        fragments_let_through(fragments, owner, scope, f, now_ms);
+    return verdict;
+}
+
 #endif

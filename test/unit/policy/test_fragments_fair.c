@@ -13,7 +13,7 @@ static enum fragment_verdict see_of(struct fragments *fragments, enum differ by,
     struct flow f = a_fragment(4, UDP, id, first ? 0 : 64, 64, first);
     if (by == BY_SOURCE)
         f.source.bytes[3] = (uint8_t)who;
-    return fragments_see_of(fragments, by == BY_OWNER ? who : 0, by == BY_SOURCE ? 0 : who, &f, now_ms);
+    return pass_of(fragments, by == BY_OWNER ? who : 0, by == BY_SOURCE ? 0 : who, &f, now_ms);
 }
 
 static enum fragment_verdict first_of(struct fragments *fragments, enum differ by, unsigned who, uint32_t id)
