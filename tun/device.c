@@ -29,7 +29,10 @@ static enum status explain_open(int error, char *why, size_t why_len)
     const char *remedy = "check the permissions of " TUN_PATH;
     if (error == ENOENT || error == ENODEV || error == ENXIO)
         remedy = "load the module (modprobe tun), or give the container the device (--device " TUN_PATH ")";
-    else if (error == EACCES || error == EPERM)
+    else if (error == EPERM) /* the modes of the file would say EACCES */
+        remedy = "it is there, but its device cgroup forbids it: a container wants --device " TUN_PATH
+                 ", a unit of systemd DeviceAllow=" TUN_PATH " rw, a pod what doc/howto/sidecar.md says";
+    else if (error == EACCES)
         remedy = "run as root, or give the container the device (--device " TUN_PATH ")";
     (void)snprintf(why, why_len, "cannot open " TUN_PATH ": %s; %s", strerror(error), remedy);
     return ERR_IO;
