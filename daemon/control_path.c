@@ -135,6 +135,16 @@ enum status control_path_listen(const char *path, int backlog, int *fd, struct s
     return status;
 }
 
+bool control_path_answers(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof name.sun_path)
+        return false;
+    memcpy(name.sun_path, path, strlen(path));
+    int error = try_to_connect(&name);
+    return error == 0 || error == EAGAIN;
+}
+
 int control_path_remove(const char *path, const struct stat *file)
 {
     struct stat now;

@@ -3,6 +3,7 @@
 #ifndef DAEMON_CONTROL_PATH_H
 #define DAEMON_CONTROL_PATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,9 @@
  * is -1, and `why` says what is wrong and what would be right. */
 MUST_USE enum status control_path_listen(const char *path, int backlog, int *fd, struct stat *file, char *why,
                                          size_t why_len);
+
+/* Whether a process listens there. */
+bool control_path_answers(const char *path);
 
 /* Removes the file if it is still that one. 0, or an errno. */
 int control_path_remove(const char *path, const struct stat *file);

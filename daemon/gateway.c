@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/gateway.h"
+#include "daemon/control_path.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -240,37 +241,18 @@ static enum status drop_privileges(struct gateway *g, char *why)
     return privilege_drop(&privilege, g->log, why, GATEWAY_WHY);
 }
 
-/* What no two gateways can have: ERR_STATE where another one lives. */
-static enum status take_what_is_ours_alone(struct gateway *g, char *why)
-{
-    const struct loop_handlers handlers = {.arg = g, .wake = on_wake, .signal = on_signal};
-    char name[DEVICE_NAME];
-    bool here;
-    /* Before anything is opened: a descriptor that was not handed over must not turn out to be one of ours. */
-    enum status status = device_identify(g->config->gateway.tun, name, &here, why, GATEWAY_WHY);
-    if (status == OK)
-        status = loop_open(&g->loop, &handlers);
-    if (status == OK)
-        status = gateway_tables_make(g->config, NULL, NULL, g->log, &g->tables);
-    if (status == OK)
-        gateway_use_log_levels(g);
-    if (status == OK)
-        status = gateway_open_control(g, why, GATEWAY_WHY);
-    if (status == OK)
-        status = take_device(g, why);
-    return status;
-}
-
-/* `before`: how the start went so far. The guard is there also when the start fails; but where another gateway lives,
- * it is that one's, and one that is not wanted is a left-over only once the TUN is ours. */
+/* Until the TUN is ours, a guard that is there may be that of another gateway, which lives: it stays. Where none is
+ * there, ours is raised, however the start went `before`. A TUN that was handed over may have been handed to others as
+ * well: of it the control socket tells. */
 static enum status raise_guard(struct gateway *g, enum status before, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
+    bool handed_over = strncmp(config->tun, DEVICE_FD, strlen(DEVICE_FD)) == 0;
+    bool ours = before == OK && !(handed_over && control_path_answers(g->control_path));
     char wrong[GATEWAY_WHY] = "";
-    if (before == ERR_STATE || (before != OK && !config->guard))
+    if (!config->guard || (!ours && guard_is_there(config->tun)))
         return before;
-    enum status status =
-        guard_start(&g->guard, config->tun, config->guard, &g->config->spd, g->log, wrong, sizeof wrong);
+    enum status status = guard_start(&g->guard, config->tun, true, &g->config->spd, g->log, wrong, sizeof wrong);
     if (before == OK)
         memcpy(why, wrong, GATEWAY_WHY);
     else if (status != OK)
@@ -278,13 +260,38 @@ static enum status raise_guard(struct gateway *g, enum status before, char *why)
     return before == OK ? status : before;
 }
 
+/* The guard comes before all else but its TUN, so that it is there also when the rest fails. */
+static enum status take_tun(struct gateway *g, char *why)
+{
+    enum status status = gateway_tables_make(g->config, NULL, NULL, g->log, &g->tables);
+    if (status == OK) {
+        gateway_use_log_levels(g);
+        status = take_device(g, why);
+    }
+    return raise_guard(g, status, why);
+}
+
+/* A guard that is not wanted is lifted once nothing stands in the way of the start. */
+static enum status lift_guard(struct gateway *g, char *why)
+{
+    const struct gateway_config *config = &g->config->gateway;
+    if (config->guard)
+        return OK;
+    return guard_start(&g->guard, config->tun, false, &g->config->spd, g->log, why, GATEWAY_WHY);
+}
+
 /* Routes come last: before them nothing is led here, and with them in place nothing protected goes past. Privileges go
  * before the first thread and the first packet. */
 static enum status start(struct gateway *g, char *why)
 {
-    enum status status = raise_guard(g, take_what_is_ours_alone(g, why), why);
+    const struct loop_handlers handlers = {.arg = g, .wake = on_wake, .signal = on_signal};
+    enum status status = take_tun(g, why);
     if (status == OK)
         status = gateway_open_hooks(g, why, GATEWAY_WHY);
+    if (status == OK)
+        status = loop_open(&g->loop, &handlers);
+    if (status == OK)
+        status = gateway_open_control(g, why, GATEWAY_WHY);
     if (status == OK)
         status = gateway_open_health(g, why, GATEWAY_WHY);
     if (status == OK)
@@ -301,6 +308,8 @@ static enum status start(struct gateway *g, char *why)
     gateway_open_names(g);
     if (status == OK)
         status = make_ike(g);
+    if (status == OK)
+        status = lift_guard(g, why);
     if (status == OK)
         status = drop_privileges(g, why);
     if (status == OK)

@@ -339,6 +339,18 @@ void worker_send_out(struct worker *w, uint32_t rule, const struct flow *flow, s
         act(w, rule, flow, packet);
 }
 
+/* False for what meets the rule and goes nowhere: it is discarded, or no SA of the rule takes it. */
+static bool is_taken(const struct worker *w, uint32_t index, const struct flow *flow)
+{
+    bool rule_has_sa = false;
+    switch (w->setup.spd->rules[index].action) {
+    case ACTION_PROTECT: return sad_outbound(w->setup.sad, index, flow, &rule_has_sa) != NULL || !rule_has_sa;
+    case ACTION_BYPASS: return true;
+    case ACTION_DISCARD: break;
+    }
+    return false;
+}
+
 static void classify(struct worker *w, struct packet *packet, const struct vnet *vnet)
 {
     struct flow flow;
@@ -365,7 +377,7 @@ static void classify(struct worker *w, struct packet *packet, const struct vnet 
         worker_drop(w, DROP_OUT_NO_RULE);
         return;
     }
-    if (verdict == FRAGMENT_UNKNOWN && w->setup.spd->rules[index].action != ACTION_DISCARD)
+    if (verdict == FRAGMENT_UNKNOWN && is_taken(w, (uint32_t)index, &flow))
         fragments_let_through(w->fragments_out, 0, OUTBOUND_SCOPE, &flow, w->now_ms);
     counter_add(&w->rules[index].packets, 1);
     counter_add(&w->rules[index].bytes, packet->len);

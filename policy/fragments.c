@@ -150,7 +150,7 @@ static struct tracked *find(struct fragments *fragments, const struct key *key, 
 }
 
 /* The packet of which nothing can come any more goes first, the one whose fragments need it goes last. */
-enum worth { DEAD, WHOLE, WITHOUT_FIRST, NEEDED };
+enum worth { DEAD, WHOLE, STALE, WITHOUT_FIRST, NEEDED };
 
 static bool is_whole(const struct tracked *packet)
 {
@@ -163,6 +163,8 @@ static enum worth worth(const struct tracked *packet, uint64_t now_ms)
         return DEAD;
     if (is_whole(packet))
         return WHOLE;
+    if (now_ms - packet->born_ms >= FRAGMENTS_STALE_MS)
+        return STALE;
     return packet->has_first ? NEEDED : WITHOUT_FIRST;
 }
 
@@ -237,7 +239,7 @@ static struct tracked *victim(struct tracked set[WAYS], const struct tracked *ne
 {
     unsigned among = (1U << WAYS) - 1;
     struct tracked *useless = cheapest(set, among, now_ms);
-    if (worth(useless, now_ms) <= WHOLE)
+    if (worth(useless, now_ms) <= STALE)
         return useless;
     for (enum level level = OWNER; level < LEVELS; level++)
         among = heaviest(set, among, newcomer, level);
@@ -347,6 +349,6 @@ void fragments_let_through(struct fragments *fragments, uint64_t owner, uint64_t
                            uint64_t now_ms)
 {
     struct place p = place_of(fragments, scope, flow, now_ms);
-    if (has_bounds(flow) && p.fit != CLASHES)
+    if (flow->fragment_offset > 0 && has_bounds(flow) && p.fit != CLASHES)
         let_through(fragments, owner, &p, flow, now_ms);
 }

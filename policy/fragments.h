@@ -24,7 +24,7 @@
 enum {
     FRAGMENTS_TRACKED = 256,      /* packets at a time */
     FRAGMENTS_LIFE_MS = 15000,    /* RFC 791 3.2 suggests 15 s */
-    FRAGMENTS_STALE_MS = 2000,    /* an incomplete packet of this age gives way to one that does not fit to it */
+    FRAGMENTS_STALE_MS = 2000,    /* an incomplete packet so old gives way to what clashes, or wants its room */
     FRAGMENTS_TCP_FIRST_MIN = 16, /* bytes of TCP header that a first fragment must show: up to its flags (RFC 3128) */
 };
 

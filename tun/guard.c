@@ -51,7 +51,7 @@ static enum status explain(int error, char *why, size_t why_len)
                          "nft_objref), or use 'guard = no' in [gateway]";
     if (error == -EPERM)
         remedy = "it needs CAP_NET_ADMIN, or 'guard = no' in [gateway]";
-    if (error == -ENOMEM || error == -EMSGSIZE)
+    if (error == -ENOMEM || error == -ENOBUFS || error == -EMSGSIZE)
         remedy =
             "memory is short, or the ACL is too long for one transaction of nf_tables: use 'guard = no' in [gateway]";
     (void)snprintf(why, why_len, "cannot install the guard: %s; %s", strerror(-error), remedy);
@@ -83,13 +83,25 @@ static enum status install(const char *device, const struct spd *spd, char *why,
     return error == 0 ? OK : explain(error, why, why_len);
 }
 
+static bool has_rules(const char *device)
+{
+    struct guard_counts counts;
+    struct guard there = {0};
+    (void)snprintf(there.device, sizeof there.device, "%s", device);
+    return guard_count(&there, &counts);
+}
+
+bool guard_is_there(const char *tun)
+{
+    char name[DEVICE_NAME], why[256];
+    bool here;
+    return device_identify(tun, name, &here, why, sizeof why) == OK && here && has_rules(name);
+}
+
 static void remove_left_over(const char *device, const struct log *log)
 {
     char table[GUARD_NAME];
-    struct guard_counts counts;
-    struct guard left = {0};
-    (void)snprintf(left.device, sizeof left.device, "%s", device);
-    if (!guard_count(&left, &counts)) /* none is there, or it is not for us to see */
+    if (!has_rules(device)) /* none is there, or it is not for us to see */
         return;
     int error = exchange(device, NULL);
     table_name(device, table);

@@ -31,6 +31,9 @@ MUST_USE enum status guard_start(struct guard *guard, const char *tun, bool want
  * failure `why` says what is wrong, and they are as before. */
 MUST_USE enum status guard_replace(const struct guard *guard, const struct spd *spd, char *why, size_t why_len);
 
+/* Whether rules for that TUN are there, whoever made them; false also where the kernel does not tell. */
+bool guard_is_there(const char *tun);
+
 /* False when there is no guard, or the kernel does not tell. */
 bool guard_count(const struct guard *guard, struct guard_counts *out);
 

@@ -163,13 +163,13 @@ def test_a_start_that_fails_beside_a_living_gateway_leaves_its_guard(lab):
     before = a.run(*table).stdout
     other_acl = [f"protect = {a.lan} -> 10.222.0.0/24 via peer"]
     away = os.path.join(lab.folder, "away.sock")
-    for settings, acl, said in (({"guard": "no"}, None, "another process answers"),
-                                ({"guard": "no", "control": away}, None, "another process is attached to it"),
-                                ({"guard": "yes"}, other_acl, "another process answers"),
-                                ({"guard": "yes", "control": away}, other_acl, "another process is attached to it")):
+    for settings in ({"guard": "no"}, {"guard": "no", "control": away}, {"guard": "yes"}, {"guard": "yes", "control": away},
+                     {"guard": "yes", "control": "/nonexistent/folder/x.sock"}):
+        acl = other_acl if settings["guard"] == "yes" else None
         path = lab.file("second.ini", config(a, b, acl=acl, settings=settings))
         done = a.run(esptun_path(), "run", "-c", path, check=False)
-        expect(done.returncode != 0 and said in done.stderr, f"with {settings}: exit {done.returncode}, {done.stderr}")
+        expect(done.returncode != 0 and "another process is attached to it" in done.stderr,
+               f"with {settings}: exit {done.returncode}, {done.stderr}")
         expect(a.run(*table).stdout == before, f"with {settings} the guard has changed: {a.run(*table).stdout}")
 
 
@@ -180,7 +180,14 @@ def test_a_start_that_fails_raises_the_guard(lab):
     done = a.run(esptun_path(), "run", "-c", lab.file("first.ini", text), check=False)
     expect(done.returncode != 0 and "its folder does not exist" in done.stderr, f"exit {done.returncode}, {done.stderr}")
     expect(a.host.ping(b.host_address)[1] == 0, "the guard is not there")
-    # One that is not wanted stays as well, while the start fails.
+    # The control socket of another gateway says nothing of this TUN.
+    Esptun(a, config(a, b, acl=["protect = 10.77.0.0/24 -> 10.78.0.0/24 via peer"], settings={"tun": "esp1"}))
+    done = a.run(esptun_path(), "run", "-c", lab.file("second.ini", config(a, b, settings={"guard": "yes", "tun": "esp2"})),
+                 check=False)
+    expect(done.returncode != 0 and "another process answers on the control socket" in done.stderr,
+           f"exit {done.returncode}, {done.stderr}")
+    expect("esptun_esp2" in a.run("nft", "list", "tables").stdout, "no guard for the TUN of the start that failed")
+    # A guard that is not wanted stays while the start fails.
     done = a.run(esptun_path(), "run", "-c", lab.file("first.ini", text.replace("guard = yes", "guard = no")), check=False)
     expect(done.returncode != 0, "it has started without a control socket")
     expect(a.host.ping(b.host_address)[1] == 0, "the guard is gone")
