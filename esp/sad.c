@@ -240,13 +240,21 @@ enum status sad_add(struct sad *sad, const struct child *child)
     return status;
 }
 
+static void seal_no_more(struct sad *sad, struct entry *entry)
+{
+    struct entry **link = &sad->rules->active[entry->sa->rule];
+    while (*link != NULL && *link != entry)
+        link = &(*link)->older;
+    if (*link == entry)
+        *link = entry->older;
+}
+
 enum status sad_activate(struct sad *sad, uint64_t child_id)
 {
     struct entry *entry = find_child(sad, child_id);
     if (entry == NULL)
         return ERR_NOT_FOUND;
-    if (entry->sa->outbound)
-        return OK; /* already: a second call must not put it before newer ones */
+    seal_no_more(sad, entry);
     entry->sa->outbound = true;
     entry->older = sad->rules->active[entry->sa->rule];
     sad->rules->active[entry->sa->rule] = entry;
@@ -258,11 +266,7 @@ void sad_remove(struct sad *sad, uint64_t child_id)
     struct entry *entry = find_child(sad, child_id);
     if (entry == NULL)
         return;
-    struct entry **link = &sad->rules->active[entry->sa->rule];
-    while (*link != NULL && *link != entry)
-        link = &(*link)->older;
-    if (*link == entry)
-        *link = entry->older;
+    seal_no_more(sad, entry);
     HASH_DELETE(by_child, sad->by_child, entry);
     HASH_DELETE(by_spi, sad->by_spi, entry);
     unindex_outbound(sad, entry);

@@ -30,7 +30,7 @@ uint32_t sad_new_spi(struct sad *sad, uint8_t shard);
 
 /* At rest. Adds a pair that opens but does not yet seal. ERR_STATE when the SPI is taken. */
 MUST_USE enum status sad_add(struct sad *sad, const struct child *child);
-/* At rest. From now on it also seals, and is preferred to older ones of its rule. ERR_NOT_FOUND. */
+/* At rest. From now on it also seals, and is preferred to all others of its rule; a second time, too. ERR_NOT_FOUND. */
 MUST_USE enum status sad_activate(struct sad *sad, uint64_t child_id);
 void sad_remove(struct sad *sad, uint64_t child_id); /* at rest; unknown: nothing happens */
 

@@ -63,6 +63,7 @@ static uint64_t replace_older(struct ike *ike, struct child_sa *c)
             timer_stop(ike, &other->soft);
         }
         other->state = CHILD_REPLACED;
+        other->packets_seen = ike->setup.ops.child_packets_in(ike->setup.ops.arg, other->child.id);
         other->renew_due = other->renewing = false;
         other->soft_ms = DEADLINE_NEVER;
         if (!other->soft.deadline.armed)
@@ -105,9 +106,23 @@ static void serve_again(struct ike *ike, struct child_sa *c)
     c->state = CHILD_ACTIVE;
     c->soft_ms = ike->now_ms + rest;
     timer_in(ike, &c->soft, rest);
+    /* What was replaced later still opens, and must not seal. */
+    ike->setup.ops.child_activate(ike->setup.ops.arg, c->child.id);
     ike_say_event(ike, LOG_DEBUG, subject_of(c, NULL), "SPIs %08x (in) %08x (out) serve again", c->child.spi_in,
                   c->child.spi_out);
     tell_child(ike, c, 0);
+}
+
+/* The peer sends on the old one, and has not sent on the new one: it may still wait for message 3, and has no other to
+ * send on. It repeats message 2 until it has it, or gives the new one up, and then the old one serves again. A peer
+ * that likes the old one better is told in the end, and without that delay where the two were started at once. */
+static bool may_be_unconfirmed(const struct ike *ike, const struct child_sa *old, const struct child_sa *newest,
+                               bool old_in_use)
+{
+    return newest != NULL && newest->initiator && old_in_use &&
+           newest->established_ms > old->established_ms + CONFIRM_PATIENCE &&
+           ike->now_ms < newest->established_ms + CONFIRM_PATIENCE &&
+           ike->setup.ops.child_packets_in(ike->setup.ops.arg, newest->child.id) == 0;
 }
 
 /* What was replaced stays to open what arrives, until the peer sends on it no more. */
@@ -119,6 +134,10 @@ static void clean_up(struct ike *ike, struct child_sa *c)
     const struct child_sa *newest = child_of_rule(c->peer, c->child.rule);
     bool crossed = newest != NULL && newest->initiator != c->initiator;
     c->packets_seen = packets;
+    if (c->told == 0 && may_be_unconfirmed(ike, c, newest, in_use)) {
+        timer_in(ike, &c->soft, DELETE_AGAIN);
+        return;
+    }
     if (ike_told_enough(c->told, in_use, crossed)) {
         child_end_one(ike, c, false, "replaced by a newer one");
         return;

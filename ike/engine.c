@@ -110,6 +110,10 @@ bool ike_told_enough(unsigned told, bool in_use, bool crossed)
     return told > 0 && !in_use && told >= (crossed ? (unsigned)DELETE_TRIES : 1);
 }
 
+_Static_assert(DELETE_AGAIN *DELETE_TRIES < REPLACED_LINGER * (REPLACED_LINGER_HIGHER - 1) &&
+                   DELETE_AGAIN * DELETE_TRIES < REPLACED_LINGER_RESPONDER - REPLACED_LINGER * REPLACED_LINGER_HIGHER,
+               "10, 20, 30, 60 s: no two ends delete at the same time");
+
 uint64_t ike_tell_again_ms(unsigned told)
 {
     return told <= DELETE_TRIES ? DELETE_AGAIN : REPLACED_LINGER;

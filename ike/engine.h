@@ -230,6 +230,8 @@ struct version {
     void (*renumber)(struct ike_sa *sa, const struct renumber *numbers);
     bool (*is_creating)(const struct ike_sa *sa, uint32_t rule);
     bool (*has_room)(const struct ike_sa *sa); /* for one more create_child now */
+    /* A child is being made under this SA, or the peer may not know yet that it is. */
+    bool (*is_creating_any)(const struct ike *ike, const struct ike_sa *sa);
 };
 
 extern const struct version ike_version1;

@@ -5,7 +5,13 @@
 
 #include "base/wire.h"
 
-enum { IKE_HEADER_LEN = 28, IKE_HEADER_NEXT_AT = 16, IKE_HEADER_LENGTH_AT = 24 };
+enum {
+    IKE_HEADER_LEN = 28,
+    IKE_HEADER_NEXT_AT = 16,
+    IKE_HEADER_VERSION_AT = 17,
+    IKE_HEADER_FLAGS_AT = 19,
+    IKE_HEADER_LENGTH_AT = 24
+};
 
 enum exchange_type {
     EXCHANGE_MAIN = 2, /* "identity protection" */

@@ -72,7 +72,8 @@ struct ike_ops {
     void (*send_keepalive)(void *arg, const struct path *path);
     /* A fresh inbound SPI for a child of the connection with this peer, or 0 on failure. */
     uint32_t (*new_spi)(void *arg, uint32_t connection, const struct address *peer);
-    /* Install the pair: it opens at once, and seals after child_activate. Must copy what it keeps: keys are wiped on
+    /* Install the pair: it opens at once, and seals after child_activate, which may be called again: of several
+     * pairs of a rule, the one that was activated last seals. Must copy what it keeps: keys are wiped on
      * return. */
     MUST_USE enum status (*child_add)(void *arg, const struct child *child);
     void (*child_activate)(void *arg, uint64_t child_id);

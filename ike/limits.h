@@ -35,6 +35,7 @@ enum {
     HALF_OPEN_RESERVED = 128,     /* of HALF_OPEN_MAX: for peers with a configured address, and as many for strangers */
     HALF_OPEN_PER_ADDRESS = 64,   /* per IPv4 address, per IPv6 /64: of strangers, and of configured peers */
     HALF_OPEN_PER_CONNECTION = 2, /* so many more for each peer that is configured with this address */
+    HALF_OPEN_PER_COOKIE = 3,     /* first messages that differ, with one cookie from one address */
     HALF_OPEN_WHEN_FULL = 16,     /* who has so many makes room for its next one itself */
     HALF_OPEN_PATIENCE = 10000,   /* ms; who is not done after that may have to give way */
     GUESTS_MAX = 2048,            /* phase 1 done, but not the login */
@@ -82,7 +83,10 @@ enum {
      * only when that has arrived; a renewal has an older SA to send on meanwhile and can wait longer. */
     CONFIRM_GRACE = 50,
     CONFIRM_GRACE_RENEWAL = 500,
-    CONFIRM_TRIES = 4,  /* how often message 3 of aggressive mode is said again to a peer without dead-peer detection */
+    CONFIRM_TRIES = 4, /* how often message 3 of aggressive mode is said again to a peer without dead-peer detection */
+    /* A peer that has not got message 3 of a renewal still sends on the old child: so long it is not told to delete it.
+     * Longer than its own tries last (the sum of RETRANSMIT_...). */
+    CONFIRM_PATIENCE = 60000,
     COMMIT_WAIT = 3000, /* for CONNECTED, after message 2 with the commit bit */
     /* How long a replaced child or IKE SA still takes what was under way, before the peer is told to delete it. Who
      * started its successor comes first, the other one only when it was not told; and of two ends alike, that with the
@@ -90,10 +94,13 @@ enum {
     REPLACED_LINGER = 10000,
     REPLACED_LINGER_RESPONDER = 30000,
     REPLACED_LINGER_HIGHER = 2, /* times that */
-    DELETE_AGAIN = 2000,        /* a delete has no answer: it stays to open what the peer sends on, and says it again */
-    DELETE_TRIES = 4,           /* so often, where the peer may have taken it for the newer one */
-    KEEPALIVE_EVERY = 20000,    /* RFC 3948 4 */
-    RETRY_FIRST = 5000,         /* start = start: again after a failure or an end, doubling */
+    /* A delete has no answer: what is deleted stays to open what the peer sends on, and it is said again, so often
+     * where the peer may have taken it for the newer one. The end that comes first is through before the other one
+     * begins. */
+    DELETE_AGAIN = 1500,
+    DELETE_TRIES = 6,
+    KEEPALIVE_EVERY = 20000, /* RFC 3948 4 */
+    RETRY_FIRST = 5000,      /* start = start: again after a failure or an end, doubling */
     RETRY_LONGEST = 300000,
     STABLE_AFTER = 60000, /* a child that lived so long was well: the next wait is the first one again */
     REKEY_RETRY = 10000,

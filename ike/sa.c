@@ -160,15 +160,6 @@ bool ike_same_site(const struct address *a, const struct address *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 8) == 0;
 }
 
-struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path)
-{
-    struct ike_sa *sa;
-    DL_FOREACH (ike->strangers, sa)
-        if (sa->spi_i == spi_i && endpoint_equal(&sa->path.remote, &path->remote))
-            return sa;
-    return NULL;
-}
-
 enum status ike_sa_send(struct ike *ike, struct ike_sa *sa, struct bytes datagram, bool waits)
 {
     enum status status = exchange_keep(&sa->exchange, datagram);
@@ -380,6 +371,17 @@ void ike_sa_fail(struct ike *ike, struct ike_sa *sa, const char *why)
         peer_pursue(ike, peer);
     else
         peer_gave_up(ike, peer, connection_of(ike, connection)->start == START_START);
+}
+
+/* Nobody waits for a renewal. Keys and names were right before, so the "no" is forged, or the message was changed on
+ * the way; and who gives up early, but after message 5, may leave the peer with an SA that it takes for the newest one.
+ */
+bool ike_sa_hurry(struct ike_sa *sa)
+{
+    if (peer_sa(sa->peer) != NULL || sa->peer->children != NULL)
+        return false;
+    exchange_hurry(&sa->exchange);
+    return true;
 }
 
 void ike_sa_end(struct ike *ike, struct ike_sa *sa, bool tell_peer, const char *why)

@@ -15,9 +15,6 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t spi_i, uint64_t spi_r);
 
-/* The half-open SA that a first message has made, by the initiator's cookie and its address; NULL. */
-struct ike_sa *ike_sa_find_stranger(const struct ike *ike, uint64_t spi_i, const struct path *path);
-
 /* Adds a message id to one of the SA's sets; a set that fills up makes phase 1 be rekeyed in time. */
 MUST_USE enum status ike_sa_remember(struct ike *ike, struct ike_sa *sa, struct id_set *set, uint32_t id, size_t most);
 
@@ -47,6 +44,9 @@ void ike_sa_shorten(struct ike *ike, struct ike_sa *sa, uint64_t lifetime_s, uin
 /* The last message of phase 1 was lost, and goes out again: only now the peer has an SA that we may have replaced, and
  * whose deletes it did not understand. Then it gets one more. */
 void ike_sa_tell_again(struct ike_sa *sa);
+
+/* Initiator, not established: something unauthenticated says that the peer refuses us. True: fewer tries are left. */
+bool ike_sa_hurry(struct ike_sa *sa);
 
 /* An authentic message of it, in or out: kilobytes are a limit too. */
 void ike_sa_count(struct ike *ike, struct ike_sa *sa, size_t len);

@@ -51,10 +51,22 @@ static void on_life(struct ike *ike, struct ike_sa *sa)
         ike_sa_end_one(ike, sa, true, "its lifetime is over");
 }
 
+/* With it would end what is being made under it, and the peer may be sealing on that already; or the peer does not have
+ * the new one, and then this one serves again. */
+static bool is_needed(const struct ike *ike, const struct ike_sa *sa, const struct ike_sa *newest)
+{
+    return sa->version->is_creating_any(ike, sa) ||
+           (sa->told == 0 && newest != NULL && newest->unconfirmed && newest->probe.deadline.armed);
+}
+
 static void clean_up(struct ike *ike, struct ike_sa *sa)
 {
     const struct ike_sa *newest = peer_sa(sa->peer);
     bool crossed = newest != NULL && newest->initiator != sa->initiator;
+    if (is_needed(ike, sa, newest)) {
+        timer_in(ike, &sa->renew, DELETE_AGAIN);
+        return;
+    }
     if (ike_told_enough(sa->told, sa->heard_ms > sa->told_ms, crossed)) {
         ike_sa_end(ike, sa, false, "replaced by a newer one");
         return;
@@ -117,12 +129,12 @@ static void on_unconfirmed(struct ike *ike, struct ike_sa *sa)
         repeat_last(ike, sa);
         return;
     }
-    if (sa->dpd_tries > RETRANSMIT_TRIES && peer->children == NULL) {
+    if (sa->dpd_tries > RETRANSMIT_TRIES && peer->children == NULL && sa->state == SA_ESTABLISHED) {
         ike_sa_peer_dead(ike, sa, why);
         return;
     }
     if (sa->dpd_tries > RETRANSMIT_TRIES) { /* a renewal: what it was to adopt may be well */
-        ike_sa_end(ike, sa, false, why);
+        ike_sa_end_one(ike, sa, true, why); /* it may have got message 3 at the last moment */
         peer_pursue(ike, peer);
         return;
     }
@@ -136,12 +148,12 @@ static void on_probe(struct ike *ike, struct ike_sa *sa)
     uint64_t delay = connection_of(ike, sa->connection)->dpd_delay_s * 1000;
     uint64_t packets = 0;
     struct child_sa *child;
-    if (sa->state != SA_ESTABLISHED)
-        return;
-    if (sa->unconfirmed) {
+    if (sa->unconfirmed) { /* replaced ones too: if the peer gets message 3 with our delete only, it is its newest */
         on_unconfirmed(ike, sa);
         return;
     }
+    if (sa->state != SA_ESTABLISHED)
+        return;
     if (delay == 0 || !sa->peer_dpd)
         return; /* it was only there for the confirmation */
     DL_FOREACH (sa->peer->children, child)

@@ -72,4 +72,5 @@ const struct version ike_version1 = {
     .renumber = v1_quick_renumber,
     .is_creating = v1_quick_is_creating,
     .has_room = v1_quick_has_room,
+    .is_creating_any = v1_quick_is_creating_any,
 };

@@ -51,6 +51,7 @@ void v1_quick_forget_gone(struct ike *ike, struct ike_sa *sa, const struct renum
 void v1_quick_renumber(struct ike_sa *sa, const struct renumber *numbers);
 bool v1_quick_is_creating(const struct ike_sa *sa, uint32_t rule);
 bool v1_quick_has_room(const struct ike_sa *sa);
+bool v1_quick_is_creating_any(const struct ike *ike, const struct ike_sa *sa);
 
 /* --- v1_info.c: informational, RFC 2409 5.7; deletes, notifications, dead-peer detection (RFC 3706) --- */
 

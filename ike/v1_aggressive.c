@@ -272,12 +272,24 @@ void v1_aggressive_overtaken(struct ike *ike, struct ike_sa *sa, const struct pa
 
 /* --- the door --- */
 
+static enum message_kind reply_kind(const struct ike *ike, const struct ike_sa *sa)
+{
+    return auth_is_signed(connection_of(ike, sa->connection)) ? MESSAGE_AGGRESSIVE_REPLY_SIGNED
+                                                              : MESSAGE_AGGRESSIVE_REPLY;
+}
+
+/* Message 2 once more, though not byte by byte: see phase1_answer_again. */
+static bool is_reply_again(const struct ike *ike, const struct ike_sa *sa, const struct ike_header *header)
+{
+    return sa->initiator && sa->state >= SA_CONFIGURING && !(header->flags & FLAG_ENCRYPTION) &&
+           connection_of(ike, sa->connection)->mode == MODE_AGGRESSIVE;
+}
+
 void v1_aggressive_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                          struct bytes message)
 {
     struct payloads p;
-    enum message_kind kind;
-    uint64_t digest = hash_short(ike->seed, message.data, message.len);
+    uint64_t digest = v1_message_digest(ike, message);
     if (!phase1_enter(ike, &sa, header, path, digest, MODE_AGGRESSIVE))
         return;
     if (sa == NULL) {
@@ -286,11 +298,14 @@ void v1_aggressive_input(struct ike *ike, struct ike_sa *sa, const struct ike_he
         on_first(ike, header, path, digest, &p);
         return;
     }
+    if (is_reply_again(ike, sa, header)) {
+        if (phase1_read_clear(ike, header, path, MODE_AGGRESSIVE, reply_kind(ike, sa), message, &p))
+            phase1_answer_again(ike, sa, path, MODE_AGGRESSIVE);
+        return;
+    }
     switch (sa->state) {
     case SA_SENT_ID:
-        kind = auth_is_signed(connection_of(ike, sa->connection)) ? MESSAGE_AGGRESSIVE_REPLY_SIGNED
-                                                                  : MESSAGE_AGGRESSIVE_REPLY;
-        if (phase1_read_clear(ike, header, path, MODE_AGGRESSIVE, kind, message, &p))
+        if (phase1_read_clear(ike, header, path, MODE_AGGRESSIVE, reply_kind(ike, sa), message, &p))
             on_reply(ike, sa, header, path, digest, &p);
         break;
     case SA_WAIT_HASH: on_proof(ike, sa, header, path, message); break;

@@ -351,7 +351,7 @@ void v1_config_input(struct ike *ike, struct ike_sa *sa, const struct ike_header
                  "have, or too early");
         return;
     }
-    uint64_t digest = hash_short(ike->seed, message.data, message.len);
+    uint64_t digest = v1_message_digest(ike, message);
     struct config_exchange *theirs = &sa->config->theirs;
     if (theirs->message_id == header->message_id && exchange_is_repeat(&theirs->exchange, digest)) {
         ike_answer_repeat(ike, sa, &theirs->exchange, path);

@@ -280,8 +280,8 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
     if (sa->refusal != 0 || sa->hint[0] != '\0')
         return;
     sa->refusal = n.type;
-    exchange_hurry(&sa->exchange);
-    timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
+    if (ike_sa_hurry(sa))
+        timer_in(ike, &sa->retransmit, exchange_wait_ms(&sa->exchange));
 }
 
 static enum status open_info(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct bytes message,

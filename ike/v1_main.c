@@ -240,16 +240,29 @@ static void on_clear(struct ike *ike, struct ike_sa *sa, const struct ike_header
         exchange_answers(&sa->exchange, digest);
 }
 
+/* Message 3 once more, though not byte by byte: see phase1_answer_again. Of message 5 the digest tells enough, for it
+ * is authentic; and an initiator need not be asked: it repeats its own. */
+static bool is_key_exchange_again(const struct ike_sa *sa, const struct ike_header *header)
+{
+    return sa->state == SA_WAIT_AUTH && header->spi_r != 0 && !(header->flags & FLAG_ENCRYPTION) &&
+           header->next_payload != PAYLOAD_ID;
+}
+
 void v1_main_input(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, const struct path *path,
                    struct bytes message)
 {
     struct payloads p;
-    uint64_t digest = hash_short(ike->seed, message.data, message.len);
+    uint64_t digest = v1_message_digest(ike, message);
     if (!phase1_enter(ike, &sa, header, path, digest, MODE_MAIN))
         return;
     if (sa == NULL) {
         if (phase1_read_clear(ike, header, path, MODE_MAIN, MESSAGE_MAIN_SA, message, &p))
             on_first(ike, header, path, digest, &p);
+        return;
+    }
+    if (is_key_exchange_again(sa, header)) {
+        if (phase1_read_clear(ike, header, path, MODE_MAIN, MESSAGE_MAIN_KE, message, &p))
+            phase1_answer_again(ike, sa, path, MODE_MAIN);
         return;
     }
     switch (sa->state) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crypto/cipher.h"
+#include "crypto/hash.h"
 
 enum status v1_message_id(struct ike *ike, uint32_t *out)
 {
@@ -13,6 +14,16 @@ enum status v1_message_id(struct ike *ike, uint32_t *out)
             return status;
     } while (*out == 0);
     return OK;
+}
+
+uint64_t v1_message_digest(const struct ike *ike, struct bytes message)
+{
+    uint8_t parts[IKE_HEADER_LEN + 8];
+    memcpy(parts, message.data, IKE_HEADER_LEN);
+    parts[IKE_HEADER_VERSION_AT] = parts[IKE_HEADER_FLAGS_AT] = 0;
+    store_u64(parts + IKE_HEADER_LEN,
+              hash_short(ike->seed, message.data + IKE_HEADER_LEN, message.len - IKE_HEADER_LEN));
+    return hash_short(ike->seed, parts, sizeof parts);
 }
 
 struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,

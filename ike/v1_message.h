@@ -21,6 +21,13 @@ MUST_USE enum status v1_message_id(struct ike *ike, uint32_t *out);
 struct v1_message v1_message_begin(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,
                                    uint32_t message_id, bool encrypted);
 
+/*
+ * What repeats of a message are known by: all of it but version and flags, which nothing authenticates. Had they been
+ * changed on the way in the copy that was answered, the right one would not be known again, and the answer, if that was
+ * lost, never be repeated.
+ */
+uint64_t v1_message_digest(const struct ike *ike, struct bytes message);
+
 /* As first payload a HASH whose value is filled in by v1_message_seal_hashed. */
 struct v1_message v1_message_begin_hashed(struct ike *ike, const struct ike_sa *sa, enum exchange_type exchange,
                                           uint32_t message_id);

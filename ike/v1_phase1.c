@@ -139,6 +139,41 @@ static bool may_ask_again(const struct ike_sa *sa)
     return sa->state != SA_WAIT_HASH || sa->exchange.repeats < AGGRESSIVE_REPEATS;
 }
 
+void phase1_answer_again(struct ike *ike, struct ike_sa *sa, const struct path *path, enum ike_mode mode)
+{
+    if (sa->exchange.sent == NULL) {
+        ike_drop(ike, IKE_DROP_STATE, path, "%s where none is due", phase1_mode_name(mode));
+    } else if (may_ask_again(sa)) {
+        ike_answer_repeat(ike, sa, &sa->exchange, path);
+        ike_sa_tell_again(sa);
+    } else {
+        ike_drop(ike, IKE_DROP_RATE, path, "message 1 of %s, repeated too often", phase1_mode_name(mode));
+    }
+}
+
+/*
+ * The half-open SA that a first message belongs to. NULL: it gets one of its own, even if there is one of this cookie
+ * and address: for another first message, so either was changed on the way, and nobody knows which. The initiator goes
+ * on with the one whose answer it likes. Once it has, no more are opened.
+ */
+static struct ike_sa *find_opened(const struct ike *ike, const struct ike_header *header, const struct path *path,
+                                  uint64_t digest)
+{
+    struct ike_sa *sa, *last = NULL;
+    unsigned count = 0;
+    bool goes_on = false;
+    DL_FOREACH (ike->strangers, sa) {
+        if (sa->spi_i != header->spi_i || !endpoint_equal(&sa->path.remote, &path->remote))
+            continue;
+        if (exchange_is_repeat(&sa->exchange, digest))
+            return sa;
+        goes_on |= sa->state != SA_WAIT_KE && sa->state != SA_WAIT_HASH;
+        last = sa;
+        count++;
+    }
+    return goes_on || count >= HALF_OPEN_PER_COOKIE ? last : NULL;
+}
+
 bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *header, const struct path *path,
                   uint64_t digest, enum ike_mode mode)
 {
@@ -148,7 +183,7 @@ bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *
         return false;
     }
     if (*sa == NULL && header->spi_r == 0) {
-        *sa = ike_sa_find_stranger(ike, header->spi_i, path);
+        *sa = find_opened(ike, header, path, digest);
         if (*sa == NULL)
             return true;
     }
@@ -157,11 +192,7 @@ bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *
         return false;
     }
     if (exchange_is_repeat(&(*sa)->exchange, digest)) {
-        if (may_ask_again(*sa)) {
-            ike_answer_repeat(ike, *sa, &(*sa)->exchange, path);
-            ike_sa_tell_again(*sa);
-        } else
-            ike_drop(ike, IKE_DROP_RATE, path, "message 1 of %s, repeated too often", name);
+        phase1_answer_again(ike, *sa, path, mode);
         return false;
     }
     if (address_equal(&(*sa)->path.remote.address, &path->remote.address))

@@ -33,6 +33,14 @@ MUST_USE enum status phase1_keep(struct bytes body, uint8_t **out, size_t *len);
 MUST_USE bool phase1_enter(struct ike *ike, struct ike_sa **sa, const struct ike_header *header,
                            const struct path *path, uint64_t digest, enum ike_mode mode);
 
+/*
+ * The message that our last one answers, but not byte by byte. No hash covers a whole message of phase 1 (not its
+ * header, vendor ids and NAT-D; messages 1 to 4 of main mode not at all): the copy that we have answered may have been
+ * changed on the way, and this one is the right one, sent again because the answer was lost. So it gets the answer once
+ * more.
+ */
+void phase1_answer_again(struct ike *ike, struct ike_sa *sa, const struct path *path, enum ike_mode mode);
+
 /* A clear message, whole and of its kind; false: dropped and counted. */
 MUST_USE bool phase1_read_clear(struct ike *ike, const struct ike_header *header, const struct path *path,
                                 enum ike_mode mode, enum message_kind kind, struct bytes message, struct payloads *p);

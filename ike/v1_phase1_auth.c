@@ -132,7 +132,7 @@ void phase1_refuse_proof(struct ike *ike, struct ike_sa *sa, const struct ike_he
         else if (status == ERR_MISMATCH)
             snprintf(sa->hint, sizeof sa->hint, "INVALID_ID_INFORMATION: %.480s",
                      claim->why[0] != '\0' ? claim->why : "the peer's identity is not the configured remote_id");
-        exchange_hurry(&sa->exchange);
+        ike_sa_hurry(sa);
         return;
     }
     if (sa->phase1->refused)

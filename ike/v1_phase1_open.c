@@ -195,10 +195,6 @@ struct ike_sa *phase1_open(struct ike *ike, const struct first_message *first, s
 {
     struct v1_offer offer;
     const struct path *path = first->path;
-    if (ike_sa_find_stranger(ike, first->header->spi_i, path) != NULL) {
-        ike_drop(ike, IKE_DROP_STATE, path, "a second first message for one cookie");
-        return NULL;
-    }
     enum status status = v1_offer_read(PROPOSAL_IKE, payload_body(first->payloads, PAYLOAD_SA), &offer);
     if (status != OK) {
         ike_drop(ike, status == ERR_LIMIT ? IKE_DROP_LIMIT : IKE_DROP_MALFORMED, path, "SA payload: %s",

@@ -190,6 +190,25 @@ bool v1_quick_has_room(const struct ike_sa *sa)
     return sa->quick_count < QUICK_PER_SA_MAX;
 }
 
+/* Nothing answers message 3: while the old child stays (child.c says how long) and the peer has not sent on the new
+ * one, it may have to ask for it again. */
+static bool may_be_unconfirmed(const struct ike *ike, const struct quick *q)
+{
+    const struct child_sa *old = child_by_id(ike, q->replaces);
+    return q->initiator && ike->now_ms < q->started_ms + CONFIRM_PATIENCE && old != NULL && old->told == 0 &&
+           child_by_id(ike, q->child_id) != NULL &&
+           ike->setup.ops.child_packets_in(ike->setup.ops.arg, q->child_id) == 0;
+}
+
+bool v1_quick_is_creating_any(const struct ike *ike, const struct ike_sa *sa)
+{
+    const struct quick *q;
+    DL_FOREACH (sa->quicks, q)
+        if (q->state != QUICK_DONE || may_be_unconfirmed(ike, q))
+            return true;
+    return false;
+}
+
 void v1_quick_timer(struct ike *ike, struct quick *q)
 {
     if (q->state == QUICK_DONE) {
@@ -397,7 +416,7 @@ void v1_quick_input(struct ike *ike, struct ike_sa *sa, const struct ike_header 
         ike_drop(ike, IKE_DROP_STATE, path, "quick mode before phase 1 is complete");
         return;
     }
-    uint64_t digest = hash_short(ike->seed, message.data, message.len);
+    uint64_t digest = v1_message_digest(ike, message);
     struct quick *q = find(sa, header->message_id);
     if (q == NULL && id_set_has(&sa->quick_ids, header->message_id)) {
         ike_drop(ike, IKE_DROP_REPLAY, path, "quick mode with a message id used before");

@@ -120,7 +120,11 @@ static void test_the_newest_activated_is_preferred(void **state)
     assert_int_equal(sad_activate(f.sad, 1), OK); /* the order of activation counts, not that of adding */
     assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 1);
     assert_int_equal(sad_activate(f.sad, 3), OK);
-    assert_int_equal(sad_activate(f.sad, 2), OK); /* a second time: stays where it was */
+    assert_int_equal(sad_activate(f.sad, 2), OK); /* a second time: it serves again */
+    assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 2);
+    assert_int_equal(sad_activate(f.sad, 2), OK);
+    assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 2);
+    assert_int_equal(sad_activate(f.sad, 3), OK);
     assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 3);
     sad_remove(f.sad, 1); /* from the middle */
     assert_int_equal(outbound(&f, 0, "10.2.0.1", &has), 3);
