@@ -39,6 +39,7 @@ PATIENCE = float(os.environ.get("ESPTUN_PATIENCE", "1"))
 _numbers = itertools.count(1)
 _labs = []
 _grave = []  # what no busy machine explains
+CRASHES = (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)
 
 
 class _Signals:
@@ -68,6 +69,13 @@ class Skip(Exception):
 def expect(condition, text):
     if not condition:
         raise Failure(text)
+
+
+def expect_no_leak(condition, text):
+    """As expect, for what no busy machine excuses."""
+    if not condition:
+        _grave.append(text)
+    expect(condition, text)
 
 
 def wait_for(what, check, timeout=10.0, every=0.05):
@@ -295,7 +303,7 @@ class Lab:
         self.namespaces, self.processes = [], []
         self.folders = set()  # below /etc/netns
         self.offload = None  # see offload_of() in esptun.py
-        self.sanitizer_says = None
+        self.bad_end = None
         self.last_loss = None  # what the last ping said that was not answered
         self.looks = []  # functions that tell, of a test that failed, what a daemon says of itself before it is ended
         self.last_looks = []
@@ -310,8 +318,8 @@ class Lab:
     def __exit__(self, kind, error, trace):
         self.failed = kind is not None and not issubclass(kind, Skip)
         self.close()
-        if self.sanitizer_says and kind is None:
-            raise Failure(self.sanitizer_says)
+        if self.bad_end and kind is None:
+            raise Failure(self.bad_end)
         return False
 
     def close(self):
@@ -342,14 +350,16 @@ class Lab:
         for process in self.processes:
             found = re.search(r"^.*(?:AddressSanitizer|LeakSanitizer|runtime error:).*", process.log(), re.M)
             if found:
-                self.sanitizer_says, self.failed = f"{process.name}: {found.group(0)}", True
-                _grave.append(self.sanitizer_says)
+                self.bad_end, self.failed = f"{process.name}: {found.group(0)}", True
+                _grave.append(self.bad_end)
                 return
 
     def look_for_crashes(self):
-        """Of those that ended by a signal, SIGKILL and SIGTERM are the tests' own."""
-        _grave.extend(f"{process.name}: signal {-process.popen.returncode}" for process in self.processes
-                      if (process.popen.returncode or 0) < 0 and -process.popen.returncode not in (9, 15, 2))
+        for process in self.processes:
+            number = -(process.popen.returncode or 0)
+            if number in CRASHES and not self.bad_end:
+                self.bad_end, self.failed = f"{process.name} ended by signal {number}", True
+                _grave.append(self.bad_end)
 
     def print_tails(self):
         print(f"--- {self.name} failed; the logs are in {self.folder}")

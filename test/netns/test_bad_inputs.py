@@ -5,7 +5,7 @@ import random
 import struct
 
 from esptun import Esptun, config, pair
-from lab import Capture, expect, ping_counts, wait_for
+from lab import Capture, expect, expect_no_leak, ping_counts, wait_for
 from packets import MORE, TCP, UDP, captured, esp, ip4, records, send, tcp, udp
 from probing import Asker, expand, start_echo, tool
 from roads import ESP as ESP_WORD
@@ -61,7 +61,7 @@ def test_b38_fragments_that_evade_ports(lab):
     expect((left.dropped("out_fragment"), left.dropped("out_malformed")) == (3, 1),
            f"three overlap, one is too long: {left.drops()}")
     path = wire.stop()
-    expect(os.path.getsize(path) <= 24, f"fragments in clear on the wire: {path}")
+    expect_no_leak(os.path.getsize(path) <= 24, f"fragments in clear on the wire: {path}")
 
 
 def test_identifications_come_again(lab):
@@ -92,7 +92,7 @@ def test_b38_tiny_first_fragments_of_tcp(lab):
     expect((left.dropped("out_fragment"), left.dropped("out_no_rule") > 0) == (3, True),
            f"the tiny one, what follows it and the one that begins within the header are out_fragment: {left.drops()}")
     path = wire.stop()
-    expect(os.path.getsize(path) <= 24, f"fragments in clear on the wire: {path}")
+    expect_no_leak(os.path.getsize(path) <= 24, f"fragments in clear on the wire: {path}")
 
 
 def test_b38_authentic_fragments_that_overlap(lab):
@@ -154,7 +154,7 @@ def test_b41_used_up_while_renewal_fails(lab):
     wait_for("what is beyond the last packet to be counted", lambda: sum(
         left.dropped(name) for name in ("out_expired", "out_queue_full", "out_queue_expired")) >= 1400, 10)
     path = clear.stop()
-    expect(os.path.getsize(path) <= 24, f"packets in clear on the wire: {path}")
+    expect_no_leak(os.path.getsize(path) <= 24, f"packets in clear on the wire: {path}")
     count = len(captured(sealed.stop()))
     expect(0 < count <= 1000, f"{count} packets were sealed by an SA for 1000")
     said = a.host.run("ping", "-n", "-c", 2, "-i", "0.2", "-W", 1, b.host_address, check=False)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inner packets that do not show where they belong: ICMP errors (RFC 4301 6) and fragments under rules with ports (7)."""
 from esptun import pair
-from lab import Capture, clear_packets, expect, tshark
+from lab import Capture, clear_packets, expect, expect_no_leak, tshark
 
 # Sends one datagram through a connected socket, then waits for an answer: prints it, or the error that came back.
 ASK = """
@@ -58,7 +58,7 @@ def test_an_icmp_error_finds_its_sa_by_what_it_quotes(lab):
     # An echo request quotes nothing: no rule takes it.
     expect(a.host.ping(b.host_address, wait=1) == (1, 0), "ICMP crossed an SA for UDP")
     expect(left.dropped("out_no_rule") > 0, f"not counted: {left.drops()}")
-    expect(not clear_packets(wire.stop()), "something left in clear")
+    expect_no_leak(not clear_packets(wire.stop()), "something left in clear")
 
 
 def test_b37_an_icmp_error_about_other_traffic_is_refused(lab):
@@ -84,7 +84,7 @@ def fragments(lab, text, **both):
     for size in (100, 1472, 1473, 4000, 20000, 65000):
         said = ask(a.host, b.host_address, 7777, size)
         expect(said == str(size), f"{size} bytes: {said}; drops: {left.drops()} {right.drops()}")
-    expect(not clear_packets(wire.stop()), "something left in clear")
+    expect_no_leak(not clear_packets(wire.stop()), "something left in clear")
     for end in (left, right):
         expect(set(end.drops()) <= {"out_no_rule"}, f"{end.gateway.label} dropped something: {end.drops()}")
 

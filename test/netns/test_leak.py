@@ -6,7 +6,7 @@ import os
 import time
 
 from esptun import Esptun, config
-from lab import HERE, Capture, clear_packets, esptun_path, expect, ping_counts, tshark, wait_for
+from lab import HERE, Capture, clear_packets, esptun_path, expect, expect_no_leak, ping_counts, tshark, wait_for
 from test_ranges import six
 
 PORT = 5300
@@ -145,7 +145,7 @@ def test_no_guard_lifts_the_guard(lab):
     left = Esptun(a, config(a, b, settings={"guard": "yes"}))
     left.terminate()
     wire = Capture(b, "wan0")
-    expect(a.host.ping(b.host_address)[1] == 0, "the guard is not there")
+    expect_no_leak(a.host.ping(b.host_address)[1] == 0, "the guard is not there")
     again = Esptun(a, config(a, b, settings={"guard": "no"}))
     expect("esptun_esp0" not in a.run("nft", "list", "tables").stdout, "the guard is still there")
     again.wait_log("table inet esptun_esp0 of an earlier run is removed")
@@ -179,7 +179,7 @@ def test_a_start_that_fails_raises_the_guard(lab):
     text = config(a, b, settings={"guard": "yes", "control": "/nonexistent/folder/x.sock"})
     done = a.run(esptun_path(), "run", "-c", lab.file("first.ini", text), check=False)
     expect(done.returncode != 0 and "its folder does not exist" in done.stderr, f"exit {done.returncode}, {done.stderr}")
-    expect(a.host.ping(b.host_address)[1] == 0, "the guard is not there")
+    expect_no_leak(a.host.ping(b.host_address)[1] == 0, "the guard is not there")
     # The control socket of another gateway says nothing of this TUN.
     Esptun(a, config(a, b, acl=["protect = 10.77.0.0/24 -> 10.78.0.0/24 via peer"], settings={"tun": "esp1"}))
     done = a.run(esptun_path(), "run", "-c", lab.file("second.ini", config(a, b, settings={"guard": "yes", "tun": "esp2"})),
@@ -190,7 +190,7 @@ def test_a_start_that_fails_raises_the_guard(lab):
     # A guard that is not wanted stays while the start fails.
     done = a.run(esptun_path(), "run", "-c", lab.file("first.ini", text.replace("guard = yes", "guard = no")), check=False)
     expect(done.returncode != 0, "it has started without a control socket")
-    expect(a.host.ping(b.host_address)[1] == 0, "the guard is gone")
+    expect_no_leak(a.host.ping(b.host_address)[1] == 0, "the guard is gone")
     leaked = clear_packets(wire.stop())
     expect(not leaked, "clear packets on the wire:\n" + "\n".join(leaked[:20]))
 
@@ -204,12 +204,12 @@ def test_clear_packets_from_outside_are_dropped(lab):
         lan = Capture(a, "lan0", only="icmp or (icmp6 and ip6[40] == 128)")
         before = guard_counts(a)
         for to in (a.host_address, a.lan_address):
-            expect(b.host.ping(to, 3, wait=1)[1] == 0, f"{to} answered in clear")
+            expect_no_leak(b.host.ping(to, 3, wait=1)[1] == 0, f"{to} answered in clear")
         for to in ("fd00:1::2", "fd00:1::1"):
             done = b.host.run("ping", "-6", "-n", "-c", 3, "-i", 0.1, "-W", 1, to, check=False)
-            expect(ping_counts(done.stdout)[1] == 0, f"{to} answered in clear")
+            expect_no_leak(ping_counts(done.stdout)[1] == 0, f"{to} answered in clear")
         leaked = tshark(lan.stop())
-        expect(not leaked, f"it came through to the LAN: {leaked}")
+        expect_no_leak(not leaked, f"it came through to the LAN: {leaked}")
         after = guard_counts(a)
         expect(after["in_clear"] - before["in_clear"] == 12, f"counted: {before}, then {after}")
         done = b.host.run("ping", "-n", "-c", 3, "-i", 0.1, "-W", 1, "-I", "10.2.0.7", a.host_address, check=False)

@@ -12,7 +12,7 @@ import concurrent.futures
 import json
 import os
 
-from lab import Capture, expect
+from lab import Capture, expect, expect_no_leak
 from many import Many, host
 from probing import Asker, expand, ranges, start_echo
 from suites import SUITES, inner_mtu
@@ -120,7 +120,7 @@ class Cell:
         wrong += self.check_status()
         clear = wire.stop()
         expect(not wrong, f"{len(wrong)} of {len(self.questions())} combinations are wrong:\n" + "\n".join(wrong[:10]))
-        expect(is_empty(clear), f"packets in clear on the wire: {clear}")
+        expect_no_leak(is_empty(clear), f"packets in clear on the wire: {clear}")
 
     def check_device(self):
         if self.kernel:
