@@ -93,6 +93,7 @@ static void on_renew(struct ike *ike, struct ike_sa *sa)
         ike_say(ike, LOG_DEBUG, sa->connection, "phase 1 ends soon; its peer (remote = %%any) has to rekey it");
         return;
     }
+    timer_in(ike, &sa->renew, REKEY_RETRY * 6); /* if nothing comes of it */
     struct ike_sa *other;
     DL_FOREACH (peer->sas, other)
         if (other->initiator && other->state < SA_ESTABLISHED)
@@ -100,7 +101,6 @@ static void on_renew(struct ike *ike, struct ike_sa *sa)
     ike_say(ike, LOG_INFO, sa->connection, "rekeying phase 1");
     if (sa->version->initiate(ike, peer) != OK)
         ike_say(ike, LOG_ERROR, sa->connection, "cannot rekey phase 1: out of memory or randomness");
-    timer_in(ike, &sa->renew, REKEY_RETRY * 6);
 }
 
 static uint64_t probe_wait(struct ike_sa *sa)

@@ -136,6 +136,25 @@ static void a_renewal_of_phase_1_is_not_given_up_for_a_changed_message(void **st
     }
 }
 
+/* Its time to be renewed comes while a renewal is under way (by kilobytes, say) that will fail: it comes again. */
+static void a_renewal_that_comes_to_nothing_is_tried_again(void **state)
+{
+    (void)state;
+    struct play play = {{{I, EXCHANGE_MAIN, false, 0, "xxxxxxx", 0}}}; /* the first message, and all its repeats */
+    struct rig *rig = up(MODE_MAIN, &play);
+    uint64_t before = craft_sa(rig->ends[I].ike)->spi_i;
+    craft_renew_phase1(rig->ends[I].ike, rig->now_ms);
+    rig_run(rig, 10 * SECOND);
+    craft_renew_phase1(rig->ends[I].ike, rig->now_ms);
+    rig_run(rig, 45 * SECOND);
+    assert_true(is_over(&play));
+    assert_int_equal(craft_sa(rig->ends[I].ike)->spi_i, before);
+    rig_run(rig, 60 * SECOND);
+    assert_int_not_equal(craft_sa(rig->ends[I].ike)->spi_i, before);
+    assert_true(is_one_pair(rig));
+    finish(rig);
+}
+
 /* A first contact is: a wrong key is told soon. */
 static void a_first_contact_is_given_up_sooner(void **state)
 {
@@ -337,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_renewal_of_phase_1_is_not_given_up_for_a_changed_message),
+        cmocka_unit_test(a_renewal_that_comes_to_nothing_is_tried_again),
         cmocka_unit_test(a_first_contact_is_given_up_sooner),
         cmocka_unit_test(the_right_copy_of_a_changed_message_is_answered_too),
         cmocka_unit_test(message_3_of_aggressive_mode_is_said_again_for_a_replaced_sa),
