@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "daemon/control_path.h"
 
 static const char *remedy_of(int error)
 {
@@ -31,13 +32,12 @@ static enum status complain(const char *path, int error, char why[CLIENT_WHY])
 
 static int connect_to(const char *path, unsigned seconds)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
     struct timeval limit = {.tv_sec = (time_t)seconds};
-    if (strlen(path) >= sizeof address.sun_path) {
+    if (!control_path_name(path, &address)) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;

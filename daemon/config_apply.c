@@ -209,8 +209,7 @@ bool apply_mss(struct config_load *load, const struct config_item *item)
 static bool is_descriptor(const char *text)
 {
     uint64_t number;
-    size_t prefix = strlen(DEVICE_FD);
-    return strncmp(text, DEVICE_FD, prefix) == 0 && value_number(text + prefix, &number) && number >= 3 &&
+    return device_is_handed_over(text) && value_number(text + strlen(DEVICE_FD), &number) && number >= 3 &&
            number <= INT_MAX;
 }
 

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +22,15 @@ static enum status explain(const char *path, int error, char *why, size_t why_le
         remedy = "this user may not write there; choose another 'control' in [gateway]";
     (void)snprintf(why, why_len, "cannot make the control socket '%s': %s; %s", path, strerror(error), remedy);
     return ERR_IO;
+}
+
+bool control_path_name(const char *path, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof out->sun_path)
+        return false;
+    memcpy(out->sun_path, path, strlen(path));
+    return true;
 }
 
 static int open_socket(void)
@@ -50,7 +58,7 @@ static enum status clear_path(const struct sockaddr_un *name, char *why, size_t 
         return errno == ENOENT ? OK : explain(path, errno, why, why_len);
     if (!S_ISSOCK(file.st_mode)) {
         (void)snprintf(why, why_len, "%s exists and is not a socket; choose another 'control' in [gateway]", path);
-        return ERR_IO;
+        return ERR_STATE;
     }
     int error = try_to_connect(name);
     if (error == ENOENT)
@@ -121,13 +129,12 @@ static enum status take(const struct sockaddr_un *name, int backlog, int *fd, st
 
 enum status control_path_listen(const char *path, int backlog, int *fd, struct stat *file, char *why, size_t why_len)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct sockaddr_un name;
     *fd = -1;
     if (strlen(path) == 0)
         return explain(path, EINVAL, why, why_len);
-    if (strlen(path) >= sizeof name.sun_path)
+    if (!control_path_name(path, &name))
         return explain(path, ENAMETOOLONG, why, why_len);
-    memcpy(name.sun_path, path, strlen(path));
     int lock = lock_folder(&name);
     enum status status = take(&name, backlog, fd, file, why, why_len);
     if (lock >= 0)
@@ -137,11 +144,8 @@ enum status control_path_listen(const char *path, int backlog, int *fd, struct s
 
 bool control_path_answers(const char *path)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof name.sun_path)
-        return false;
-    memcpy(name.sun_path, path, strlen(path));
-    int error = try_to_connect(&name);
+    struct sockaddr_un name;
+    int error = control_path_name(path, &name) ? try_to_connect(&name) : ENAMETOOLONG;
     return error == 0 || error == EAGAIN;
 }
 

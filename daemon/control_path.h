@@ -6,13 +6,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/status.h"
 
+/* The address of the socket with that path; false: the path is too long for one. */
+bool control_path_name(const char *path, struct sockaddr_un *out);
+
 /* A listening socket, non-blocking, the caller's to close, and what its file is. Of several processes that ask for one
  * path at the same moment, one gets it: they wait for each other, up to a second (where the folder cannot be locked
- * they do not). ERR_STATE: somebody answers there, or may; ERR_IO: it cannot be made. Then *fd
- * is -1, and `why` says what is wrong and what would be right. */
+ * they do not). ERR_STATE: somebody answers there, or may, or it is no socket; ERR_IO: it cannot be made. Then *fd is
+ * -1, and `why` says what is wrong and what would be right. */
 MUST_USE enum status control_path_listen(const char *path, int backlog, int *fd, struct stat *file, char *why,
                                          size_t why_len);
 

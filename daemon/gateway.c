@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/gateway.h"
-#include "daemon/control_path.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "crypto/aead.h"
+#include "daemon/control_path.h"
 #include "daemon/gateway_state.h"
 #include "daemon/mtu.h"
 #include "daemon/notify.h"
@@ -115,9 +115,8 @@ static enum status choose_crypto(struct gateway *g, char *why, size_t why_len)
 static void say_one_worker(const struct gateway *g)
 {
     const struct gateway_config *config = &g->config->gateway;
-    bool handed_over = strncmp(config->tun, DEVICE_FD, strlen(DEVICE_FD)) == 0;
     log_write(g->log, config->workers > 1 ? LOG_WARNING : LOG_INFO, "there is one worker: %s%s", g->device.name,
-              handed_over
+              device_is_handed_over(config->tun)
                   ? ", handed over as a descriptor, has one queue; for several workers hand over none and write "
                     "the name of an interface"
                   : " was not made for several queues; for several workers make it with 'ip tuntap add ... "
@@ -247,8 +246,7 @@ static enum status drop_privileges(struct gateway *g, char *why)
 static enum status raise_guard(struct gateway *g, enum status before, char *why)
 {
     const struct gateway_config *config = &g->config->gateway;
-    bool handed_over = strncmp(config->tun, DEVICE_FD, strlen(DEVICE_FD)) == 0;
-    bool ours = before == OK && !(handed_over && control_path_answers(g->control_path));
+    bool ours = before == OK && !(device_is_handed_over(config->tun) && control_path_answers(g->control_path));
     char wrong[GATEWAY_WHY] = "";
     if (!config->guard || (!ours && guard_is_there(config->tun)))
         return before;

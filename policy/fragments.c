@@ -247,7 +247,6 @@ static struct tracked *victim(struct tracked set[WAYS], const struct tracked *ne
 }
 
 /* place: of the packet of the same key that gives way; NULL: of whichever is worth the least. */
-
 static struct tracked *take(struct fragments *fragments, struct tracked *place, uint64_t owner, const struct key *key,
                             uint64_t hash, uint64_t now_ms)
 {

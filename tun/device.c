@@ -52,7 +52,7 @@ static enum status explain_attach(int error, const char *name, bool existed, cha
         remedy = "an interface of this name exists and is not a TUN; choose another name for 'tun' in [gateway]";
     (void)snprintf(why, why_len, "cannot %s TUN interface %s: %s; %s", existed ? "attach to" : "create", name,
                    strerror(error), remedy);
-    return error == EBUSY ? ERR_STATE : ERR_IO;
+    return ERR_IO;
 }
 
 static int set_interface(int fd, const char *name, int extra_flags, struct ifreq *request)
@@ -160,7 +160,7 @@ static enum status look_at_fd(const char *tun, int fd, struct ifreq *request, ch
 /* -1: `tun` is a name. */
 static int fd_of(const char *tun)
 {
-    if (strncmp(tun, DEVICE_FD, strlen(DEVICE_FD)) != 0)
+    if (!device_is_handed_over(tun))
         return -1;
     return (int)strtol(tun + strlen(DEVICE_FD), NULL, 10);
 }

@@ -7,6 +7,8 @@
 #ifndef TUN_DEVICE_H
 #define TUN_DEVICE_H
 
+#include <string.h>
+
 #include "base/log.h"
 #include "base/slab.h"
 #include "base/wire.h"
@@ -20,6 +22,11 @@ enum {
 };
 
 #define DEVICE_FD "fd:" /* and a number: a TUN that is handed over as this descriptor */
+
+static inline bool device_is_handed_over(const char *tun)
+{
+    return strncmp(tun, DEVICE_FD, strlen(DEVICE_FD)) == 0;
+}
 
 struct device {
     int fd;         /* non-blocking */
@@ -37,9 +44,7 @@ struct device {
 
 /* `tun` is the name of an interface, or DEVICE_FD and a number. With `offload` the kernel may hand over and take
  * super-packets, where it can; of a descriptor also, if it has a vnet header. `queues`: for several threads;
- * out->queues tells whether the interface can. ERR_STATE: another process is attached to it. On failure `why` says what
- * is wrong and what would be right. */
-
+ * out->queues tells whether the interface can. On failure `why` says what is wrong and what would be right. */
 MUST_USE enum status device_open(const char *tun, bool offload, bool queues, struct device *out, char *why,
                                  size_t why_len);
 

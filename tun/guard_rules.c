@@ -126,13 +126,6 @@ static void when_later_fragment(struct nft_batch *b, uint8_t family)
 
 /* --- one rule --- */
 
-static void begin_rule(struct nft_batch *b, const char *chain, const struct rule *rule)
-{
-    char comment[32];
-    (void)snprintf(comment, sizeof comment, "rule %u", rule->number);
-    nft_rule_begin(b, chain, comment);
-}
-
 static void end_with(struct nft_batch *b, int code, const char *chain)
 {
     nft_verdict(b, code, chain);
@@ -145,24 +138,18 @@ static void end_with_drop(struct nft_batch *b, enum sense sense)
     end_with(b, NF_DROP, NULL);
 }
 
-static void end_as_the_rule_says(struct nft_batch *b, const struct rule *rule, enum sense sense)
-{
-    if (rule->action == ACTION_PROTECT)
-        end_with_drop(b, sense);
-    else
-        end_with(b, NFT_RETURN, NULL);
-}
-
 static void begin_with_addresses(struct nft_batch *b, const struct rule *rule, enum sense sense)
 {
     const struct selector *s = &rule->selector;
-    begin_rule(b, names[sense].rules, rule);
+    char comment[32];
+    (void)snprintf(comment, sizeof comment, "rule %u", rule->number);
+    nft_rule_begin(b, names[sense].rules, comment);
     when_family(b, s->local.first.family);
     when_address(b, local_of(sense), &s->local);
     when_address(b, remote_of(sense), &s->remote);
 }
 
-/* RFC 4301 7: a fragment of what may be protected does not leave, nor come in, in clear. */
+/* Of a protect rule. RFC 4301 7: a fragment of what may be protected does not leave, nor come in, in clear. */
 static void add_fragments(struct nft_batch *b, const struct rule *rule, enum sense sense)
 {
     const struct selector *s = &rule->selector;
@@ -171,7 +158,7 @@ static void add_fragments(struct nft_batch *b, const struct rule *rule, enum sen
         begin_with_addresses(b, rule, sense);
         when_protocol(b, s->protocol);
         when_later_fragment(b, family);
-        end_as_the_rule_says(b, rule, sense);
+        end_with_drop(b, sense);
     }
     if (family == 6 && s->protocol != 0) { /* it begins inside extension headers: the protocol is not to be seen */
         begin_with_addresses(b, rule, sense);
@@ -190,9 +177,12 @@ static void add_rule(struct nft_batch *b, const struct rule *rule, enum sense se
         when_port(b, local_of(sense), s->local_port);
     if (!port_is_any(s->remote_port))
         when_port(b, remote_of(sense), s->remote_port);
-    end_as_the_rule_says(b, rule, sense);
-    if (rule->action == ACTION_PROTECT)
-        add_fragments(b, rule, sense);
+    if (rule->action != ACTION_PROTECT) {
+        end_with(b, NFT_RETURN, NULL);
+        return;
+    }
+    end_with_drop(b, sense);
+    add_fragments(b, rule, sense);
 }
 
 /* --- which addresses are ours --- */

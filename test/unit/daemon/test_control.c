@@ -414,7 +414,7 @@ static void test_paths(void **state)
     (void)snprintf(other.path, sizeof other.path, "%s/file", s->folder);
     (void)snprintf(command, sizeof command, "echo precious >%s", other.path);
     assert_int_equal(system(command), 0);
-    assert_int_equal(open_server(&other, &control), ERR_IO);
+    assert_int_equal(open_server(&other, &control), ERR_STATE);
     assert_has(why, "not a socket");
     assert_int_equal(unlink(other.path), 0);
 }

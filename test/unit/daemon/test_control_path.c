@@ -90,7 +90,7 @@ static void test_what_is_no_socket_stays(void **state)
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
     struct stat file;
     close(fd);
-    assert_int_equal(listen_there(&fd, &file), ERR_IO);
+    assert_int_equal(listen_there(&fd, &file), ERR_STATE);
     assert_has(why, "is not a socket");
     assert_int_equal(access(path, F_OK), 0);
 }

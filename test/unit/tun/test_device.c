@@ -29,7 +29,7 @@ static void test_busy_and_foreign_interfaces_are_refused(void **state)
     if (!enter_namespace())
         skip();
     assert_int_equal(device_open("esp0", false, false, &first, why, sizeof why), OK);
-    assert_int_equal(device_open("esp0", false, false, &second, why, sizeof why), ERR_STATE);
+    assert_int_equal(device_open("esp0", false, false, &second, why, sizeof why), ERR_IO);
     assert_has(why, "another process is attached");
     assert_int_equal(device_open("lo", false, false, &second, why, sizeof why), ERR_IO);
     assert_has(why, "is not a TUN");
@@ -51,7 +51,7 @@ static void test_queues(void **state)
         assert_int_equal(queue.vnet, first.vnet);
         assert_int_equal(queue.offload, first.offload);
         /* the kernel would let others in */
-        assert_int_equal(device_open("esp0", offload, true, &second, why, sizeof why), ERR_STATE);
+        assert_int_equal(device_open("esp0", offload, true, &second, why, sizeof why), ERR_IO);
         assert_has(why, "another process is attached");
         device_close_queue(&queue);
         assert_has(output_of("ip -d link show esp0", out, sizeof out), "multi_queue");
